@@ -1,0 +1,1 @@
+//! dialect (under construction)

@@ -1,0 +1,3 @@
+//! The `portcullis` program; everything is in the library.
+
+fn main() {}

@@ -1,0 +1,210 @@
+//! What is kept: organizations, projects, people, keys, usage, signing keys. SQL stays in here.
+//!
+//! [`Store`] is the one trait over every database; `cache::Tokens` is what the request path sees.
+
+pub mod import;
+
+use crate::token::{
+    Digest, KeyFamily, OrganizationId, Permissions, ProjectId, Reach, Role, Secret, TokenId, UserId,
+};
+use ipnet::IpNet;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future of the store's, boxed so that the trait can be a `dyn` one; the store is never on the request path.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why the store could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database did not answer, or answered with an error.
+    #[error("the store did not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Something in it does not decode.
+    #[error("a row of {table} does not decode: {what}")]
+    Corrupt {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The database was made by a newer version.
+    #[error(
+        "the store has schema {found}, this version knows up to {known}: use the newer portcullis that made it"
+    )]
+    TooNew {
+        /// Schema version of the database.
+        found: u32,
+        /// Newest schema version known here.
+        known: u32,
+    },
+}
+
+/// One key as the store holds it, with what of its surroundings decides about it.
+#[derive(Clone, Debug)]
+pub struct TokenRecord {
+    /// Its id: names the bucket, survives regeneration.
+    pub id: TokenId,
+    /// The number under which usage is counted; never used again for another key.
+    pub row: u64,
+    /// SHA-256 of its present value.
+    pub digest: Digest,
+    /// Which family of keys it belongs to.
+    pub family: KeyFamily,
+    /// What people call it.
+    pub name: String,
+    /// Its organization.
+    pub organization: OrganizationId,
+    /// All projects, or one.
+    pub reach: Reach,
+    /// As granted, in order; already cut to what the creator's role has, when it was made by a person.
+    pub permissions: Permissions,
+    /// As granted, in order.
+    pub scopes: Vec<Box<str>>,
+    /// Instant of expiry, milliseconds since 1970; `None` never.
+    pub expires_ms: Option<u64>,
+    /// False blocks it, whatever else holds.
+    pub active: bool,
+    /// Addresses it may be used from; empty means any. IPv4-mapped networks are stored as IPv4.
+    pub addresses: Vec<IpNet>,
+    /// Grows by one with each regeneration: a JWT made from an older value is dead.
+    pub version: u64,
+}
+
+/// One project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Opaque id.
+    pub id: ProjectId,
+    /// What people call it.
+    pub name: String,
+    /// As stored; `None` when never set.
+    pub description: Option<String>,
+    /// An inactive project is left out of an organization key's list, and nothing else.
+    pub active: bool,
+    /// Milliseconds since 1970.
+    pub created_ms: u64,
+    /// Milliseconds since 1970.
+    pub updated_ms: u64,
+}
+
+/// One organization with its projects, as far as the request path needs it.
+#[derive(Clone, Debug)]
+pub struct Organization {
+    /// Opaque id.
+    pub id: OrganizationId,
+    /// The name in `X-Org-Slug`.
+    pub slug: String,
+    /// What people call it.
+    pub name: String,
+    /// Ordered by creation, then id.
+    pub projects: Vec<Project>,
+}
+
+/// One person's standing, as far as the request path needs it.
+#[derive(Clone, Debug)]
+pub struct UserRecord {
+    /// Opaque id.
+    pub id: UserId,
+    /// False blocks the person everywhere.
+    pub active: bool,
+    /// The organizations the person belongs to.
+    pub memberships: Vec<Membership>,
+}
+
+/// A person's place in one organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// Its slug, to answer `X-Org-Slug` without a second look-up.
+    pub slug: String,
+    /// The person's role in it.
+    pub role: Role,
+}
+
+/// One change that a cache has to follow, in the order of `sequence`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place in the store's one order of changes; starts at 1, no gaps are promised.
+    pub sequence: u64,
+    /// What changed.
+    pub subject: ChangeSubject,
+}
+
+/// What a change is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeSubject {
+    /// A key was made, altered or removed: both its old and its new value are named by their own changes.
+    Token {
+        /// Which key.
+        id: TokenId,
+        /// The value that is to be forgotten (or, for a new key, that is not unknown any more).
+        digest: Digest,
+    },
+    /// An organization or one of its projects.
+    Organization(OrganizationId),
+    /// A person or their memberships.
+    User(UserId),
+    /// The signing keys.
+    SigningKeys,
+}
+
+/// Uses of one key since they were last added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The slot of the journal it was counted in.
+    pub slot: u32,
+    /// [`TokenRecord::row`].
+    pub row: u64,
+    /// The slot's running total. The store adds what it has not yet seen of it, in the same transaction
+    /// in which it remembers the total, so that a batch that is sent twice counts once.
+    pub total: u64,
+    /// Latest use, milliseconds since 1970.
+    pub last_used_ms: u64,
+}
+
+/// A key that signs upstream identities.
+#[derive(Clone, Debug)]
+pub struct SigningKey {
+    /// The `kid` of its tokens.
+    pub id: String,
+    /// `EdDSA` or `ES256` (RFC 7518, RFC 8037).
+    pub algorithm: String,
+    /// PKCS#8, DER, in base64 (standard alphabet, padded).
+    pub private: Secret,
+    /// Milliseconds since 1970: from then on it signs.
+    pub signs_from_ms: u64,
+    /// Milliseconds since 1970: from then on it is gone from the published set.
+    pub retires_ms: u64,
+}
+
+/// What every database offers. Implementations live beside this file; one conformance suite runs against each.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// The key with this value, active or not; `None` when there is none.
+    fn token_by_digest(&self, digest: Digest) -> Answer<'_, Option<TokenRecord>>;
+    /// The key with this id.
+    fn token_by_id<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<TokenRecord>>;
+    /// Every key, to fill a cache at start: at most `limit`, those used last first.
+    fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>>;
+    /// The organization and its projects.
+    fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>>;
+    /// The person and their memberships.
+    fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<UserRecord>>;
+    /// Imports a fixture: all of it or nothing; importing it again changes nothing.
+    fn import<'a>(&'a self, fixture: &'a import::Fixture, now_ms: u64) -> Answer<'a, import::Imported>;
+    /// The newest change's sequence; 0 when there was none.
+    fn newest_change(&self) -> Answer<'_, u64>;
+    /// The changes after `sequence`, oldest first. Cheap when there is none.
+    fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>>;
+    /// Adds usage up, exactly once: see [`Usage::total`]. `journal` names the journal the slots belong to.
+    fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()>;
+    /// Forgets what was remembered of a journal whose file is gone (or is about to be reused from zero).
+    fn forget_journal<'a>(&'a self, journal: &'a str) -> Answer<'a, ()>;
+    /// Signing keys that are not retired, oldest first.
+    fn signing_keys(&self, now_ms: u64) -> Answer<'_, Vec<SigningKey>>;
+    /// Adds a signing key, and says from when on the older ones of its algorithm are gone from the published set.
+    fn add_signing_key<'a>(&'a self, key: SigningKey, older_retire_ms: u64) -> Answer<'a, ()>;
+    /// How many keys are active and expire in (`from_ms`, `until_ms`].
+    fn expiring(&self, from_ms: u64, until_ms: u64) -> Answer<'_, u64>;
+}

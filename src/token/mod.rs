@@ -1,0 +1,40 @@
+//! What a key is: its text, its digest, what it grants. No HTTP, no SQL, no clock.
+
+mod digest;
+mod id;
+mod mint;
+mod permission;
+mod secret;
+
+pub use digest::Digest;
+pub use id::{OrganizationId, ProjectId, TokenId, UserId};
+pub use mint::{KeyFamily, mint};
+pub use permission::{Permissions, Role};
+pub use secret::Secret;
+
+/// What a key reaches: all projects of its organization, or one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Every project of the organization; a request names the one it means.
+    Organization,
+    /// This project only; a request need not name it.
+    Project(ProjectId),
+}
+
+impl Reach {
+    /// `organization` or `project`, as clients and upstreams see it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Project(_) => "project",
+        }
+    }
+
+    /// The one project of a project key.
+    pub fn project(&self) -> Option<&ProjectId> {
+        match self {
+            Self::Organization => None,
+            Self::Project(id) => Some(id),
+        }
+    }
+}
