@@ -1,4 +1,20 @@
 //! The rate limiter: buckets that are lock-free to take from, named by who is limited. No HTTP, no SQL, no clock.
+//!
+//! A [`Limiter`] hands out [`Bucket`]s by name when a key is loaded; a request only touches the bucket it
+//! already holds. One bucket has a cell per [`Slot`], that is per API with a limit of its own.
+
+mod bucket;
+mod fixed_window;
+mod quota;
+mod registry;
+mod sliding_window;
+mod token_bucket;
+mod verdict;
+
+pub use bucket::Bucket;
+pub use registry::{Limiter, Slot};
+pub use sliding_window::MAX_REQUESTS as SLIDING_WINDOW_MAX;
+pub use verdict::Verdict;
 
 use std::num::NonZeroU32;
 use std::time::Duration;

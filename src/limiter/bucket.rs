@@ -1,0 +1,205 @@
+//! A bucket: the state of one name's limits, one cell per slot.
+//!
+//! A cell remembers the quota under which its state was written. A request that comes with another quota (the
+//! configuration was reloaded) first carries over what was *used*, so that a reload neither refills a bucket nor
+//! takes from it.
+
+use super::fixed_window::FixedWindow;
+use super::quota::Quota;
+use super::sliding_window::{Attempt, Ring};
+use super::token_bucket::TokenBucket;
+use super::{Algorithm, Rate, Slot, Verdict};
+use crate::clock::Moment;
+use arc_swap::ArcSwapOption;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The limits of one name: a key, or a user.
+#[derive(Debug, Default)]
+pub struct Bucket {
+    first: Cell,
+}
+
+impl Bucket {
+    /// Takes one request from the limit of `slot`. A refused request changes nothing.
+    pub fn take(&self, slot: Slot, rate: &Rate, now: Moment) -> Verdict {
+        self.cell(slot).decide(Quota::new(rate), now, true)
+    }
+
+    /// What [`Bucket::take`] would decide, and what is left; takes nothing.
+    pub fn peek(&self, slot: Slot, rate: &Rate, now: Moment) -> Verdict {
+        self.cell(slot).decide(Quota::new(rate), now, false)
+    }
+
+    /// Whether every limit is full, so that forgetting the bucket changes no decision.
+    pub(super) fn is_full(&self, now: Moment) -> bool {
+        std::iter::successors(Some(&self.first), |cell| cell.next.get().map(|next| &**next))
+            .all(|cell| cell.is_full(now))
+    }
+
+    /// The cell of `slot`: the first free one becomes it, and the chain grows when none is free.
+    fn cell(&self, slot: Slot) -> &Cell {
+        let mut cell = &self.first;
+        while !cell.belongs_to(slot) {
+            cell = cell.next.get_or_init(Box::default);
+        }
+        cell
+    }
+}
+
+/// One limit's state.
+#[derive(Debug, Default)]
+struct Cell {
+    /// The slot's number and one; 0 while nobody's.
+    owner: AtomicU32,
+    /// The quota under which the state was written; 0 before the first and during a change.
+    quota: AtomicU64,
+    /// What token bucket and fixed window know.
+    state: AtomicU64,
+    /// What the sliding window knows.
+    ring: ArcSwapOption<Ring>,
+    /// Held while the quota changes.
+    change: Mutex<()>,
+    next: OnceLock<Box<Cell>>,
+}
+
+impl Cell {
+    fn belongs_to(&self, slot: Slot) -> bool {
+        let wanted = u32::from(slot.0) + 1;
+        match self.owner.load(Ordering::Acquire) {
+            0 => match self.owner.compare_exchange(0, wanted, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => true,
+                Err(owner) => owner == wanted,
+            },
+            owner => owner == wanted,
+        }
+    }
+
+    fn decide(&self, quota: Quota, now: Moment, take: bool) -> Verdict {
+        loop {
+            let decided = match quota.algorithm() {
+                Algorithm::TokenBucket => {
+                    let bucket = TokenBucket::new(quota);
+                    self.decide_word(quota, take, |state| bucket.take(state, now))
+                        .map(|(state, allowed)| bucket.verdict(state, now, allowed))
+                }
+                Algorithm::FixedWindow => {
+                    let window = FixedWindow::new(quota);
+                    self.decide_word(quota, take, |state| window.take(state, now))
+                        .map(|(state, allowed)| window.verdict(state, now, allowed))
+                }
+                Algorithm::SlidingWindow => self.decide_ring(quota, now, take),
+            };
+            match decided {
+                Some(verdict) => return verdict,
+                None => self.change_quota(quota, now),
+            }
+        }
+    }
+
+    /// The state to report and whether the request passes; `None` when the state is not of this quota.
+    fn decide_word(
+        &self,
+        quota: Quota,
+        take: bool,
+        step: impl Fn(u64) -> Option<u64>,
+    ) -> Option<(u64, bool)> {
+        // The state is read before the quota and written after it: see `change_quota`.
+        let mut state = self.state.load(Ordering::Acquire);
+        loop {
+            if self.quota.load(Ordering::Acquire) != quota.word() {
+                return None;
+            }
+            match step(state) {
+                None => return Some((state, false)),
+                Some(_) if !take => return Some((state, true)),
+                Some(next) => {
+                    match self.state.compare_exchange_weak(state, next, Ordering::AcqRel, Ordering::Acquire) {
+                        Ok(_) => return Some((next, true)),
+                        Err(found) => state = found,
+                    }
+                }
+            }
+        }
+    }
+
+    fn decide_ring(&self, quota: Quota, now: Moment, take: bool) -> Option<Verdict> {
+        let ring = self.ring.load();
+        if self.quota.load(Ordering::Acquire) != quota.word() {
+            return None;
+        }
+        // The ring of this quota was stored before the quota was, or has been frozen since.
+        let ring = ring.as_deref()?;
+        match if take { ring.take(now) } else { ring.peek(now) } {
+            Attempt::Frozen => None,
+            attempt => Some(ring.verdict(now, attempt)),
+        }
+    }
+
+    /// Carries the state over to another quota.
+    ///
+    /// The quota is unset first, then the state is replaced by another value (or the ring frozen), then the quota
+    /// is set. A request that read the old state fails to write; one that reads the new state does not find the
+    /// old quota any more.
+    fn change_quota(&self, quota: Quota, now: Moment) {
+        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = Quota::from_word(self.quota.load(Ordering::Acquire));
+        if old == Some(quota) {
+            return;
+        }
+        self.quota.store(0, Ordering::Release);
+        self.carry_over(old, quota, now);
+        self.quota.store(quota.word(), Ordering::Release);
+    }
+
+    fn carry_over(&self, old: Option<Quota>, new: Quota, now: Moment) {
+        let stamps = match self.ring.swap(None) {
+            Some(ring) => ring.freeze(),
+            None => Vec::new(),
+        };
+        let used = |state| match old.map(|old| (old, old.algorithm())) {
+            None => 0,
+            Some((old, Algorithm::TokenBucket)) => TokenBucket::new(old).used(state, now),
+            Some((old, Algorithm::FixedWindow)) => FixedWindow::new(old).used(state, now),
+            Some((old, Algorithm::SlidingWindow)) => Ring::within(&stamps, old.per_ns(), now),
+        };
+        match new.algorithm() {
+            Algorithm::TokenBucket => self.replace(|state| TokenBucket::new(new).with_used(used(state), now)),
+            Algorithm::FixedWindow => self.replace(|state| FixedWindow::new(new).with_used(used(state), now)),
+            Algorithm::SlidingWindow if stamps.is_empty() => {
+                let state = self.replace(|state| !state);
+                let used = used(state).min(new.requests()) as usize;
+                self.ring.store(Some(Arc::new(Ring::new(new, &vec![now.mono_ns; used]))));
+                return;
+            }
+            Algorithm::SlidingWindow => {
+                self.ring.store(Some(Arc::new(Ring::new(new, &stamps))));
+                return;
+            }
+        };
+    }
+
+    /// Replaces the state, against requests that still write under the old quota; answers what it was.
+    fn replace(&self, by: impl Fn(u64) -> u64) -> u64 {
+        let mut state = self.state.load(Ordering::Acquire);
+        while let Err(found) =
+            self.state.compare_exchange(state, by(state), Ordering::AcqRel, Ordering::Acquire)
+        {
+            state = found;
+        }
+        state
+    }
+
+    fn is_full(&self, now: Moment) -> bool {
+        let state = self.state.load(Ordering::Acquire);
+        let Some(quota) = Quota::from_word(self.quota.load(Ordering::Acquire)) else {
+            // Never used; or changing, and then somebody holds the bucket.
+            return true;
+        };
+        match quota.algorithm() {
+            Algorithm::TokenBucket => TokenBucket::new(quota).is_full(state, now),
+            Algorithm::FixedWindow => FixedWindow::new(quota).used(state, now) == 0,
+            Algorithm::SlidingWindow => self.ring.load().as_deref().is_none_or(|ring| ring.is_full(now)),
+        }
+    }
+}

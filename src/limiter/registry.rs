@@ -1,0 +1,97 @@
+//! Who has which bucket. Touched when a key is loaded, not per request.
+
+use super::Bucket;
+use crate::clock::Moment;
+use foldhash::fast::RandomState;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The number of an API's limit, which finds its cell in every bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot(pub(super) u16);
+
+type Shard = HashMap<Box<str>, Arc<Bucket>, RandomState>;
+
+/// All buckets, by name.
+#[derive(Debug)]
+pub struct Limiter {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: RandomState,
+    slots: Mutex<HashMap<Box<str>, Slot>>,
+}
+
+/// So many that a sweep, which holds one at a time, stops nobody for long.
+const SHARDS: usize = 128;
+
+impl Limiter {
+    /// A limiter without buckets.
+    pub fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, hasher: RandomState::default(), slots: Mutex::default() }
+    }
+
+    /// The bucket of this name: the same one as long as anyone holds it or it is not full again.
+    pub fn bucket(&self, name: &str) -> Arc<Bucket> {
+        let mut shard = lock(self.shard(name));
+        if let Some(bucket) = shard.get(name) {
+            return Arc::clone(bucket);
+        }
+        let bucket = Arc::new(Bucket::default());
+        shard.insert(name.into(), Arc::clone(&bucket));
+        bucket
+    }
+
+    /// The slot of this API's limit: the same one for the same name, for ever.
+    pub fn slot(&self, api: &str) -> Slot {
+        let mut slots = lock(&self.slots);
+        if let Some(slot) = slots.get(api) {
+            return *slot;
+        }
+        // Beyond 65,535 names of APIs in one process's life, the rest share a limit rather than have none.
+        let slot = Slot(u16::try_from(slots.len()).unwrap_or(u16::MAX));
+        slots.insert(api.into(), slot);
+        slot
+    }
+
+    /// Forgets the buckets that nobody holds and that are full again; answers how many.
+    pub fn sweep(&self, now: Moment) -> usize {
+        self.shards.iter().map(|shard| Self::sweep_shard(&mut lock(shard), now)).sum()
+    }
+
+    /// How many buckets there are.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn sweep_shard(shard: &mut Shard, now: Moment) -> usize {
+        let before = shard.len();
+        // Nobody can come to hold one meanwhile: buckets are handed out under the shard's lock only.
+        shard.retain(|_, bucket| Arc::strong_count(bucket) > 1 || !bucket.is_full(now));
+        if shard.capacity() / 4 > shard.len() {
+            let len = shard.len();
+            shard.shrink_to(len * 2);
+        }
+        before - shard.len()
+    }
+
+    fn shard(&self, name: &str) -> &Mutex<Shard> {
+        &self.shards[self.hasher.hash_one(name) as usize % SHARDS]
+    }
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// Nothing panics under these locks, and a map is whole between two calls anyway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,88 @@
+//! The token bucket as GCRA: one word holds the moment at which the bucket is full again.
+//!
+//! That moment is counted in ticks, of which a token lasts a whole number. When the period divides by the number
+//! of requests, a tick is a nanosecond; otherwise it is a little longer (below two), such that `requests` tokens
+//! last exactly the period: nothing drifts, however long a bucket is kept busy.
+
+use super::Verdict;
+use super::quota::Quota;
+use crate::clock::Moment;
+
+/// A token bucket's arithmetic under one quota.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenBucket {
+    depth: u32,
+    per_ns: u64,
+    /// Ticks that a token lasts.
+    token: u64,
+    /// Ticks in a period; at most `per_ns`.
+    ticks: u64,
+}
+
+impl TokenBucket {
+    pub(super) fn new(quota: Quota) -> Self {
+        let (depth, per_ns) = (quota.requests(), quota.per_ns());
+        // More than one token per nanosecond is not told apart from one: the clock has no finer steps.
+        let refill = u64::from(depth).min(per_ns);
+        let token = per_ns / refill;
+        Self { depth, per_ns, token, ticks: token * refill }
+    }
+
+    /// The state after one more request, or `None` when the bucket is empty.
+    pub(super) fn take(&self, full_at: u64, now: Moment) -> Option<u64> {
+        let now = self.tick(now.mono_ns);
+        let next = full_at.max(now).checked_add(self.token)?;
+        (next - now <= self.capacity()).then_some(next)
+    }
+
+    pub(super) fn verdict(&self, full_at: u64, now: Moment, allowed: bool) -> Verdict {
+        let used = full_at.saturating_sub(self.tick(now.mono_ns));
+        let remaining = self.capacity().saturating_sub(used) / self.token;
+        let retry = (!allowed).then(|| {
+            let passes_at = full_at.saturating_add(self.token).saturating_sub(self.capacity());
+            self.ns(passes_at).saturating_sub(now.mono_ns)
+        });
+        let full_in = self.ns(full_at).saturating_sub(now.mono_ns);
+        Verdict::new(self.depth, u32::try_from(remaining).unwrap_or(u32::MAX), now, full_in, retry)
+    }
+
+    /// Tokens that are missing, a token in the making counted as missing.
+    pub(super) fn used(&self, full_at: u64, now: Moment) -> u32 {
+        let missing = full_at.saturating_sub(self.tick(now.mono_ns)).div_ceil(self.token);
+        u32::try_from(missing).unwrap_or(u32::MAX)
+    }
+
+    /// The state in which `used` tokens are missing.
+    pub(super) fn with_used(&self, used: u32, now: Moment) -> u64 {
+        let missing = u64::from(used.min(self.depth)) * self.token;
+        self.tick(now.mono_ns).saturating_add(missing)
+    }
+
+    /// Whether nothing is missing.
+    pub(super) fn is_full(&self, full_at: u64, now: Moment) -> bool {
+        full_at <= self.tick(now.mono_ns)
+    }
+
+    /// Ticks of a full bucket. At most 2^60: `token` is `per_ns / depth`, or 1.
+    fn capacity(&self) -> u64 {
+        u64::from(self.depth) * self.token
+    }
+
+    /// The last tick at or before `ns`.
+    fn tick(&self, ns: u64) -> u64 {
+        if self.ticks == self.per_ns {
+            return ns;
+        }
+        // Fits: `ticks` is at most `per_ns`.
+        (u128::from(ns) * u128::from(self.ticks) / u128::from(self.per_ns)) as u64
+    }
+
+    /// The first nanosecond at which `tick` has come.
+    fn ns(&self, tick: u64) -> u64 {
+        if self.ticks == self.per_ns {
+            return tick;
+        }
+        let ns = (u128::from(tick) * u128::from(self.per_ns)).div_ceil(u128::from(self.ticks));
+        u64::try_from(ns).unwrap_or(u64::MAX)
+    }
+}
