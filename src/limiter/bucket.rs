@@ -47,6 +47,18 @@ impl Bucket {
     }
 }
 
+/// A change of quota.
+#[derive(Debug, Default)]
+struct Change {
+    /// The quota before, as a word.
+    previous: u64,
+    /// When, on the monotonic clock.
+    at_ns: u64,
+}
+
+/// So long after a reload, requests may still arrive that began under the configuration before it.
+const LATE_NS: u64 = 5_000_000_000;
+
 /// One limit's state.
 #[derive(Debug, Default)]
 struct Cell {
@@ -58,8 +70,8 @@ struct Cell {
     state: AtomicU64,
     /// What the sliding window knows.
     ring: ArcSwapOption<Ring>,
-    /// Held while the quota changes.
-    change: Mutex<()>,
+    /// The last change of quota; locked while there is one.
+    change: Mutex<Change>,
     next: OnceLock<Box<Cell>>,
 }
 
@@ -75,7 +87,7 @@ impl Cell {
         }
     }
 
-    fn decide(&self, quota: Quota, now: Moment, take: bool) -> Verdict {
+    fn decide(&self, mut quota: Quota, now: Moment, take: bool) -> Verdict {
         loop {
             let decided = match quota.algorithm() {
                 Algorithm::TokenBucket => {
@@ -92,7 +104,7 @@ impl Cell {
             };
             match decided {
                 Some(verdict) => return verdict,
-                None => self.change_quota(quota, now),
+                None => quota = self.settle(quota, now),
             }
         }
     }
@@ -104,7 +116,7 @@ impl Cell {
         take: bool,
         step: impl Fn(u64) -> Option<u64>,
     ) -> Option<(u64, bool)> {
-        // The state is read before the quota and written after it: see `change_quota`.
+        // The state is read before the quota and written after it: see `settle`.
         let mut state = self.state.load(Ordering::Acquire);
         loop {
             if self.quota.load(Ordering::Acquire) != quota.word() {
@@ -136,20 +148,27 @@ impl Cell {
         }
     }
 
-    /// Carries the state over to another quota.
+    /// The quota to decide under when `quota` is not the one of the state: `quota`, once the state was carried
+    /// over to it; or the state's own, when the request is a late one. Changing back for late requests would
+    /// forget, each time, what was used beyond the lower of the two limits.
     ///
     /// The quota is unset first, then the state is replaced by another value (or the ring frozen), then the quota
     /// is set. A request that read the old state fails to write; one that reads the new state does not find the
     /// old quota any more.
-    fn change_quota(&self, quota: Quota, now: Moment) {
-        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = Quota::from_word(self.quota.load(Ordering::Acquire));
-        if old == Some(quota) {
-            return;
+    fn settle(&self, quota: Quota, now: Moment) -> Quota {
+        let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = Quota::from_word(self.quota.load(Ordering::Acquire));
+        if let Some(current) = current {
+            let late = change.previous == quota.word() && now.mono_ns < change.at_ns.saturating_add(LATE_NS);
+            if current == quota || late {
+                return current;
+            }
         }
         self.quota.store(0, Ordering::Release);
-        self.carry_over(old, quota, now);
+        self.carry_over(current, quota, now);
         self.quota.store(quota.word(), Ordering::Release);
+        *change = Change { previous: current.map_or(0, Quota::word), at_ns: now.mono_ns };
+        quota
     }
 
     fn carry_over(&self, old: Option<Quota>, new: Quota, now: Moment) {

@@ -40,3 +40,6 @@ pub struct Rate {
     /// How it is counted.
     pub algorithm: Algorithm,
 }
+
+#[cfg(test)]
+mod tests;
