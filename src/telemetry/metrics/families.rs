@@ -1,0 +1,173 @@
+//! The names under which everything is published, and their label names.
+
+use super::exposition::{Family, Values};
+use super::series::Series;
+use super::{Counter, Gauge, Metrics, lock};
+use std::sync::Arc;
+
+impl Metrics {
+    /// Everything that a scrape shows, as it is now.
+    pub(super) fn families(&self) -> Vec<Family> {
+        let mut families = self.request_families();
+        families.extend(self.api_families());
+        families.extend(self.upstream_families());
+        families.extend(self.control_families());
+        families
+    }
+
+    fn request_families(&self) -> Vec<Family> {
+        let routes: Vec<_> =
+            lock(&self.routes).iter().map(|(key, cells)| (key.clone(), Arc::clone(cells))).collect();
+        let (mut requests, mut durations, mut upstream) = (Vec::new(), Vec::new(), Vec::new());
+        for ((api, route), cells) in routes {
+            for ((method, status), count) in cells.requests() {
+                let labels = vec![api.clone(), route.clone(), method.into(), status.to_string().into()];
+                requests.push((labels, count));
+            }
+            let (total, share) = cells.durations();
+            durations.push((vec![api.clone(), route.clone()], total));
+            upstream.push((vec![api, route], share));
+        }
+        vec![
+            Family {
+                name: "portcullis_requests",
+                help: "Requests that have ended.",
+                labels: &["api", "route", "method", "status"],
+                values: Values::Counters(requests),
+            },
+            Family {
+                name: "portcullis_request_duration_seconds",
+                help: "Time from a request's head to the end of its answer.",
+                labels: &["api", "route"],
+                values: Values::Histograms(durations),
+            },
+            Family {
+                name: "portcullis_upstream_duration_seconds",
+                help: "Time that the upstream took to answer.",
+                labels: &["api", "route"],
+                values: Values::Histograms(upstream),
+            },
+        ]
+    }
+
+    fn api_families(&self) -> Vec<Family> {
+        let (mut auth, mut limit) = (Vec::new(), Vec::new());
+        for (api, cells) in lock(&self.apis).iter() {
+            let labelled = |(label, count): (&str, u64)| (vec![api.clone(), label.into()], count);
+            auth.extend(cells.auth_counts().map(labelled));
+            limit.extend(cells.rate_limit_counts().map(labelled));
+        }
+        let lookups = self.cache.counts().map(|(label, count)| (vec![label.into()], count));
+        vec![
+            Family {
+                name: "portcullis_auth",
+                help: "Credential checks by outcome.",
+                labels: &["api", "outcome"],
+                values: Values::Counters(auth),
+            },
+            Family {
+                name: "portcullis_rate_limit",
+                help: "Rate limit decisions.",
+                labels: &["api", "decision"],
+                values: Values::Counters(limit),
+            },
+            Family {
+                name: "portcullis_token_cache_lookups",
+                help: "Look-ups of keys in the cache.",
+                labels: &["result"],
+                values: Values::Counters(lookups.collect()),
+            },
+            gauge("portcullis_token_cache_entries", "Keys in the cache.", &self.cache_entries),
+            gauges(
+                "portcullis_connections",
+                "Open connections of clients.",
+                &["listener"],
+                &self.connections,
+            ),
+        ]
+    }
+
+    fn upstream_families(&self) -> Vec<Family> {
+        vec![
+            gauges(
+                "portcullis_upstream_healthy",
+                "Whether an endpoint is healthy.",
+                &["upstream", "endpoint"],
+                &self.upstream_healthy,
+            ),
+            gauges(
+                "portcullis_upstream_connections",
+                "Open connections to an upstream.",
+                &["upstream"],
+                &self.upstream_connections,
+            ),
+            Family {
+                name: "portcullis_upstream_retries",
+                help: "Requests that were sent to an upstream again.",
+                labels: &["upstream"],
+                values: Values::Counters(self.upstream_retries.collect(Counter::value)),
+            },
+        ]
+    }
+
+    fn control_families(&self) -> Vec<Family> {
+        let reloads = [("success", &self.reloads_good), ("failure", &self.reloads_bad)]
+            .map(|(l, c)| (vec![l.into()], c.value()));
+        vec![
+            Family {
+                name: "portcullis_config_reloads",
+                help: "Reloads of the configuration.",
+                labels: &["result"],
+                values: Values::Counters(reloads.into()),
+            },
+            gauge(
+                "portcullis_config_last_reload_successful",
+                "Whether the last reload was taken over.",
+                &self.last_reload_good,
+            ),
+            gauges(
+                "portcullis_certificate_not_after_seconds",
+                "When a certificate ends, in Unix time.",
+                &["name"],
+                &self.certificates,
+            ),
+            gauge("portcullis_store_up", "Whether the store answers.", &self.store_up),
+            gauge(
+                "portcullis_store_staleness_seconds",
+                "Age of the newest thing known from the store.",
+                &self.store_staleness,
+            ),
+            gauges(
+                "portcullis_tokens_expiring",
+                "Keys that expire soon.",
+                &["within"],
+                &self.tokens_expiring,
+            ),
+            Family {
+                name: "portcullis_access_log_dropped",
+                help: "Lines of the access log that were not written.",
+                labels: &[],
+                values: Values::Counters(vec![(Vec::new(), self.log_dropped.value())]),
+            },
+            Family {
+                name: "portcullis_build_info",
+                help: "The version that runs; always 1.",
+                labels: &["version"],
+                values: Values::Gauges(vec![(vec![env!("CARGO_PKG_VERSION").into()], 1.0)]),
+            },
+        ]
+    }
+}
+
+fn gauge(name: &'static str, help: &'static str, gauge: &Gauge) -> Family {
+    Family { name, help, labels: &[], values: Values::Gauges(vec![(Vec::new(), gauge.value())]) }
+}
+
+fn gauges(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    series: &Series<Gauge>,
+) -> Family {
+    Family { name, help, labels, values: Values::Gauges(series.collect(Gauge::value)) }
+}

@@ -1,0 +1,179 @@
+//! Metrics. Workers count in cells of their own, which are added up when somebody scrapes.
+//!
+//! Labels are bounded: names from the configuration and short closed lists, never a key, a path or an address.
+
+mod cells;
+mod exposition;
+mod families;
+mod outcome;
+mod route;
+mod series;
+#[cfg(test)]
+mod tests;
+
+pub use exposition::Format;
+pub use outcome::{ApiCells, AuthOutcome, CacheLookup, RateDecision};
+pub use route::RouteCells;
+pub use series::{Counter, Gauge};
+
+use outcome::CacheCells;
+use series::Series;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// All metrics of the process.
+pub struct Metrics {
+    shards: usize,
+    routes: Mutex<BTreeMap<(Box<str>, Box<str>), Arc<RouteCells>>>,
+    apis: Mutex<BTreeMap<Box<str>, Arc<ApiCells>>>,
+    cache: CacheCells,
+    cache_entries: Gauge,
+    connections: Series<Gauge>,
+    upstream_healthy: Series<Gauge>,
+    upstream_connections: Series<Gauge>,
+    upstream_retries: Series<Counter>,
+    reloads_good: Counter,
+    reloads_bad: Counter,
+    last_reload_good: Gauge,
+    certificates: Series<Gauge>,
+    store_up: Gauge,
+    store_staleness: Gauge,
+    tokens_expiring: Series<Gauge>,
+    log_dropped: Arc<Counter>,
+    scrape_hooks: Mutex<Vec<ScrapeHook>>,
+}
+
+type ScrapeHook = Arc<dyn Fn(&Metrics) + Send + Sync>;
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("shards", &self.shards).finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Metrics for `shards` threads that count requests.
+    pub fn new(shards: usize) -> Arc<Self> {
+        let metrics = Self {
+            shards,
+            routes: Mutex::default(),
+            apis: Mutex::default(),
+            cache: CacheCells::new(shards),
+            cache_entries: Gauge::default(),
+            connections: Series::new(),
+            upstream_healthy: Series::new(),
+            upstream_connections: Series::new(),
+            upstream_retries: Series::new(),
+            reloads_good: Counter::default(),
+            reloads_bad: Counter::default(),
+            last_reload_good: Gauge::default(),
+            certificates: Series::new(),
+            store_up: Gauge::default(),
+            store_staleness: Gauge::default(),
+            tokens_expiring: Series::new(),
+            log_dropped: Arc::default(),
+            scrape_hooks: Mutex::default(),
+        };
+        // The process runs, so the configuration that it started with was good.
+        metrics.last_reload_good.set(1.0);
+        Arc::new(metrics)
+    }
+
+    /// The cells of a route: the same ones for the same labels, so that counts survive a reload.
+    pub fn route(&self, api: &str, route: &str) -> Arc<RouteCells> {
+        let mut routes = lock(&self.routes);
+        let cells = routes.entry((api.into(), route.into()));
+        Arc::clone(cells.or_insert_with(|| Arc::new(RouteCells::new(self.shards))))
+    }
+
+    /// The cells of an API: the same ones for the same name.
+    pub fn api(&self, api: &str) -> Arc<ApiCells> {
+        let mut apis = lock(&self.apis);
+        Arc::clone(apis.entry(api.into()).or_insert_with(|| Arc::new(ApiCells::new(self.shards))))
+    }
+
+    /// Open connections of a listener. The series ends when the last handle is dropped.
+    pub fn listener(&self, address: &str) -> Arc<Gauge> {
+        self.connections.of(&[address])
+    }
+
+    /// Whether an endpoint is healthy: 1 or 0. The series ends when the last handle is dropped.
+    pub fn upstream_healthy(&self, upstream: &str, endpoint: &str) -> Arc<Gauge> {
+        self.upstream_healthy.of(&[upstream, endpoint])
+    }
+
+    /// Open connections to an upstream. The series ends when the last handle is dropped.
+    pub fn upstream_connections(&self, upstream: &str) -> Arc<Gauge> {
+        self.upstream_connections.of(&[upstream])
+    }
+
+    /// Requests that were sent to an upstream again.
+    pub fn upstream_retries(&self, upstream: &str) -> Arc<Counter> {
+        self.upstream_retries.of(&[upstream])
+    }
+
+    /// Counts a look-up in the token cache. For `shard` see [`RouteCells::finished`].
+    pub fn cache_lookup(&self, shard: usize, result: CacheLookup) {
+        self.cache.looked_up(shard, result);
+    }
+
+    /// Sets how many keys the cache holds.
+    pub fn set_cache_entries(&self, entries: usize) {
+        self.cache_entries.set(entries as f64);
+    }
+
+    /// Counts a reload of the configuration.
+    pub fn config_reloaded(&self, good: bool) {
+        if good { &self.reloads_good } else { &self.reloads_bad }.increment();
+        self.last_reload_good.set(f64::from(u8::from(good)));
+    }
+
+    /// Replaces the set of certificates: names, and the Unix seconds at which they end.
+    pub fn set_certificates<'a>(&self, certificates: impl IntoIterator<Item = (&'a str, i64)>) {
+        self.certificates.clear();
+        for (name, not_after_s) in certificates {
+            self.certificates.of(&[name]).set(not_after_s as f64);
+        }
+    }
+
+    /// Sets whether the store answers, and how old the newest thing known from it is.
+    pub fn set_store(&self, up: bool, staleness: Duration) {
+        self.store_up.set(f64::from(u8::from(up)));
+        self.store_staleness.set(staleness.as_secs_f64());
+    }
+
+    /// Sets how many keys expire within a period such as `7d`.
+    pub fn set_tokens_expiring(&self, within: &str, tokens: u64) {
+        self.tokens_expiring.of(&[within]).set(tokens as f64);
+    }
+
+    /// Lines of the access log that were dropped because it could not be written fast enough.
+    pub fn access_log_dropped(&self) -> Arc<Counter> {
+        Arc::clone(&self.log_dropped)
+    }
+
+    /// Runs `hook` before each scrape, for gauges that are cheaper to ask for than to keep. It must not block.
+    pub fn on_scrape(&self, hook: impl Fn(&Metrics) + Send + Sync + 'static) {
+        lock(&self.scrape_hooks).push(Arc::new(hook));
+    }
+
+    /// The text of a scrape.
+    pub fn encode(&self, format: Format) -> String {
+        // Not under the lock: a hook may register another.
+        let hooks = lock(&self.scrape_hooks).clone();
+        for hook in hooks {
+            hook(self);
+        }
+        for series in [&self.connections, &self.upstream_healthy, &self.upstream_connections] {
+            series.forget_unheld();
+        }
+        exposition::write(self.families(), format)
+    }
+}
+
+// A map is whole between two calls, whoever panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

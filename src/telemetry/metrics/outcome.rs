@@ -1,0 +1,129 @@
+//! What is counted per API, and per look-up of a key: outcomes from short, closed lists.
+
+use super::cells::{Counters, Sharded};
+
+macro_rules! outcomes {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            pub(super) const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The value of the label.
+            pub fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+        }
+    };
+}
+
+outcomes! {
+    /// How the check of a credential ended: at the first gate that refused, or accepted. Open routes count nothing.
+    AuthOutcome {
+        /// Let in.
+        Accepted = "accepted",
+        /// No credential was sent.
+        Missing = "missing",
+        /// The credential is of nobody, or not well-formed.
+        Unknown = "unknown",
+        /// Deactivated.
+        Inactive = "inactive",
+        /// Past its expiry.
+        Expired = "expired",
+        /// Not from an allowed address.
+        Address = "address",
+        /// A scope is missing.
+        Scope = "scope",
+        /// A permission is missing.
+        Permission = "permission",
+        /// Another project's, or no project was named.
+        Project = "project",
+        /// Another organization's.
+        Organization = "organization",
+        /// This node has been cut off from the store for too long to tell.
+        StaleStore = "stale_store",
+    }
+}
+
+outcomes! {
+    /// What a limit decided.
+    RateDecision {
+        /// Let in.
+        Allowed = "allowed",
+        /// Refused.
+        Limited = "limited",
+        /// Let in by `mode: observe`; it would have been refused.
+        Observed = "observed",
+    }
+}
+
+outcomes! {
+    /// What a look-up in the token cache found.
+    CacheLookup {
+        /// A key.
+        Hit = "hit",
+        /// Nothing; the store was asked.
+        Miss = "miss",
+        /// That the key does not exist.
+        Negative = "negative",
+    }
+}
+
+/// The cells of one API.
+#[derive(Debug)]
+pub struct ApiCells {
+    /// Outcomes of authentication first, then decisions of the limit.
+    counters: Sharded<Counters>,
+}
+
+const DECISIONS_FROM: usize = AuthOutcome::ALL.len();
+
+impl ApiCells {
+    pub(super) fn new(shards: usize) -> Self {
+        Self { counters: Sharded::new(shards) }
+    }
+
+    /// Counts the outcome of a credential check. For `shard` see [`super::RouteCells::finished`].
+    pub fn auth(&self, shard: usize, outcome: AuthOutcome) {
+        self.counters.of(shard).increment(outcome as usize);
+    }
+
+    /// Counts a decision of the limit. For `shard` see [`super::RouteCells::finished`].
+    pub fn rate_limit(&self, shard: usize, decision: RateDecision) {
+        self.counters.of(shard).increment(DECISIONS_FROM + decision as usize);
+    }
+
+    pub(super) fn auth_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        AuthOutcome::ALL.iter().map(|outcome| (outcome.label(), sum(&self.counters, *outcome as usize)))
+    }
+
+    pub(super) fn rate_limit_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        RateDecision::ALL
+            .iter()
+            .map(|decision| (decision.label(), sum(&self.counters, DECISIONS_FROM + *decision as usize)))
+    }
+}
+
+/// The cells of the token cache.
+#[derive(Debug)]
+pub(super) struct CacheCells(Sharded<Counters>);
+
+impl CacheCells {
+    pub(super) fn new(shards: usize) -> Self {
+        Self(Sharded::new(shards))
+    }
+
+    pub(super) fn looked_up(&self, shard: usize, result: CacheLookup) {
+        self.0.of(shard).increment(result as usize);
+    }
+
+    pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        CacheLookup::ALL.iter().map(|result| (result.label(), sum(&self.0, *result as usize)))
+    }
+}
+
+fn sum(counters: &Sharded<Counters>, index: usize) -> u64 {
+    counters.all().map(|shard| shard.value(index)).sum()
+}
