@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod deadline;
 pub mod clock;
 pub mod config;
 pub mod control;

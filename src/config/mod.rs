@@ -4,6 +4,7 @@
 
 use crate::limiter::Rate;
 use crate::token::Secret;
+pub use crate::token::signer::SigningAlgorithm;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -136,15 +137,6 @@ pub struct UpstreamIdentity {
     pub ttl: Duration,
     /// How it is signed.
     pub algorithm: SigningAlgorithm,
-}
-
-/// Algorithms for the identity token (RFC 7518, RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SigningAlgorithm {
-    /// Ed25519; the default.
-    EdDSA,
-    /// ECDSA on P-256 with SHA-256, for JWT libraries that lack EdDSA.
-    ES256,
 }
 
 /// A backend service.

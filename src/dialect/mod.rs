@@ -1,1 +1,53 @@
-//! dialect (under construction)
+//! The client-facing habits of the API families: where a credential is, what an error looks like.
+//!
+//! Everything the gateway itself answers with is rendered here; a dialect translates and decides nothing.
+
+mod credential;
+pub mod ocriva;
+mod ocore;
+mod problem;
+pub mod time;
+
+pub use credential::{Presented, Unusable, present};
+
+use crate::config::Dialect;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+
+/// An error in no dialect yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault<'a> {
+    /// Status code, 4xx or 5xx.
+    pub status: StatusCode,
+    /// What the client should know and do; one sentence or two.
+    pub message: &'a str,
+    /// The part of the request that is wrong and the rule it breaks, where one is.
+    pub field: Option<(&'a str, &'a str)>,
+}
+
+/// A rendered body with its media type.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// For `Content-Type`.
+    pub content_type: HeaderValue,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Renders an error in the dialect's envelope.
+pub fn render(dialect: Dialect, fault: &Fault<'_>) -> Rendered {
+    let (content_type, body) = match dialect {
+        Dialect::Ocriva => ("application/json", ocriva::envelope(fault)),
+        Dialect::Ocore => ("application/json", ocore::envelope(fault)),
+        Dialect::Problem => ("application/problem+json", problem::envelope(fault)),
+    };
+    Rendered { content_type: HeaderValue::from_static(content_type), body: body.into() }
+}
+
+/// The reason phrase of RFC 9110 for a status, as the `error` and `title` members show it.
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Payload Too Large",
+        other => other.canonical_reason().unwrap_or("Error"),
+    }
+}

@@ -2,9 +2,11 @@
 
 mod digest;
 mod id;
+pub mod jwt;
 mod mint;
 mod permission;
 mod secret;
+pub mod signer;
 
 pub use digest::Digest;
 pub use id::{OrganizationId, ProjectId, TokenId, UserId};
@@ -37,4 +39,14 @@ impl Reach {
             Self::Project(id) => Some(id),
         }
     }
+}
+
+/// 128 random bits as 32 lowercase hexadecimal digits.
+///
+/// # Errors
+/// When the system has no random bytes to give.
+pub fn random_id() -> Result<String, aws_lc_rs::error::Unspecified> {
+    let mut random = [0u8; 16];
+    aws_lc_rs::rand::fill(&mut random)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

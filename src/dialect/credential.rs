@@ -1,0 +1,148 @@
+//! Where a dialect's clients put their credential, read strictly: two that differ are none.
+
+use crate::config::{Api, Dialect};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+
+/// `X-API-Key`.
+pub static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The credentials of one request, not yet looked up.
+#[derive(Clone, Copy, Default)]
+pub struct Presented<'a> {
+    /// A key's whole text.
+    pub key: Option<&'a str>,
+    /// A JWT in compact form (RFC 7519).
+    pub jwt: Option<&'a str>,
+}
+
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Presented {{ key: {}, jwt: {} }}", self.key.is_some(), self.jwt.is_some())
+    }
+}
+
+/// Why a credential that is there can not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// Two that differ, so that it would be a guess which one counts.
+    Contradictory,
+    /// Something that is neither a key nor a JWT of this dialect.
+    Foreign,
+}
+
+/// Reads the credentials of a request to `api`.
+///
+/// # Errors
+/// [`Unusable`] when there is one that must not be looked up. None at all is no error: both members are `None`.
+pub fn present<'a>(api: &Api, headers: &'a HeaderMap) -> Result<Presented<'a>, Unusable> {
+    let mut presented = Presented::default();
+    if api.dialect != Dialect::Ocore
+        && let Some(text) = single(headers, &X_API_KEY)?
+    {
+        if !is_key(api, text) {
+            return Err(Unusable::Foreign);
+        }
+        presented.key = Some(text);
+    }
+    let bearer = match single(headers, &AUTHORIZATION)? {
+        Some(value) => bearer(value),
+        None if api.dialect == Dialect::Ocore => cookie(headers, "access_token")?,
+        None => None,
+    };
+    let Some(text) = bearer else { return Ok(presented) };
+    if is_key(api, text) {
+        if presented.key.is_some_and(|key| key != text) {
+            return Err(Unusable::Contradictory);
+        }
+        presented.key = Some(text);
+    } else if is_jwt(text) {
+        presented.jwt = Some(text);
+    } else {
+        return Err(Unusable::Foreign);
+    }
+    Ok(presented)
+}
+
+/// The one value of a field, trimmed; `None` when absent or empty.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Unusable> {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    let first = text(first)?;
+    for other in values {
+        if text(other)? != first {
+            return Err(Unusable::Contradictory);
+        }
+    }
+    Ok(Some(first).filter(|text| !text.is_empty()))
+}
+
+fn text(value: &HeaderValue) -> Result<&str, Unusable> {
+    value.to_str().map(str::trim).map_err(|_| Unusable::Foreign)
+}
+
+/// The credential of a `Bearer` field value; the scheme's case does not matter (RFC 9110, 11.1). Other schemes are
+/// not ours: the same as none.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, rest) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+    let rest = rest.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty()).then_some(rest)
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Unusable> {
+    let mut found = None;
+    for value in headers.get_all(COOKIE) {
+        let Ok(text) = value.to_str() else { continue };
+        for pair in text.split(';') {
+            let Some((key, value)) = pair.trim().split_once('=') else { continue };
+            if key != name || value.is_empty() {
+                continue;
+            }
+            if found.is_some_and(|first| first != value) {
+                return Err(Unusable::Contradictory);
+            }
+            found = Some(value);
+        }
+    }
+    Ok(found)
+}
+
+fn is_key(api: &Api, text: &str) -> bool {
+    match api.dialect {
+        Dialect::Ocriva => text.starts_with("ocr_"),
+        Dialect::Ocore => text.starts_with("ocore_"),
+        Dialect::Problem => api.key_prefixes.iter().any(|prefix| text.starts_with(&**prefix)),
+    }
+}
+
+/// Three base64url parts between dots (RFC 7515, 7.1).
+fn is_jwt(text: &str) -> bool {
+    let mut parts = 0;
+    for part in text.split('.') {
+        parts += 1;
+        if part.is_empty() || !part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            return false;
+        }
+    }
+    parts == 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearer_is_read_as_rfc_9110_says() {
+        assert_eq!(bearer("Bearer ocr_1"), Some("ocr_1"));
+        assert_eq!(bearer("bEARER \t ocr_1"), Some("ocr_1"));
+        assert_eq!(bearer("Bearer"), None);
+        assert_eq!(bearer("Basic b2NyXzE="), None);
+    }
+
+    #[test]
+    fn a_jwt_has_three_parts() {
+        assert!(is_jwt("eyJh.eyJz.c2ln"));
+        for no in ["eyJh.eyJz", "eyJh.eyJz.c2ln.x", "eyJh..c2ln", "eyJh.eyJz.c2l=", "ocr_1"] {
+            assert!(!is_jwt(no), "{no}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Instants as clients see them: UTC, ISO 8601, exactly three fraction digits and `Z`.
+
+use jiff::Timestamp;
+
+/// `2026-01-10T09:00:00.000Z` for milliseconds since 1970; the last representable instant for what is beyond it.
+pub fn iso_millis(unix_ms: u64) -> String {
+    let ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    let instant = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
+    format!("{instant:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_always() {
+        assert_eq!(iso_millis(1_768_035_600_000), "2026-01-10T09:00:00.000Z");
+        assert_eq!(iso_millis(1_768_035_600_120), "2026-01-10T09:00:00.120Z");
+        assert_eq!(iso_millis(0), "1970-01-01T00:00:00.000Z");
+        assert!(iso_millis(u64::MAX).starts_with("9999-"));
+    }
+}

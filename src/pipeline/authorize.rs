@@ -1,0 +1,225 @@
+//! Stage 6: what the caller may reach: its organization, its projects, and what the route requires.
+
+use super::authenticate::{Caller, Known};
+use super::observe::Trail;
+use super::query::{self, BadQuery};
+use super::reject::Reject;
+use super::route::Routed;
+use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired};
+use crate::store::cache::Entry;
+use crate::store::Membership;
+use crate::token::{OrganizationId, ProjectId, Reach, Role};
+use http::{HeaderMap, HeaderName};
+
+static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
+
+/// A caller who may do what the request asks, and the project that it is held to. Only [`check`] makes one;
+/// [`Grant::with_body`] adds what the body says.
+#[derive(Debug)]
+pub struct Grant {
+    known: Known,
+    /// The person's place in the organization the request is for.
+    membership: Option<Membership>,
+    /// The project that the request is held to.
+    project: Option<ProjectId>,
+    /// Whether the query named it.
+    named: bool,
+    /// The query to forward, where it is not the one that came.
+    query: Option<String>,
+}
+
+impl Grant {
+    /// Who.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// The person's place in the organization.
+    pub fn membership(&self) -> Option<&Membership> {
+        self.membership.as_ref()
+    }
+
+    /// The project that the request is held to.
+    pub fn project(&self) -> Option<&ProjectId> {
+        self.project.as_ref()
+    }
+
+    /// The query to forward instead of the one that came.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// Takes in the project that the body names, and holds the route's rule about naming one.
+    ///
+    /// # Errors
+    /// [`Reject::ProjectsDiffer`], [`Reject::ForeignProject`], [`Reject::ProjectRequired`]
+    pub fn with_body(mut self, routed: &Routed<'_>, in_body: Option<&str>) -> Result<Self, Reject> {
+        if let Some(project) = in_body {
+            if self.named && self.project.as_ref().is_some_and(|named| named.as_str() != project) {
+                return Err(Reject::ProjectsDiffer);
+            }
+            self.project = own_project(&self.known, Some(project))?;
+            self.named = true;
+        }
+        self.required(routed)
+    }
+
+    /// Whether the body has to be looked at before the rule can be held.
+    pub fn needs_body(&self, routed: &Routed<'_>) -> bool {
+        matches!(self.known, Known::Key(_))
+            && routed.route.config.project.is_some_and(|rule| rule.place != ProjectPlace::Query)
+    }
+
+    fn required(self, routed: &Routed<'_>) -> Result<Self, Reject> {
+        let (Some(rule), Known::Key(entry)) = (routed.route.config.project, &self.known) else { return Ok(self) };
+        let organization_key = entry.record.reach == Reach::Organization;
+        match rule.required {
+            _ if self.named => Ok(self),
+            ProjectRequired::Always if !organization_key => Err(Reject::OwnProjectRequired),
+            ProjectRequired::Always | ProjectRequired::Organization if organization_key => {
+                Err(Reject::ProjectRequired)
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Checks organization, project in the query, permissions and scopes.
+///
+/// # Errors
+/// What is not allowed; see [`Reject`].
+pub fn check(
+    caller: Caller,
+    routed: &Routed<'_>,
+    headers: &HeaderMap,
+    raw_query: Option<&str>,
+    trail: &mut Trail,
+) -> Result<Grant, Reject> {
+    let membership = organization(&caller, routed, headers)?;
+    let mut grant =
+        Grant { known: caller.into_known(), membership, project: None, named: false, query: None };
+    project(&mut grant, routed, raw_query)?;
+    requirements(&grant, routed, trail)?;
+    Ok(grant)
+}
+
+/// The organization that the path or `X-Org-Slug` names has to be the caller's.
+fn organization(caller: &Caller, routed: &Routed<'_>, headers: &HeaderMap) -> Result<Option<Membership>, Reject> {
+    let ocore = routed.api.config.dialect == Dialect::Ocore;
+    match caller.known() {
+        Known::Anonymous => Ok(None),
+        Known::Key(entry) => {
+            let id = &entry.record.organization;
+            if routed.organization.as_deref().is_some_and(|named| named != id.as_str()) {
+                return Err(Reject::ForeignOrganization);
+            }
+            if ocore && slugs(headers).any(|slug| slug != entry.organization.load().organization.slug.as_bytes()) {
+                return Err(Reject::ForeignSlug);
+            }
+            Ok(None)
+        }
+        Known::User(user) => membership(&user.record.memberships, headers).cloned().map(Some),
+    }
+}
+
+fn slugs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(&X_ORG_SLUG).iter().map(|value| value.as_bytes().trim_ascii())
+}
+
+fn membership<'m>(memberships: &'m [Membership], headers: &HeaderMap) -> Result<&'m Membership, Reject> {
+    let mut named = slugs(headers);
+    let Some(slug) = named.next() else {
+        return match memberships {
+            [only] => Ok(only),
+            _ => Err(Reject::SlugRequired),
+        };
+    };
+    if named.any(|other| other != slug) {
+        return Err(Reject::ForeignSlug);
+    }
+    memberships.iter().find(|membership| membership.slug.as_bytes() == slug).ok_or(Reject::ForeignSlug)
+}
+
+/// `projectId` in the query: checked wherever the dialect knows the parameter, required or not.
+fn project(grant: &mut Grant, routed: &Routed<'_>, raw_query: Option<&str>) -> Result<(), Reject> {
+    let rule = routed.route.config.project;
+    if !matches!(grant.known, Known::Key(_)) || (routed.api.config.dialect != Dialect::Ocriva && rule.is_none()) {
+        return Ok(());
+    }
+    let seen = match raw_query {
+        Some(text) => query::read(text).map_err(|bad| match bad {
+            BadQuery::Escape => Reject::BadEscape,
+            BadQuery::NotSingle => Reject::ProjectNotSingle,
+        })?,
+        None => query::ProjectQuery { project: None, canonical: true },
+    };
+    grant.named = seen.project.is_some();
+    grant.project = own_project(&grant.known, seen.project.as_deref())?;
+    let inject = !grant.named && grant.project.is_some() && rule.is_some_and(|rule| rule.inject);
+    if inject || !seen.canonical {
+        let project = if grant.named || inject { grant.project.as_ref() } else { None };
+        grant.query = Some(query::with_project(raw_query, project.map(ProjectId::as_str)));
+    }
+    Ok(())
+}
+
+/// The project that a key may use of those that were named: its own, or any of its organization's. An unknown one is
+/// answered like a foreign one, so that nobody learns which exist.
+fn own_project(known: &Known, named: Option<&str>) -> Result<Option<ProjectId>, Reject> {
+    let Known::Key(entry) = known else { return Ok(None) };
+    match (&entry.record.reach, named) {
+        (Reach::Project(own), Some(named)) if own.as_str() != named => Err(Reject::ForeignProject),
+        (Reach::Project(own), _) => Ok(Some(own.clone())),
+        (Reach::Organization, None) => Ok(None),
+        (Reach::Organization, Some(named)) => {
+            let view = entry.organization.load();
+            view.project(named).map(|project| Some(project.id.clone())).ok_or(Reject::ForeignProject)
+        }
+    }
+}
+
+/// Permissions and scopes of the route; in `mode: observe` what is missing is only counted.
+fn requirements(grant: &Grant, routed: &Routed<'_>, trail: &mut Trail) -> Result<(), Reject> {
+    let require = &routed.route.config.require;
+    let missing = match &grant.known {
+        Known::Anonymous => return Ok(()),
+        Known::Key(entry) => missing_of_key(entry, &require.permissions, &require.scopes),
+        Known::User(_) => missing_of_person(grant.membership.as_ref(), &require.permissions),
+    };
+    let Some(reject) = missing else { return Ok(()) };
+    if require.mode == Mode::Observe {
+        trail.observed(&reject);
+        return Ok(());
+    }
+    Err(reject)
+}
+
+fn missing_of_key(
+    entry: &Entry,
+    permissions: &[std::sync::Arc<str>],
+    scopes: &[std::sync::Arc<str>],
+) -> Option<Reject> {
+    if !permissions.iter().all(|wanted| entry.record.permissions.allow(wanted)) {
+        return Some(Reject::Permission);
+    }
+    let has = |wanted: &str| entry.record.scopes.iter().any(|held| **held == *wanted);
+    (!scopes.iter().all(|wanted| has(wanted))).then_some(Reject::Scope)
+}
+
+/// A person has what the role has, looked up now; scopes narrow keys, not people.
+fn missing_of_person(membership: Option<&Membership>, permissions: &[std::sync::Arc<str>]) -> Option<Reject> {
+    if permissions.is_empty() {
+        return None;
+    }
+    let held = membership.map(|membership| membership.role).map(Role::permissions).unwrap_or_default();
+    (!permissions.iter().all(|wanted| held.allow(wanted))).then_some(Reject::Permission)
+}
+
+/// The organization whose request this is, for the log and the identity.
+pub fn organization_of(grant: &Grant) -> Option<&OrganizationId> {
+    match grant.known() {
+        Known::Anonymous => None,
+        Known::Key(entry) => Some(&entry.record.organization),
+        Known::User(_) => grant.membership().map(|membership| &membership.organization),
+    }
+}

@@ -1,0 +1,133 @@
+//! The endpoints of the key side that the gateway answers itself, behind the same gates as everything else.
+
+use super::authenticate::{self, Known};
+use super::credential::Credential;
+use super::observe::{Payload, Trail};
+use super::reject::Reject;
+use super::route::{Builtin, Routed};
+use super::{Peer, Snapshot, Worker, limit, project_body};
+use crate::config::Respond;
+use crate::dialect::ocriva;
+use crate::store::cache::Entry;
+use crate::token::jwt::KeyFacts;
+use crate::token::{Digest, KeyFamily, Reach};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+
+/// Most bytes of a login's body.
+const LOGIN_MOST: u64 = 16 * 1024;
+/// Longest life of a JWT made from a key, in seconds.
+const LIFE_S: u64 = 3600;
+
+const LOGIN_BODY: &str = "Send a JSON object with the key in it: {\"token\": \"ocr_…\"}.";
+
+/// Answers an endpoint that needs a grant.
+pub fn answer(builtin: Builtin, snapshot: &Snapshot, known: &Known) -> Result<Response<Payload>, Reject> {
+    match (builtin, known) {
+        (Builtin::Jwks, _) => {
+            let mut response = json(StatusCode::OK, snapshot.ring.load().jwks().to_owned());
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+            Ok(response)
+        }
+        (Builtin::Projects, Known::Key(entry)) => Ok(json(StatusCode::OK, projects(entry))),
+        // People's own endpoints are beside the edge; a login has its own way, below.
+        (Builtin::Projects | Builtin::Login, _) => Err(Reject::UnusableCredential),
+    }
+}
+
+/// A project key's own project, active or not; an organization key's active ones.
+fn projects(entry: &Entry) -> String {
+    let view = entry.organization.load();
+    let organization = &view.organization;
+    let own = |project: &&crate::store::Project| match &entry.record.reach {
+        Reach::Project(id) => project.id == *id,
+        Reach::Organization => project.active,
+    };
+    ocriva::projects(organization, organization.projects.iter().filter(own))
+}
+
+/// `POST /v1/openapi/auth/login`: a key for a short-lived JWT. The key is in the body; header credentials are not
+/// looked at. It goes through the gates of any request with that key.
+///
+/// # Errors
+/// 400 for the body; what the gates refuse.
+pub async fn login(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    peer: &Peer,
+    routed: &Routed<'_>,
+    headers: &HeaderMap,
+    body: Incoming,
+    trail: &mut Trail,
+) -> Result<Response<Payload>, Reject> {
+    project_body::bounded(headers, LOGIN_MOST)?;
+    if !project_body::is_json_type(headers)? {
+        return Err(Reject::UnsupportedMediaType(LOGIN_BODY));
+    }
+    let digest = presented(body).await?;
+    let now = trail.at();
+    let credential = Credential::Shown { key: Some(digest), jwt: None };
+    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
+    let admitted = limit::admit(known, routed.api, now, trail)?;
+    let caller = authenticate::verify(admitted, routed, peer.client(headers), now)?;
+    trail.accepted();
+    let Known::Key(entry) = caller.known() else { return Err(Reject::UnusableCredential) };
+    let record = &entry.record;
+    let facts = KeyFacts {
+        id: record.id.as_str(),
+        version: record.version,
+        organization: record.organization.as_str(),
+        project: record.reach.project().map(|id| id.as_str()),
+        expires_ms: record.expires_ms,
+    };
+    let issued = snapshot.client_tokens.for_key(facts, now, LIFE_S).map_err(|e| Reject::Internal(Box::new(e)))?;
+    let mut response =
+        json(StatusCode::OK, ocriva::login(issued.token.expose(), issued.expires_in, record));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The digest of the key in a login's body.
+async fn presented(body: Incoming) -> Result<Digest, Reject> {
+    #[derive(serde::Deserialize)]
+    struct Login {
+        token: String,
+    }
+    let limited = http_body_util::Limited::new(body, LOGIN_MOST as usize);
+    let body = limited.collect().await.map_err(|error| {
+        let long = error.is::<http_body_util::LengthLimitError>();
+        if long { Reject::BodyTooLarge } else { Reject::BodyBroke }
+    })?;
+    let login: Login = serde_json::from_slice(&body.to_bytes()).map_err(|_| Reject::BadBody(LOGIN_BODY))?;
+    let token = zeroize::Zeroizing::new(login.token);
+    let token = token.trim();
+    if token.is_empty() {
+        return Err(Reject::BadBody(LOGIN_BODY));
+    }
+    if KeyFamily::of(token) != Some(KeyFamily::Ocriva) {
+        return Err(Reject::UnusableCredential);
+    }
+    Ok(Digest::of(token))
+}
+
+/// A route's fixed answer.
+pub fn respond(respond: &Respond) -> Response<Payload> {
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&respond.body).is_ok();
+    let content_type = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
+    own(respond.status, HeaderValue::from_static(content_type), respond.body.as_bytes().to_vec().into())
+}
+
+fn json(status: StatusCode, body: String) -> Response<Payload> {
+    own(status, HeaderValue::from_static("application/json"), body.into())
+}
+
+/// An answer of the gateway's own.
+pub fn own(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Payload> {
+    let mut response = Response::new(Payload::Own(Full::new(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

@@ -1,0 +1,108 @@
+//! Request ids and trace context, from a generator of the worker's own. They identify; they guard nothing.
+
+use super::arena::Arena;
+use bytes::{BufMut, BytesMut};
+use http::HeaderValue;
+use std::cell::Cell;
+
+/// One worker's generator (SplitMix64: Steele, Lea, Flood 2014), seeded from the system.
+#[derive(Debug)]
+pub struct Ids {
+    state: Cell<u64>,
+}
+
+impl Ids {
+    /// A generator with a random seed.
+    ///
+    /// # Errors
+    /// When the system has no random bytes to give.
+    pub fn new() -> Result<Self, aws_lc_rs::error::Unspecified> {
+        let mut seed = [0; 8];
+        aws_lc_rs::rand::fill(&mut seed)?;
+        Ok(Self { state: Cell::new(u64::from_ne_bytes(seed)) })
+    }
+
+    fn next(&self) -> u64 {
+        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.state.set(state);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A new request id: 32 hexadecimal digits.
+    pub fn request_id(&self, arena: &Arena) -> HeaderValue {
+        let (high, low) = (self.next(), self.next());
+        arena.value(32, |buffer| {
+            put_hex(buffer, high);
+            put_hex(buffer, low);
+        })
+    }
+
+    /// A `traceparent` (W3C Trace Context): the client's trace goes on where it sent a valid one, else the request id
+    /// begins one that is not sampled.
+    pub fn traceparent(&self, client: Option<&HeaderValue>, request_id: &HeaderValue, arena: &Arena) -> HeaderValue {
+        let span = self.next() | 1;
+        arena.value(55, |buffer| match client.map(HeaderValue::as_bytes).filter(|value| is_traceparent(value)) {
+            Some(value) => {
+                buffer.put_slice(&value[..36]);
+                put_hex(buffer, span);
+                buffer.put_slice(&value[52..55]);
+            }
+            None => {
+                buffer.put_slice(b"00-");
+                buffer.put_slice(request_id.as_bytes());
+                buffer.put_u8(b'-');
+                put_hex(buffer, span);
+                buffer.put_slice(b"-00");
+            }
+        })
+    }
+}
+
+fn put_hex(buffer: &mut BytesMut, number: u64) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 16];
+    for (digit, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        digit[0] = HEX[usize::from(byte >> 4)];
+        digit[1] = HEX[usize::from(byte & 15)];
+    }
+    buffer.put_slice(&digits);
+}
+
+/// Version 00: `00-` trace id `-` parent id `-` flags, lower case, ids not all zero.
+fn is_traceparent(value: &[u8]) -> bool {
+    let hex = |range: &[u8]| range.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b));
+    let set = |range: &[u8]| range.iter().any(|&b| b != b'0');
+    value.len() == 55
+        && value.starts_with(b"00-")
+        && (value[35], value[52]) == (b'-', b'-')
+        && hex(&value[3..35])
+        && hex(&value[36..52])
+        && hex(&value[53..])
+        && set(&value[3..35])
+        && set(&value[36..52])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_valid_trace_goes_on_and_an_invalid_one_does_not() {
+        let (ids, arena) = (Ids::new().unwrap(), Arena::default());
+        let id = ids.request_id(&arena);
+        assert_eq!(id.len(), 32);
+        assert_ne!(id, ids.request_id(&arena));
+        let client = HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let ours = ids.traceparent(Some(&client), &id, &arena);
+        assert!(is_traceparent(ours.as_bytes()));
+        assert!(ours.to_str().unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+        assert_ne!(ours, client);
+        let none = HeaderValue::from_static("00-00000000000000000000000000000000-00f067aa0ba902b7-01");
+        let fresh = ids.traceparent(Some(&none), &id, &arena);
+        assert!(is_traceparent(fresh.as_bytes()));
+        assert_eq!(&fresh.as_bytes()[3..35], id.as_bytes());
+    }
+}

@@ -1,0 +1,315 @@
+//! The last stage: what happened, for metrics and access log. It ends with the last byte of the answer, not with its head.
+
+use super::authenticate::Known;
+use super::authorize::{Grant, organization_of};
+use super::reject::Reject;
+use super::route::Found;
+use super::{Peer, Snapshot, Worker, swap};
+use crate::clock::Moment;
+use crate::limiter::Verdict;
+use crate::telemetry::access_log::AccessRecord;
+use crate::telemetry::metrics::AuthOutcome;
+use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
+use crate::upstream::Answer;
+use crate::upstream::body::BodyError;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// What is known of one request so far; it grows from stage to stage and ends in a metric and a log line.
+#[derive(Debug)]
+pub struct Trail {
+    worker: Rc<Worker>,
+    snapshot: Rc<Arc<Snapshot>>,
+    at: Moment,
+    method: Method,
+    request_id: HeaderValue,
+    host: Option<HeaderValue>,
+    api: usize,
+    route: usize,
+    /// What the bucket said.
+    pub verdict: Option<Verdict>,
+    /// The upstream's time to the head of its answer.
+    pub upstream_time: Option<Duration>,
+    status: StatusCode,
+    request_bytes: u64,
+    /// Only when the request is to be logged.
+    facts: Option<Box<Facts>>,
+}
+
+/// What only the access log wants.
+#[derive(Debug)]
+struct Facts {
+    client: IpAddr,
+    path: String,
+    user_agent: String,
+    protocol: &'static str,
+    tls: bool,
+    organization: Option<OrganizationId>,
+    project: Option<ProjectId>,
+    token: Option<TokenId>,
+    user: Option<UserId>,
+    refused: Option<&'static str>,
+    upstream: Option<Arc<str>>,
+}
+
+impl Trail {
+    /// Begins with a request's head.
+    pub fn begin<B>(
+        worker: &Rc<Worker>,
+        snapshot: &Rc<Arc<Snapshot>>,
+        peer: &Peer,
+        request: &Request<B>,
+        found: &Found<'_>,
+        at: Moment,
+    ) -> Self {
+        let facts = worker.log.borrow_mut().sampled().then(|| Box::new(Facts::of(peer, request)));
+        Self {
+            worker: worker.clone(),
+            snapshot: snapshot.clone(),
+            at,
+            method: request.method().clone(),
+            request_id: worker.ids.request_id(&worker.arena),
+            host: swap::host_of(request),
+            api: found.api.index,
+            route: found.route.index,
+            verdict: None,
+            upstream_time: None,
+            status: StatusCode::OK,
+            request_bytes: 0,
+            facts,
+        }
+    }
+
+    /// When the request's head was complete.
+    pub fn at(&self) -> Moment {
+        self.at
+    }
+
+    /// The id under which the request is logged, answered and forwarded.
+    pub fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+
+    /// The host that the client asked for.
+    pub fn host(&self) -> Option<&HeaderValue> {
+        self.host.as_ref()
+    }
+
+    /// The worker's shard of the metrics.
+    pub fn shard(&self) -> usize {
+        self.worker.index
+    }
+
+    /// Somebody is known by name.
+    pub fn identified(&mut self, known: &Known) {
+        let Some(facts) = &mut self.facts else { return };
+        match known {
+            Known::Anonymous => {}
+            Known::Key(entry) => {
+                facts.token = Some(entry.record.id.clone());
+                facts.organization = Some(entry.record.organization.clone());
+            }
+            Known::User(user) => facts.user = Some(user.record.id.clone()),
+        }
+    }
+
+    /// Everything was allowed.
+    pub fn granted(&mut self, grant: &Grant) {
+        if !matches!(grant.known(), Known::Anonymous) {
+            self.accepted();
+        }
+        if let Some(facts) = &mut self.facts {
+            facts.organization = organization_of(grant).cloned();
+            facts.project = grant.project().cloned();
+        }
+    }
+
+    /// A credential was good.
+    pub fn accepted(&self) {
+        self.auth(AuthOutcome::Accepted);
+    }
+
+    /// The upstream that the request is sent to.
+    pub fn sent_to(&mut self, upstream: &Arc<str>) {
+        if let Some(facts) = &mut self.facts {
+            facts.upstream = Some(upstream.clone());
+        }
+    }
+
+    /// Bytes of the request's body so far.
+    pub fn request_bytes(&mut self, bytes: u64) {
+        self.request_bytes = bytes;
+    }
+
+    /// Something is missing that is only observed, not enforced.
+    pub fn observed(&mut self, reject: &Reject) {
+        if let Some(outcome) = reject.auth_outcome() {
+            self.auth(outcome);
+        }
+        if let Some(facts) = &mut self.facts {
+            facts.refused = Some("observed");
+        }
+    }
+
+    /// The request is refused.
+    pub fn refused(&mut self, reject: &Reject) {
+        if let Some(outcome) = reject.auth_outcome() {
+            self.auth(outcome);
+        }
+        if let Some(facts) = &mut self.facts {
+            facts.refused = Some(reject.code());
+        }
+        let Some(cause) = reject.cause() else { return };
+        let request_id = self.request_id.to_str().unwrap_or_default();
+        tracing::warn!(request_id, code = reject.code(), cause = %chain(cause), "a request failed");
+    }
+
+    fn auth(&self, outcome: AuthOutcome) {
+        self.snapshot.router.api(self.api).cells.auth(self.worker.index, outcome);
+    }
+
+    /// Goes with the answer to its end.
+    pub fn follow(mut self, response: Response<Payload>) -> Response<Observed> {
+        self.status = response.status();
+        response.map(|payload| Observed { payload, bytes: 0, trail: self })
+    }
+
+    fn end(&mut self, response_bytes: u64) {
+        let total = self.worker.shared.clock.now().since(self.at);
+        let router = &self.snapshot.router;
+        let (api, route) = (router.api(self.api), router.route(self.api, self.route));
+        let status = self.status.as_u16();
+        route.cells.finished(self.worker.index, &self.method, status, total, self.upstream_time);
+        let Some(facts) = &self.facts else { return };
+        let text = |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        self.worker.log.borrow_mut().write(&AccessRecord {
+            at: self.at,
+            request_id: &text(Some(&self.request_id)),
+            client: facts.client,
+            method: self.method.as_str(),
+            host: &text(self.host.as_ref()),
+            path: &facts.path,
+            protocol: facts.protocol,
+            tls: facts.tls,
+            status,
+            api: &api.config.name,
+            route: &route.config.path,
+            organization: facts.organization.as_ref().map(OrganizationId::as_str),
+            project: facts.project.as_ref().map(ProjectId::as_str),
+            token: facts.token.as_ref().map(TokenId::as_str),
+            user: facts.user.as_ref().map(UserId::as_str),
+            refused: facts.refused,
+            upstream: facts.upstream.as_deref(),
+            duration: total,
+            upstream_duration: self.upstream_time,
+            request_bytes: self.request_bytes,
+            response_bytes,
+            user_agent: &facts.user_agent,
+        });
+    }
+}
+
+impl Facts {
+    fn of<B>(peer: &Peer, request: &Request<B>) -> Self {
+        let user_agent = request.headers().get(http::header::USER_AGENT);
+        Self {
+            client: peer.client(request.headers()),
+            path: request.uri().path().to_owned(),
+            user_agent: user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned(),
+            protocol: protocol(request.version()),
+            tls: peer.tls,
+            organization: None,
+            project: None,
+            token: None,
+            user: None,
+            refused: None,
+            upstream: None,
+        }
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// An error and what it came from, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum Payload {
+    /// The gateway's own.
+    Own(Full<Bytes>),
+    /// An upstream's, passed on as it comes.
+    Upstream(Answer),
+}
+
+/// An answer's body with the trail of its request.
+#[derive(Debug)]
+pub struct Observed {
+    payload: Payload,
+    bytes: u64,
+    trail: Trail,
+}
+
+impl Body for Observed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let polled = match &mut this.payload {
+            Payload::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
+            Payload::Upstream(answer) => Pin::new(answer).poll_frame(cx),
+        };
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => this.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Poll::Ready(Some(Err(error))) => {
+                let request_id = this.trail.request_id.to_str().unwrap_or_default();
+                tracing::warn!(request_id, cause = %chain(error), "an answer broke off");
+            }
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.payload {
+            Payload::Own(full) => full.is_end_stream(),
+            Payload::Upstream(answer) => answer.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.payload {
+            Payload::Own(full) => full.size_hint(),
+            Payload::Upstream(answer) => answer.size_hint(),
+        }
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        self.trail.end(self.bytes);
+    }
+}

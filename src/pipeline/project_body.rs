@@ -1,0 +1,248 @@
+//! Stage 6, second half: `projectId` in a body. The body is read to its end and checked before a byte of it is sent on.
+
+use super::multipart::{self, Multipart};
+use super::query::resembles;
+use super::reject::Reject;
+use super::route::Routed;
+use super::observe::Trail;
+use crate::config::ProjectPlace;
+use crate::upstream::Outgoing;
+use crate::upstream::spool::Spool;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+use std::io::Read;
+
+const NOT_JSON: &str = "Send the body as JSON in UTF-8, with Content-Type: application/json.";
+const NOT_MULTIPART: &str = "Send the body as multipart/form-data with a boundary.";
+const CODED: &str = "Send the body without a Content-Encoding: it has to be read to find projectId.";
+
+/// Reads the body as the route says and finds the project it names.
+///
+/// # Errors
+/// 400, 413 or 415 for what can not be checked; 500 when the disk refuses.
+pub async fn read(
+    routed: &Routed<'_>,
+    headers: &HeaderMap,
+    body: Incoming,
+    trail: &mut Trail,
+) -> Result<(Option<String>, Outgoing), Reject> {
+    if only(headers, &CONTENT_ENCODING)?.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(Reject::UnsupportedMediaType(CODED));
+    }
+    let content_type = only(headers, &CONTENT_TYPE)?.unwrap_or_default();
+    let limit = routed.api.config.body_limit;
+    if routed.route.config.project.is_some_and(|rule| rule.place == ProjectPlace::Multipart) {
+        let boundary =
+            multipart::boundary(content_type).ok_or(Reject::UnsupportedMediaType(NOT_MULTIPART))?;
+        let mut parser = Multipart::new(&boundary);
+        let spool = spool(body, limit, trail, |piece| parser.feed(piece).map_err(bad_part)).await?;
+        let project = parser.finish().map_err(bad_part)?;
+        return Ok((project, Outgoing::Spooled(spool.replay().map_err(disk)?)));
+    }
+    if !is_json(content_type) {
+        return Err(Reject::UnsupportedMediaType(NOT_JSON));
+    }
+    let mut spool = spool(body, limit, trail, |_| Ok(())).await?;
+    let project = spool.inspect(json_project).await.map_err(disk)??;
+    Ok((project, Outgoing::Spooled(spool.replay().map_err(disk)?)))
+}
+
+/// Whether the body is said to be JSON in UTF-8; a body of no type at all is taken for it.
+///
+/// # Errors
+/// 400 when the type is given twice.
+pub fn is_json_type(headers: &HeaderMap) -> Result<bool, Reject> {
+    Ok(only(headers, &CONTENT_TYPE)?.is_none_or(is_json))
+}
+
+/// Refuses by `Content-Length` what is larger than the limit, before anything is read.
+///
+/// # Errors
+/// [`Reject::BodyTooLarge`]
+pub fn bounded(headers: &HeaderMap, limit: u64) -> Result<(), Reject> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit) { Err(Reject::BodyTooLarge) } else { Ok(()) }
+}
+
+async fn spool(
+    mut body: Incoming,
+    limit: u64,
+    trail: &mut Trail,
+    mut look: impl FnMut(&[u8]) -> Result<(), Reject>,
+) -> Result<Spool, Reject> {
+    let mut spool = Spool::default();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Reject::BodyBroke)?;
+        let Some(piece) = frame.data_ref() else { continue };
+        if spool.length() + piece.len() as u64 > limit {
+            return Err(Reject::BodyTooLarge);
+        }
+        look(piece)?;
+        spool.push(piece).await.map_err(disk)?;
+        trail.request_bytes(spool.length());
+    }
+    Ok(spool)
+}
+
+/// The one value of a field; two are one too many where the value decides how a body is read.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Reject> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Reject::BadBody("Send Content-Type and Content-Encoding once each."));
+    }
+    value.to_str().map(|text| Some(text.trim())).map_err(|_| Reject::UnsupportedMediaType(NOT_JSON))
+}
+
+/// `application/json` or a `+json` type, in UTF-8 (RFC 8259, 8.1).
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    json && parts.filter(|part| !part.is_empty()).all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    })
+}
+
+fn bad_part(bad: multipart::Bad) -> Reject {
+    match bad {
+        multipart::Bad::NotSingle => Reject::ProjectNotSingle,
+        multipart::Bad::Malformed(why) => Reject::BadBody(why),
+    }
+}
+
+fn disk(error: std::io::Error) -> Reject {
+    Reject::Internal(Box::new(error))
+}
+
+/// The `projectId` of a JSON object's top level.
+fn json_project(reader: &mut dyn Read) -> Result<Option<String>, Reject> {
+    let mut json = serde_json::Deserializer::from_reader(reader);
+    let top = json.deserialize_any(Top).and_then(|top| json.end().map(|()| top));
+    match top {
+        Ok(Found::Project(project)) => Ok(project.filter(|text| !text.is_empty())),
+        Ok(Found::NotSingle) => Err(Reject::ProjectNotSingle),
+        Err(_) => Err(Reject::BadBody("The body is not well-formed JSON in UTF-8.")),
+    }
+}
+
+/// What was found at the top of a JSON text.
+enum Found {
+    Project(Option<String>),
+    NotSingle,
+}
+
+/// Reads a JSON text, keeping only what it says of the project.
+struct Top;
+
+impl<'de> Visitor<'de> for Top {
+    type Value = Found;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
+        let (mut project, mut single) = (None, true);
+        while let Some(name) = map.next_key::<String>()? {
+            if name != "projectId" {
+                // `ProjectID`, `projectId[]`: some servers bind these to the same field.
+                single &= !resembles(name.as_bytes());
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            match map.next_value::<serde_json::Value>()? {
+                serde_json::Value::String(value) => {
+                    single &= project.as_ref().is_none_or(|first| *first == value);
+                    project = Some(value);
+                }
+                serde_json::Value::Null => single &= project.is_none(),
+                _ => single = false,
+            }
+        }
+        Ok(if single { Found::Project(project) } else { Found::NotSingle })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Found, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Project(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Found, E> {
+        Ok(Found::Project(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Found, E> {
+        Ok(Found::Project(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Found, E> {
+        Ok(Found::Project(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Found, E> {
+        Ok(Found::Project(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Found, E> {
+        Ok(Found::Project(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Found, E> {
+        Ok(Found::Project(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(json: &str) -> Result<Option<String>, &'static str> {
+        json_project(&mut json.as_bytes()).map_err(|reject| reject.code())
+    }
+
+    #[test]
+    fn the_top_level_member_is_found_in_every_spelling() {
+        assert_eq!(project(r#"{"a":{"projectId":"B"},"projectId":"A"}"#), Ok(Some("A".into())));
+        assert_eq!(project(r#"{"\u0070rojectId":"A","projectId":"A"}"#), Ok(Some("A".into())));
+        assert_eq!(project(r#"{"projectId":null}"#), Ok(None));
+        assert_eq!(project(r#"[{"projectId":"B"}]"#), Ok(None));
+        assert_eq!(project("3"), Ok(None));
+    }
+
+    #[test]
+    fn what_servers_read_differently_is_refused() {
+        for json in [
+            r#"{"projectId":"A","projectId":"B"}"#,
+            r#"{"projectId":"A","\u0070rojectId":"B"}"#,
+            r#"{"projectID":"A"}"#,
+            r#"{"projectId[]":"A"}"#,
+            r#"{"projectId":["A"]}"#,
+            r#"{"projectId":{"$ne":"A"}}"#,
+            r#"{"projectId":1}"#,
+            r#"{"projectId":"A","projectId":null}"#,
+        ] {
+            assert_eq!(project(json), Err("project_not_single"), "{json}");
+        }
+        for json in ["", "{", "{} {}", "\u{feff}{}", "{'a':1}", "{\"a\":NaN}", "nope"] {
+            assert_eq!(project(json), Err("bad_body"), "{json}");
+        }
+    }
+
+    #[test]
+    fn json_types_in_utf_8_only() {
+        for yes in ["application/json", "Application/JSON; charset=UTF-8", "application/vnd.x+json;charset=\"utf-8\""] {
+            assert!(is_json(yes), "{yes}");
+        }
+        for no in ["", "text/json", "application/json; charset=utf-16", "application/jsonp", "multipart/form-data"] {
+            assert!(!is_json(no), "{no}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! `projectId` in the query: found in every spelling that some server would take for it, and left in one.
+
+use super::path::{escape_at, push_escape};
+use std::borrow::Cow;
+
+const NAME: &str = "projectId";
+
+/// Why a query is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadQuery {
+    /// A `%` that no two hexadecimal digits follow.
+    Escape,
+    /// `projectId` more than once with different values, bracketed, or in a spelling that servers read differently.
+    NotSingle,
+}
+
+/// What a query says of the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectQuery<'a> {
+    /// The project named; `None` when absent or empty.
+    pub project: Option<Cow<'a, str>>,
+    /// It stands there once, spelled plainly (or not at all): the query can be forwarded as it is.
+    pub canonical: bool,
+}
+
+/// Reads a query (without its `?`).
+///
+/// # Errors
+/// [`BadQuery`]
+pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
+    let escaped = query.as_bytes().contains(&b'%');
+    if escaped && !escapes_are_whole(query.as_bytes()) {
+        return Err(BadQuery::Escape);
+    }
+    let mut found: Option<Cow<'_, str>> = None;
+    let mut count = 0;
+    let mut canonical = true;
+    for pair in query.split('&') {
+        let Some(value) = value_of(pair)? else { continue };
+        count += 1;
+        let plain = pair.starts_with("projectId=") && value.bytes().all(is_plain) && !pair.contains(['%', '+']);
+        canonical &= plain || is_canonical(pair, &value);
+        if value.is_empty() {
+            canonical = false;
+            continue;
+        }
+        if found.as_ref().is_some_and(|first| *first != value) {
+            return Err(BadQuery::NotSingle);
+        }
+        found.get_or_insert(value);
+    }
+    Ok(ProjectQuery { project: found, canonical: canonical && count <= 1 })
+}
+
+/// The query with `projectId` in it exactly once (`Some`) or not at all (`None`), the other pairs untouched.
+pub fn with_project(query: Option<&str>, project: Option<&str>) -> String {
+    let mut out = String::with_capacity(query.map_or(0, str::len) + 40);
+    let mut placed = false;
+    let mut push = |pair: &str, out: &mut String| {
+        if !out.is_empty() {
+            out.push('&');
+        }
+        out.push_str(pair);
+    };
+    let named = project.map(|project| format!("{NAME}={}", escape(project)));
+    for pair in query.unwrap_or_default().split('&') {
+        if !matches!(value_of(pair), Ok(None)) {
+            if let Some(named) = named.as_deref().filter(|_| !placed) {
+                push(named, &mut out);
+                placed = true;
+            }
+        } else if !pair.is_empty() {
+            push(pair, &mut out);
+        }
+    }
+    if let Some(named) = named.as_deref().filter(|_| !placed) {
+        push(named, &mut out);
+    }
+    out
+}
+
+/// The value, where a pair's name is `projectId`; refuses names that only some servers take for it.
+fn value_of(pair: &str) -> Result<Option<Cow<'_, str>>, BadQuery> {
+    if let Some(value) = pair.strip_prefix("projectId=") {
+        return value_text(value).map(Some);
+    }
+    if !may_be_named(pair) {
+        return Ok(None);
+    }
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let name = decode(name);
+    if *name == *NAME.as_bytes() {
+        return value_text(value).map(Some);
+    }
+    // Servers that trim, cut at NUL, fold case, read brackets, or split at `;` too, would see it here.
+    if resembles(&name) || pair.split(';').any(|piece| resembles(&decode(piece))) {
+        return Err(BadQuery::NotSingle);
+    }
+    Ok(None)
+}
+
+/// A cheap sieve: only a pair with a `p` or an escape and nine more characters can be meant.
+fn may_be_named(pair: &str) -> bool {
+    pair.len() >= NAME.len() && pair.bytes().any(|b| matches!(b, b'p' | b'P' | b'%'))
+}
+
+/// Whether a name is one that some server would take for `projectId`.
+pub(super) fn resembles(name: &[u8]) -> bool {
+    let name = name.split(|&b| matches!(b, b'=' | b'[' | 0)).next().unwrap_or_default();
+    let skip = |b: &u8| !b.is_ascii_whitespace() && !b.is_ascii_control();
+    let start = name.iter().position(skip).unwrap_or(name.len());
+    let end = name.iter().rposition(skip).map_or(start, |at| at + 1);
+    name[start..end].eq_ignore_ascii_case(NAME.as_bytes())
+}
+
+fn value_text(value: &str) -> Result<Cow<'_, str>, BadQuery> {
+    if value.bytes().all(is_plain) {
+        return Ok(Cow::Borrowed(value));
+    }
+    let decoded = decode(value);
+    // A second pair behind `;`, or a control character, is one value here and another one elsewhere.
+    if decoded.iter().any(|b| b.is_ascii_control()) || value.split(';').skip(1).any(|rest| resembles(&decode(rest))) {
+        return Err(BadQuery::NotSingle);
+    }
+    String::from_utf8(decoded.into_owned()).map(Cow::Owned).map_err(|_| BadQuery::NotSingle)
+}
+
+/// `application/x-www-form-urlencoded`: escapes and `+` (WHATWG URL, 5.1).
+fn decode(text: &str) -> Cow<'_, [u8]> {
+    let bytes = text.as_bytes();
+    if !bytes.iter().any(|b| matches!(b, b'%' | b'+')) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match (bytes[at], escape_at(bytes, at)) {
+            (b'%', Some(value)) => {
+                out.push(value);
+                at += 2;
+            }
+            (b'+', _) => out.push(b' '),
+            (byte, _) => out.push(byte),
+        }
+        at += 1;
+    }
+    Cow::Owned(out)
+}
+
+fn escapes_are_whole(query: &[u8]) -> bool {
+    query.iter().enumerate().all(|(at, &byte)| byte != b'%' || escape_at(query, at).is_some())
+}
+
+/// A character that no server reads as anything else in a value.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if is_plain(byte) { out.push(char::from(byte)) } else { push_escape(&mut out, byte) }
+    }
+    out
+}
+
+fn is_canonical(pair: &str, value: &str) -> bool {
+    pair.strip_prefix("projectId=").is_some_and(|raw| raw == escape(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(query: &str) -> Result<Option<String>, BadQuery> {
+        read(query).map(|read| read.project.map(Cow::into_owned))
+    }
+
+    #[test]
+    fn every_spelling_of_the_name_is_found() {
+        for query in ["projectId=A", "%70rojectId=A", "a=1&projectId=A&b", "%70%72ojectId=%41", "projectId=A&projectId=A"] {
+            assert_eq!(project(query), Ok(Some("A".into())), "{query}");
+        }
+        assert_eq!(project("a=1&projectIds=B&xprojectId=C"), Ok(None));
+        assert_eq!(project("next=%2Fx%3Fa%3D1%26projectId%3DB"), Ok(None));
+        assert_eq!(project("projectId="), Ok(None));
+        assert_eq!(project("projectId"), Ok(None));
+        assert_eq!(project("projectId=a+b%20c"), Ok(Some("a b c".into())));
+    }
+
+    #[test]
+    fn spellings_that_servers_disagree_about_are_refused() {
+        for query in [
+            "projectId=A&projectId=B",
+            "projectId[]=A",
+            "projectId%5B%24ne%5D=A",
+            "projectid=A",
+            "PROJECTID=A",
+            "projectId%00=A",
+            "%20projectId=A",
+            "+projectId=A",
+            "a=1;projectId=B",
+            "projectId=A;projectId=B",
+            "projectId=A%00",
+            "projectId=%ff",
+        ] {
+            assert_eq!(project(query), Err(BadQuery::NotSingle), "{query}");
+        }
+        for query in ["a=%", "a=%2", "projectId=%zz"] {
+            assert_eq!(project(query), Err(BadQuery::Escape), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_is_rewritten_and_then_reads_the_same() {
+        for query in ["%70rojectId=A", "projectId=A&projectId=A", "a=1&projectId=a+b&c=%2B", "projectId="] {
+            let seen = read(query).unwrap();
+            assert!(!seen.canonical, "{query}");
+            let again = with_project(Some(query), seen.project.as_deref());
+            let reread = read(&again).unwrap();
+            assert_eq!(reread.project, seen.project, "{query} → {again}");
+            assert!(reread.canonical, "{query} → {again}");
+        }
+        assert_eq!(with_project(Some("a=1&projectId=a+b&c=%2B"), Some("a b")), "a=1&projectId=a%20b&c=%2B");
+        assert_eq!(with_project(None, Some("A")), "projectId=A");
+        assert_eq!(with_project(Some("a=1"), Some("A")), "a=1&projectId=A");
+        assert!(read("a=1&projectId=A&b=%41").unwrap().canonical);
+    }
+}

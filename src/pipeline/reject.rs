@@ -1,0 +1,253 @@
+//! Every way in which the edge refuses a request: its status, the text for the caller, the code for log and metric.
+
+use crate::dialect::Fault;
+use crate::store::cache::LookupError;
+use crate::telemetry::metrics::AuthOutcome;
+use crate::upstream::UpstreamError;
+use http::{Method, StatusCode};
+
+/// Why a request is not forwarded.
+#[derive(Debug)]
+pub enum Reject {
+    /// The path means different things to different servers.
+    AmbiguousPath,
+    /// The request target is no path (`CONNECT`, `OPTIONS *`).
+    NoPath,
+    /// A `%` in the query that no two hexadecimal digits follow.
+    BadEscape,
+    /// `projectId` is doubled, bracketed or disguised.
+    ProjectNotSingle,
+    /// Query and body name different projects.
+    ProjectsDiffer,
+    /// A body that is to be read is not what it says, and why.
+    BadBody(&'static str),
+    /// No route has this path.
+    NoRoute,
+    /// The path has no such method; these are the ones it has.
+    MethodNotAllowed(Vec<Method>),
+    /// No credential at all.
+    NoCredential,
+    /// A credential of the wrong kind, or two that differ.
+    UnusableCredential,
+    /// No key has this value, or the JWT is not valid.
+    UnknownKey,
+    /// The key (or the person) is deactivated.
+    Inactive,
+    /// The key has expired.
+    Expired,
+    /// The key may not be used from this address.
+    Address,
+    /// The bucket is empty.
+    Limited,
+    /// An organization key has to name a project here.
+    ProjectRequired,
+    /// A project key has to name its project here.
+    OwnProjectRequired,
+    /// The project named is not the credential's to use, or does not exist.
+    ForeignProject,
+    /// The organization in the path is not the credential's.
+    ForeignOrganization,
+    /// `X-Org-Slug` names an organization that the caller has no part in, or that does not exist.
+    ForeignSlug,
+    /// The person belongs to several organizations (or none) and names none.
+    SlugRequired,
+    /// A permission of the route is missing.
+    Permission,
+    /// A scope of the route is missing.
+    Scope,
+    /// The body is larger than the API's `body_limit`.
+    BodyTooLarge,
+    /// Request line and header fields are larger than the listener's `header_size`.
+    HeadTooLarge,
+    /// The body's type or coding is not one that can be checked, and what is expected.
+    UnsupportedMediaType(&'static str),
+    /// An expectation other than `100-continue` (RFC 9110, 10.1.1).
+    Expectation,
+    /// The client's body broke off or stalled.
+    BodyBroke,
+    /// The store could not be asked.
+    Store(LookupError),
+    /// The store has been out of reach for longer than `max_staleness`.
+    StaleStore,
+    /// The upstream gave no answer.
+    Upstream(UpstreamError),
+    /// Something of ours failed; its text goes to the log only.
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The one text of every 401: it does not tell which check failed.
+const UNAUTHORIZED: &str = "The credential is missing, invalid, expired or does not match the requested project. \
+    Send a valid API key or token.";
+
+impl Reject {
+    /// The status code of the answer.
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::AmbiguousPath
+            | Self::NoPath
+            | Self::BadEscape
+            | Self::ProjectNotSingle
+            | Self::ProjectsDiffer
+            | Self::BadBody(_)
+            | Self::ProjectRequired
+            | Self::OwnProjectRequired
+            | Self::SlugRequired
+            | Self::BodyBroke => StatusCode::BAD_REQUEST,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoCredential
+            | Self::UnusableCredential
+            | Self::UnknownKey
+            | Self::Inactive
+            | Self::Expired
+            | Self::ForeignProject
+            | Self::ForeignOrganization => StatusCode::UNAUTHORIZED,
+            Self::Address | Self::ForeignSlug | Self::Permission | Self::Scope => StatusCode::FORBIDDEN,
+            Self::Limited => StatusCode::TOO_MANY_REQUESTS,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::Store(_) | Self::StaleStore => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Upstream(error) => upstream_status(error),
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What the caller is told.
+    pub fn fault(&self) -> Fault<'_> {
+        Fault { status: self.status(), message: self.message(), field: self.field() }
+    }
+
+    fn message(&self) -> &'static str {
+        match self {
+            Self::AmbiguousPath => {
+                "The path contains '..', an encoded slash, a backslash or a control character. Send it without."
+            }
+            Self::NoPath => "The request target must be a path, such as /v1/openapi/projects.",
+            Self::BadEscape => {
+                "The query contains a '%' that is not followed by two hexadecimal digits. Encode it as %25."
+            }
+            Self::ProjectNotSingle => "projectId must be a single string",
+            Self::ProjectsDiffer => "projectId in the query and projectId in the body must be the same",
+            Self::BadBody(why) | Self::UnsupportedMediaType(why) => why,
+            Self::NoRoute => "There is nothing at this path. Check the path and its upper and lower case.",
+            Self::MethodNotAllowed(_) => "This path does not have this method. The Allow header lists those it has.",
+            Self::NoCredential
+            | Self::UnusableCredential
+            | Self::UnknownKey
+            | Self::Inactive
+            | Self::Expired
+            | Self::ForeignProject
+            | Self::ForeignOrganization => UNAUTHORIZED,
+            Self::Address => "This key may not be used from this IP address. Ask the key's owner to allow it.",
+            Self::Limited => "Too many requests. Please slow down.",
+            Self::ProjectRequired => "projectId is required for organization tokens",
+            Self::OwnProjectRequired => "projectId is required here, and must be the token's own project",
+            Self::ForeignSlug => "You have no access to the organization named in X-Org-Slug.",
+            Self::SlugRequired => "Name the organization in the X-Org-Slug header.",
+            Self::Permission => "The credential lacks a permission that this request needs.",
+            Self::Scope => "The credential lacks a scope that this request needs.",
+            Self::BodyTooLarge => "The request body is larger than this API accepts.",
+            Self::HeadTooLarge => "The request line and header fields are larger than this server accepts.",
+            Self::Expectation => "The only expectation that is met here is 100-continue.",
+            Self::BodyBroke => "The request body ended before it was complete.",
+            Self::Store(_) | Self::StaleStore => "Keys can not be checked at the moment. Please try again shortly.",
+            Self::Upstream(UpstreamError::ResponseTimeout(_) | UpstreamError::ConnectTimeout(_)) => {
+                "The service behind this API did not answer in time. Please try again."
+            }
+            Self::Upstream(_) => "The service behind this API could not be reached. Please try again.",
+            Self::Internal(_) => "Something went wrong here. Quote the X-Request-Id of this answer when you report it.",
+        }
+    }
+
+    fn field(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::SlugRequired => Some(("X-Org-Slug", "required")),
+            Self::ProjectRequired | Self::OwnProjectRequired => Some(("projectId", "required")),
+            Self::ProjectNotSingle => Some(("projectId", "single")),
+            Self::ProjectsDiffer => Some(("projectId", "consistent")),
+            Self::BadBody(_) => Some(("body", "well-formed")),
+            Self::UnsupportedMediaType(_) => Some(("Content-Type", "supported")),
+            Self::AmbiguousPath => Some(("path", "unambiguous")),
+            Self::BadEscape => Some(("query", "well-formed")),
+            _ => None,
+        }
+    }
+
+    /// A short name for the log.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AmbiguousPath => "ambiguous_path",
+            Self::NoPath => "no_path",
+            Self::BadEscape => "bad_escape",
+            Self::ProjectNotSingle => "project_not_single",
+            Self::ProjectsDiffer => "projects_differ",
+            Self::BadBody(_) => "bad_body",
+            Self::NoRoute => "no_route",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::NoCredential => "no_credential",
+            Self::UnusableCredential => "unusable_credential",
+            Self::UnknownKey => "unknown_key",
+            Self::Inactive => "inactive",
+            Self::Expired => "expired",
+            Self::Address => "address",
+            Self::Limited => "limited",
+            Self::ProjectRequired => "project_required",
+            Self::OwnProjectRequired => "own_project_required",
+            Self::ForeignProject => "foreign_project",
+            Self::ForeignOrganization => "foreign_organization",
+            Self::ForeignSlug => "foreign_slug",
+            Self::SlugRequired => "slug_required",
+            Self::Permission => "permission",
+            Self::Scope => "scope",
+            Self::BodyTooLarge => "body_too_large",
+            Self::HeadTooLarge => "head_too_large",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::Expectation => "expectation",
+            Self::BodyBroke => "body_broke",
+            Self::Store(_) => "store",
+            Self::StaleStore => "stale_store",
+            Self::Upstream(_) => "upstream",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The metric's outcome, where a credential was refused.
+    pub fn auth_outcome(&self) -> Option<AuthOutcome> {
+        Some(match self {
+            Self::NoCredential => AuthOutcome::Missing,
+            Self::UnusableCredential | Self::UnknownKey => AuthOutcome::Unknown,
+            Self::Inactive => AuthOutcome::Inactive,
+            Self::Expired => AuthOutcome::Expired,
+            Self::Address => AuthOutcome::Address,
+            Self::Scope | Self::ForeignProject | Self::ForeignOrganization | Self::ForeignSlug => AuthOutcome::Scope,
+            Self::Permission => AuthOutcome::Permission,
+            Self::Store(_) | Self::StaleStore => AuthOutcome::StaleStore,
+            _ => return None,
+        })
+    }
+
+    /// The cause that the log gets, where there is one.
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Upstream(error) => Some(error),
+            Self::Internal(error) => Some(&**error),
+            _ => None,
+        }
+    }
+
+    /// Whether the rest of the client's body is not worth reading: the connection closes after the answer.
+    pub fn closes(&self) -> bool {
+        matches!(self, Self::BodyTooLarge | Self::BodyBroke | Self::HeadTooLarge)
+    }
+}
+
+fn upstream_status(error: &UpstreamError) -> StatusCode {
+    match error {
+        UpstreamError::ResponseTimeout(_) | UpstreamError::ConnectTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+        UpstreamError::Connect { .. } | UpstreamError::Broke { .. } => StatusCode::BAD_GATEWAY,
+    }
+}

@@ -1,0 +1,389 @@
+//! Stage 1: which API and route a request belongs to. Nothing of the caller is known yet.
+
+use super::path;
+use super::reject::Reject;
+use crate::config::{self, Api, Dialect, RateLimit, Segment, Target};
+use crate::limiter::{Limiter, Slot};
+use crate::telemetry::metrics::{ApiCells, Metrics, RouteCells};
+use crate::upstream::Service;
+use http::{HeaderValue, Method, Request};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// All routes of a configuration, ready to be matched.
+#[derive(Debug)]
+pub struct Router {
+    /// Prefix and API, longest prefix first.
+    prefixes: Vec<(Arc<str>, usize)>,
+    /// The last one has the routes of no API: what the gateway serves beside them.
+    apis: Vec<RoutedApi>,
+}
+
+/// One API with its routes.
+#[derive(Debug)]
+pub struct RoutedApi {
+    /// Its place in the router.
+    pub index: usize,
+    /// As configured.
+    pub config: Api,
+    /// The limit, with what is prepared for its header fields.
+    pub limit: Option<PreparedLimit>,
+    /// Its metrics.
+    pub cells: Arc<ApiCells>,
+    routes: Vec<Route>,
+    tree: Node,
+}
+
+/// A limit with its constant header values.
+#[derive(Debug)]
+pub struct PreparedLimit {
+    /// As configured.
+    pub limit: RateLimit,
+    /// The bucket's cell for this API.
+    pub slot: Slot,
+    /// `X-RateLimit-Limit`
+    pub limit_value: HeaderValue,
+    /// `RateLimit-Policy`
+    pub policy_value: HeaderValue,
+}
+
+/// One route, ready to be served.
+#[derive(Debug)]
+pub struct Route {
+    /// Its place in its API.
+    pub index: usize,
+    /// As configured.
+    pub config: config::Route,
+    /// Who answers.
+    pub service: Serve,
+    /// Its metrics.
+    pub cells: Arc<RouteCells>,
+    /// The index of the path segment that holds `{organizationId}`.
+    organization_segment: Option<usize>,
+}
+
+/// Who answers a route.
+#[derive(Clone, Debug)]
+pub enum Serve {
+    /// A backend service, by its place in the configuration too.
+    Upstream(usize, Arc<Service>),
+    /// The gateway, with a fixed answer.
+    Respond(config::Respond),
+    /// The gateway, with one of its own endpoints.
+    Builtin(Builtin),
+    /// Nobody: the path has no route.
+    Nobody,
+}
+
+/// Endpoints of the key side that the gateway serves at the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Builtin {
+    /// `POST /v1/openapi/auth/login`
+    Login,
+    /// `GET /v1/openapi/projects` and `GET /api/v1/organizations/{organizationId}/projects`
+    Projects,
+    /// `GET /.well-known/jwks.json`
+    Jwks,
+}
+
+/// Where the built-in endpoints are. A built-in endpoint wins over a configured route of the same path.
+const BUILTINS: [(Dialect, &str, Method, Builtin); 3] = [
+    (Dialect::Ocriva, "/v1/openapi/auth/login", Method::POST, Builtin::Login),
+    (Dialect::Ocriva, "/v1/openapi/projects", Method::GET, Builtin::Projects),
+    (Dialect::Ocriva, "/api/v1/organizations/{organizationId}/projects", Method::GET, Builtin::Projects),
+];
+
+/// A request's place: its API, its route, its path in normal form.
+#[derive(Debug)]
+pub struct Routed<'s> {
+    /// The API.
+    pub api: &'s RoutedApi,
+    /// The route.
+    pub route: &'s Route,
+    /// The path that was matched and is forwarded; `None` when it is the one that came.
+    pub path: Option<String>,
+    /// The path's `{organizationId}`, where the route has one.
+    pub organization: Option<String>,
+}
+
+/// What a path and method lead to, and what is answered and counted if that is nothing.
+pub struct Found<'s> {
+    /// The API, whose dialect renders whatever is answered.
+    pub api: &'s RoutedApi,
+    /// The route that is counted.
+    pub route: &'s Route,
+    /// The route's place, or why there is none.
+    pub routed: Result<Routed<'s>, Reject>,
+}
+
+impl std::fmt::Debug for Found<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Found {{ api: {}, route: {} }}", self.api.config.name, self.route.config.path)
+    }
+}
+
+impl Router {
+    /// Prepares the routes of a configuration. `services` are its upstreams, in its order.
+    pub fn new(apis: &[Api], services: &[Arc<Service>], limiter: &Limiter, metrics: &Metrics) -> Self {
+        let mut prefixes = Vec::new();
+        let mut routed = Vec::new();
+        for (index, api) in apis.iter().enumerate() {
+            prefixes.extend(api.prefixes.iter().map(|prefix| (prefix.clone(), index)));
+            routed.push(RoutedApi::new(index, api, services, limiter, metrics));
+        }
+        routed.push(RoutedApi::outside(routed.len(), limiter, metrics));
+        prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Self { prefixes, apis: routed }
+    }
+
+    /// The dialect of a path that is not (yet) routed: for requests that are refused before they are understood.
+    pub fn dialect_of(&self, path: &str) -> Dialect {
+        self.api_of(path).config.dialect
+    }
+
+    /// Finds a request's place.
+    pub fn find<B>(&self, request: &Request<B>) -> Found<'_> {
+        let raw = request.uri().path();
+        let normal = match path::normalise(raw) {
+            Ok(normal) => normal,
+            Err(_) => {
+                let api = self.api_of(raw);
+                let reject = if raw.starts_with('/') { Reject::AmbiguousPath } else { Reject::NoPath };
+                return Found { api, route: api.unmatched(), routed: Err(reject) };
+            }
+        };
+        let api = self.api_of(&normal);
+        let (route, refused) = api.find(&normal, request.method());
+        if let Some(reject) = refused {
+            return Found { api, route, routed: Err(reject) };
+        }
+        let organization = route.organization_segment.and_then(|index| segment_text(&normal, index));
+        let path = match normal {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(path) => Some(path),
+        };
+        Found { api, route, routed: Ok(Routed { api, route, path, organization }) }
+    }
+
+    fn api_of(&self, path: &str) -> &RoutedApi {
+        let holds = |prefix: &str| {
+            prefix == "/"
+                || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match self.prefixes.iter().find(|(prefix, _)| holds(prefix)) {
+            Some((_, index)) => &self.apis[*index],
+            None => &self.apis[self.apis.len() - 1],
+        }
+    }
+
+    /// The API at this place.
+    pub fn api(&self, index: usize) -> &RoutedApi {
+        &self.apis[index]
+    }
+
+    /// The route at this place of the API at that place.
+    pub fn route(&self, api: usize, route: usize) -> &Route {
+        &self.apis[api].routes[route]
+    }
+}
+
+impl RoutedApi {
+    fn new(
+        index: usize,
+        api: &Api,
+        services: &[Arc<Service>],
+        limiter: &Limiter,
+        metrics: &Metrics,
+    ) -> Self {
+        let mut routes: Vec<Route> =
+            if api.builtin { builtins(api, metrics).collect() } else { Vec::new() };
+        routes.extend(api.routes.iter().map(|route| {
+            let service = match &route.target {
+                Target::Upstream(index) => Serve::Upstream(*index, services[*index].clone()),
+                Target::Respond(respond) => Serve::Respond(respond.clone()),
+            };
+            Route::new(api, route.clone(), service, metrics)
+        }));
+        Self::assemble(index, api.clone(), routes, limiter, metrics)
+    }
+
+    fn outside(index: usize, limiter: &Limiter, metrics: &Metrics) -> Self {
+        let api = Api {
+            name: "none".into(),
+            dialect: Dialect::Problem,
+            prefixes: Vec::new(),
+            rate_limit: None,
+            identity: config::Identity::None,
+            body_limit: 0,
+            builtin: true,
+            routes: Vec::new(),
+            key_prefixes: Vec::new(),
+        };
+        let jwks = builtin_route("/.well-known/jwks.json", Method::GET, true);
+        let route = Route::new(&api, jwks, Serve::Builtin(Builtin::Jwks), metrics);
+        Self::assemble(index, api, vec![route], limiter, metrics)
+    }
+
+    fn assemble(index: usize, api: Api, mut routes: Vec<Route>, limiter: &Limiter, metrics: &Metrics) -> Self {
+        let mut tree = Node::default();
+        for (index, route) in routes.iter().enumerate() {
+            tree.insert(&route.config.pattern, index);
+        }
+        let nothing = config::Route { methods: Vec::new(), ..builtin_route("none", Method::GET, true) };
+        // The last one: what is counted for paths that no route has. It is in no tree.
+        routes.push(Route::new(&api, nothing, Serve::Nobody, metrics));
+        for (index, route) in routes.iter_mut().enumerate() {
+            route.index = index;
+        }
+        let limit = api.rate_limit.map(|limit| PreparedLimit::new(limit, limiter.slot(&api.name)));
+        Self { index, limit, cells: metrics.api(&api.name), routes, tree, config: api }
+    }
+
+    /// What is counted for paths that no route has.
+    fn unmatched(&self) -> &Route {
+        &self.routes[self.routes.len() - 1]
+    }
+
+    fn find(&self, path: &str, method: &Method) -> (&Route, Option<Reject>) {
+        let Some(indexes) = self.tree.find(segments(path)) else {
+            return (self.unmatched(), Some(Reject::NoRoute));
+        };
+        let candidates = || indexes.iter().map(|&index| &self.routes[index]);
+        if let Some(route) = candidates().find(|route| route.takes(method)) {
+            return (route, None);
+        }
+        let mut allowed: Vec<Method> = candidates().flat_map(|route| route.config.methods.clone()).collect();
+        if allowed.contains(&Method::GET) && !allowed.contains(&Method::HEAD) {
+            allowed.push(Method::HEAD);
+        }
+        (&self.routes[indexes[0]], Some(Reject::MethodNotAllowed(allowed)))
+    }
+}
+
+impl PreparedLimit {
+    fn new(limit: RateLimit, slot: Slot) -> Self {
+        let (requests, seconds) = (limit.rate.requests, limit.rate.per.as_secs_f64());
+        let text = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
+        Self {
+            limit,
+            slot,
+            limit_value: text(requests.to_string()),
+            // draft-ietf-httpapi-ratelimit-headers: quota and window, the window in whole seconds.
+            policy_value: text(format!("\"default\";q={requests};w={}", seconds.ceil())),
+        }
+    }
+}
+
+impl Route {
+    fn new(api: &Api, config: config::Route, service: Serve, metrics: &Metrics) -> Self {
+        let is_organization =
+            |segment: &Segment| matches!(segment, Segment::Parameter(name) if &**name == "organizationId");
+        Self {
+            index: 0,
+            organization_segment: config.pattern.iter().position(is_organization),
+            cells: metrics.route(&api.name, &config.path),
+            service,
+            config,
+        }
+    }
+
+    /// HEAD is served where GET is (RFC 9110, 9.3.2).
+    fn takes(&self, method: &Method) -> bool {
+        let methods = &self.config.methods;
+        methods.is_empty()
+            || methods.contains(method)
+            || (method == Method::HEAD && methods.contains(&Method::GET))
+    }
+}
+
+fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
+    let under = |path: &str| api.prefixes.iter().any(|prefix| path.starts_with(&format!("{}/", prefix.trim_end_matches('/'))));
+    BUILTINS.into_iter().filter(move |(dialect, path, _, _)| *dialect == api.dialect && under(path)).map(
+        |(_, path, method, builtin)| {
+            let route = builtin_route(path, method, false);
+            Route::new(api, route, Serve::Builtin(builtin), metrics)
+        },
+    )
+}
+
+fn builtin_route(path: &str, method: Method, open: bool) -> config::Route {
+    let pattern = segments(path).map(|segment| {
+        match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) => Segment::Parameter(name.into()),
+            None => Segment::Literal(segment.into()),
+        }
+    });
+    config::Route {
+        path: path.into(),
+        pattern: pattern.collect(),
+        methods: vec![method],
+        open,
+        project: None,
+        require: config::Require::default(),
+        target: Target::Upstream(usize::MAX),
+    }
+}
+
+/// The segments of a normal path; a closing slash adds none.
+fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// One segment with its escapes undone.
+fn segment_text(path: &str, index: usize) -> Option<String> {
+    let segment = segments(path).nth(index)?.as_bytes();
+    let mut text = Vec::with_capacity(segment.len());
+    let mut at = 0;
+    while at < segment.len() {
+        match (segment[at], path::escape_at(segment, at)) {
+            (b'%', Some(value)) => {
+                text.push(value);
+                at += 2;
+            }
+            (byte, _) => text.push(byte),
+        }
+        at += 1;
+    }
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// A tree of path segments. At each step a literal wins over a parameter, and a parameter over `**`.
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<Arc<str>, Node, foldhash::fast::RandomState>,
+    parameter: Option<Box<Node>>,
+    /// Routes that end here, in the order of their insertion.
+    here: Vec<usize>,
+    /// Routes whose `**` begins here.
+    rest: Vec<usize>,
+}
+
+impl Node {
+    fn insert(&mut self, pattern: &[Segment], index: usize) {
+        match pattern {
+            [] => self.here.push(index),
+            [Segment::Rest, ..] => self.rest.push(index),
+            [Segment::Literal(text), tail @ ..] => {
+                self.literals.entry(text.clone()).or_default().insert(tail, index);
+            }
+            [Segment::Parameter(_), tail @ ..] => {
+                self.parameter.get_or_insert_default().insert(tail, index);
+            }
+        }
+    }
+
+    fn find<'a>(&self, mut path: impl Iterator<Item = &'a str> + Clone) -> Option<&[usize]> {
+        let Some(segment) = path.next() else {
+            let ends = if self.here.is_empty() { &self.rest } else { &self.here };
+            return (!ends.is_empty()).then_some(ends);
+        };
+        let literal = self.literals.get(segment).and_then(|node| node.find_boxed(path.clone()));
+        let found = literal.or_else(|| self.parameter.as_ref().and_then(|node| node.find_boxed(path)));
+        found.or_else(|| (!self.rest.is_empty()).then_some(self.rest.as_slice()))
+    }
+
+    fn find_boxed<'a>(&self, path: impl Iterator<Item = &'a str> + Clone) -> Option<&[usize]> {
+        self.find(path)
+    }
+}

@@ -1,0 +1,157 @@
+//! What the request path holds: what all workers share, and what each has of its own.
+
+use super::arena::Arena;
+use super::ids::Ids;
+use super::route::Router;
+use super::swap::Identities;
+use crate::clock::Clock;
+use crate::config::{Config, UpstreamIdentity};
+use crate::deadline::Deadlines;
+use crate::limiter::Limiter;
+use crate::store::cache::Tokens;
+use crate::telemetry::access_log::LogWriter;
+use crate::telemetry::metrics::Metrics;
+use crate::token::jwt::ClientTokens;
+use crate::token::signer::KeyRing;
+use crate::upstream::{Pools, Service};
+use arc_swap::ArcSwap;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What all workers share. On the request path it is only read.
+#[derive(Debug)]
+pub struct Shared {
+    /// The one clock.
+    pub clock: Clock,
+    /// The keys.
+    pub tokens: Arc<Tokens>,
+    /// The limits.
+    pub limiter: Arc<Limiter>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    snapshot: ArcSwap<Snapshot>,
+    /// Grows with each new snapshot, so that a worker sees by one load whether its own is still the newest.
+    version: AtomicU64,
+}
+
+/// A configuration, ready to serve requests by. A request keeps the one it began with.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Paths and what they lead to.
+    pub router: Router,
+    /// Client-facing JWTs.
+    pub client_tokens: ClientTokens,
+    /// How identities are made.
+    pub identity: UpstreamIdentity,
+    /// What they are signed with.
+    pub ring: Arc<ArcSwap<KeyRing>>,
+}
+
+impl Snapshot {
+    /// Prepares a configuration.
+    pub fn new(config: &Config, ring: Arc<ArcSwap<KeyRing>>, limiter: &Limiter, metrics: &Metrics) -> Self {
+        let services: Vec<Arc<Service>> = config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
+        Self {
+            router: Router::new(&config.apis, &services, limiter, metrics),
+            client_tokens: ClientTokens::new(&config.jwt.secret),
+            identity: config.jwt.upstream.clone(),
+            ring,
+        }
+    }
+}
+
+impl Shared {
+    /// Begins with this snapshot.
+    pub fn new(
+        clock: Clock,
+        tokens: Arc<Tokens>,
+        limiter: Arc<Limiter>,
+        metrics: Arc<Metrics>,
+        snapshot: Snapshot,
+    ) -> Self {
+        let snapshot = ArcSwap::from_pointee(snapshot);
+        Self { clock, tokens, limiter, metrics, snapshot, version: AtomicU64::new(1) }
+    }
+
+    /// Puts another snapshot in its place: requests that begin from now on see it whole.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// One worker's own things. Nothing here is seen by another thread.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its number, and its shard of the metrics.
+    pub index: usize,
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Its upstream connections.
+    pub pools: Rc<Pools>,
+    /// Its time-outs.
+    pub deadlines: Rc<Deadlines>,
+    pub(super) arena: Arena,
+    pub(super) ids: Ids,
+    pub(super) identities: Identities,
+    /// Its end of the access log.
+    pub log: RefCell<LogWriter>,
+    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    version: Cell<u64>,
+}
+
+impl Worker {
+    /// A worker with nothing in hand.
+    ///
+    /// # Errors
+    /// When the system has no random bytes to give.
+    pub fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        pools: Rc<Pools>,
+        log: LogWriter,
+    ) -> Result<Rc<Self>, aws_lc_rs::error::Unspecified> {
+        let version = shared.version.load(Ordering::Acquire);
+        let snapshot = Rc::new(shared.snapshot.load_full());
+        Ok(Rc::new(Self {
+            index,
+            pools,
+            deadlines: Rc::default(),
+            arena: Arena::default(),
+            ids: Ids::new()?,
+            identities: Identities::default(),
+            log: RefCell::new(log),
+            snapshot: RefCell::new(snapshot),
+            version: Cell::new(version),
+            shared,
+        }))
+    }
+
+    /// The newest snapshot. The worker keeps a reference of its own, so that workers do not contend for its count.
+    pub fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+        let version = self.shared.version.load(Ordering::Acquire);
+        if version != self.version.get() {
+            *self.snapshot.borrow_mut() = Rc::new(self.shared.snapshot.load_full());
+            self.version.set(version);
+        }
+        self.snapshot.borrow().clone()
+    }
+
+    /// A new request id, for answers to what never became a request.
+    pub fn request_id(&self) -> http::HeaderValue {
+        self.ids.request_id(&self.arena)
+    }
+
+    /// What has to be done now and then; about every [`crate::deadline::TICK`]. `second` is true about once a second.
+    pub fn tick(&self, second: bool) {
+        let now = self.shared.clock.now();
+        self.deadlines.tick(now.mono_ns);
+        if second {
+            self.pools.tick(now);
+            self.log.borrow_mut().tick();
+            self.identities.sweep(now);
+        }
+    }
+}

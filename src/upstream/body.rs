@@ -1,0 +1,211 @@
+//! Bodies on their way: to an upstream ([`Outgoing`]) and back ([`Answer`]).
+
+use super::h1::Connection;
+use super::pool::Pools;
+use crate::config::Endpoint;
+use crate::deadline::Deadlines;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// Why a body ended early. What the client or the log is told is decided elsewhere.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The other side broke off.
+    #[error("the body broke off")]
+    Broke(#[from] hyper::Error),
+    /// More bytes than the API's `body_limit`.
+    #[error("the body is larger than body_limit")]
+    TooLarge,
+    /// Nothing came for longer than `timeouts.idle`.
+    #[error("the body stalled for longer than timeouts.idle")]
+    Stalled,
+    /// A spooled body could not be read back.
+    #[error("a spooled body could not be read")]
+    Spool(#[from] std::io::Error),
+}
+
+/// What became of a request body while it was streamed; the sender of the request looks at it when the exchange fails.
+#[derive(Debug, Default)]
+pub struct Passage {
+    /// Bytes passed on.
+    pub bytes: Cell<u64>,
+    /// The limit was hit.
+    pub too_large: Cell<bool>,
+    /// The client broke off.
+    pub broke: Cell<bool>,
+}
+
+/// A request body for an upstream.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// None.
+    Empty,
+    /// The client's, passed on as it comes.
+    Stream(Passing),
+    /// Read before, to check it; comes from memory or disk.
+    Spooled(super::spool::Replay),
+}
+
+/// A client's body with its bound.
+#[derive(Debug)]
+pub struct Passing {
+    incoming: Incoming,
+    limit: u64,
+    passage: Rc<Passage>,
+}
+
+impl Outgoing {
+    /// Passes a client's body on, up to `limit` bytes.
+    pub fn stream(incoming: Incoming, limit: u64, passage: Rc<Passage>) -> Self {
+        Self::Stream(Passing { incoming, limit, passage })
+    }
+}
+
+impl Passing {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else { return Poll::Ready(None) };
+        let frame = frame.inspect_err(|_| self.passage.broke.set(true))?;
+        if let Some(data) = frame.data_ref() {
+            let bytes = self.passage.bytes.get() + data.len() as u64;
+            self.passage.bytes.set(bytes);
+            if bytes > self.limit {
+                self.passage.too_large.set(true);
+                return Poll::Ready(Some(Err(BodyError::TooLarge)));
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Stream(passing) => passing.poll(cx),
+            Self::Spooled(replay) => {
+                replay.poll_chunk(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes?))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Stream(passing) => passing.incoming.is_end_stream(),
+            Self::Spooled(replay) => replay.remaining() == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Stream(passing) => passing.incoming.size_hint(),
+            Self::Spooled(replay) => SizeHint::with_exact(replay.remaining()),
+        }
+    }
+}
+
+/// An HTTP/1.1 connection in use; it goes back to its pool when the exchange has ended well.
+#[derive(Debug)]
+pub(super) struct Lease {
+    connection: Connection,
+    pools: Rc<Pools>,
+    endpoint: Endpoint,
+    keep: Duration,
+}
+
+impl Lease {
+    pub(super) fn new(connection: Connection, pools: &Rc<Pools>, endpoint: Endpoint, keep: Duration) -> Self {
+        Self { connection, pools: pools.clone(), endpoint, keep }
+    }
+
+    fn give_back(self) {
+        if !self.connection.is_closed() {
+            self.pools.checkin(&self.endpoint, self.connection, self.keep);
+        }
+    }
+}
+
+/// An upstream's answer body. Dropping it before its end closes (HTTP/1.1) or resets (HTTP/2) the exchange.
+#[derive(Debug)]
+pub struct Answer {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    deadlines: Rc<Deadlines>,
+    idle: Duration,
+    slot: Option<usize>,
+}
+
+impl Answer {
+    pub(super) fn new(incoming: Incoming, lease: Option<Lease>, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
+        Self { incoming, lease, deadlines, idle, slot: None }
+    }
+
+    /// The incoming body's frames, with the connection driven by whoever asks for them.
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let first = Pin::new(&mut self.incoming).poll_frame(cx);
+        if first.is_ready() {
+            return first;
+        }
+        let Some(lease) = &mut self.lease else { return Poll::Pending };
+        lease.connection.drive(cx);
+        Pin::new(&mut self.incoming).poll_frame(cx)
+    }
+
+    fn ended(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        match this.poll_incoming(cx) {
+            Poll::Pending => match this.deadlines.arm(&mut this.slot, this.idle, cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(()) => {
+                    this.deadlines.disarm(&mut this.slot);
+                    Poll::Ready(Some(Err(BodyError::Stalled)))
+                }
+            },
+            Poll::Ready(frame) => {
+                this.deadlines.disarm(&mut this.slot);
+                if frame.is_none() || this.incoming.is_end_stream() {
+                    this.ended();
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broke)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.deadlines.disarm(&mut self.slot);
+        if self.incoming.is_end_stream() {
+            self.ended();
+        }
+    }
+}

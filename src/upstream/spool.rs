@@ -1,0 +1,194 @@
+//! Request bodies that have to be read before they are forwarded: kept in memory, and on disk from there on.
+
+use bytes::{Buf, Bytes, BytesMut};
+use std::fs::File;
+use std::future::Future;
+use std::io::{self, Read, Seek, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Bytes of one body that are kept in memory; the rest goes to an unnamed temporary file.
+const IN_MEMORY: usize = 256 * 1024;
+/// Bytes read back from disk at once.
+const READ_AT_ONCE: usize = 64 * 1024;
+
+/// A body that is being read.
+#[derive(Debug, Default)]
+pub struct Spool {
+    /// What is not on disk.
+    memory: BytesMut,
+    file: Option<File>,
+    length: u64,
+}
+
+impl Spool {
+    /// Adds a piece.
+    ///
+    /// # Errors
+    /// When the disk refuses; the spool is of no use then.
+    pub async fn push(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.length += piece.len() as u64;
+        self.memory.extend_from_slice(piece);
+        if self.memory.len() >= IN_MEMORY {
+            self.to_disk().await?;
+        }
+        Ok(())
+    }
+
+    /// Bytes so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    async fn to_disk(&mut self) -> io::Result<()> {
+        let (file, memory) = (self.file.take(), self.memory.split().freeze());
+        // Off the worker: a slow disk must not be a slow edge.
+        let written = spawn_blocking(move || -> io::Result<File> {
+            let mut file = file.map_or_else(tempfile::tempfile, Ok)?;
+            file.write_all(&memory)?;
+            Ok(file)
+        });
+        self.file = Some(written.await.map_err(io::Error::other)??);
+        Ok(())
+    }
+
+    /// Lets `read` look at the whole body. It runs on the worker for what fits into memory, else beside it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn inspect<T: Send + 'static>(
+        &mut self,
+        read: impl FnOnce(&mut dyn Read) -> T + Send + 'static,
+    ) -> io::Result<T> {
+        if self.file.is_none() {
+            return Ok(read(&mut &self.memory[..]));
+        }
+        self.to_disk().await?;
+        let Some(mut file) = self.file.take() else { return Err(io::ErrorKind::NotFound.into()) };
+        let read = spawn_blocking(move || -> io::Result<(File, T)> {
+            file.rewind()?;
+            let mut buffered = io::BufReader::with_capacity(READ_AT_ONCE, file);
+            let seen = read(&mut buffered);
+            let mut file = buffered.into_inner();
+            file.seek(io::SeekFrom::End(0))?;
+            Ok((file, seen))
+        });
+        let (file, seen) = read.await.map_err(io::Error::other)??;
+        self.file = Some(file);
+        Ok(seen)
+    }
+
+    /// The body again, byte for byte.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn replay(self) -> io::Result<Replay> {
+        let disk = match self.file {
+            Some(mut file) => {
+                file.rewind()?;
+                Disk::Ready(file)
+            }
+            None => Disk::None,
+        };
+        let on_disk = self.length - self.memory.len() as u64;
+        Ok(Replay { disk, on_disk, memory: self.memory.freeze() })
+    }
+}
+
+/// A spooled body on its way out.
+#[derive(Debug)]
+pub struct Replay {
+    disk: Disk,
+    /// Bytes on disk that were not given out yet.
+    on_disk: u64,
+    /// What comes after them.
+    memory: Bytes,
+}
+
+#[derive(Debug)]
+enum Disk {
+    None,
+    Ready(File),
+    Reading(JoinHandle<io::Result<(File, Bytes)>>),
+}
+
+impl Replay {
+    /// Bytes still to come.
+    pub fn remaining(&self) -> u64 {
+        self.on_disk + self.memory.len() as u64
+    }
+
+    /// The next piece, or `None` at the end.
+    pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.on_disk > 0 {
+            return ready!(self.poll_disk(cx)).map_or_else(|e| Poll::Ready(Some(Err(e))), |b| Poll::Ready(Some(Ok(b))));
+        }
+        self.disk = Disk::None;
+        let length = self.memory.len().min(READ_AT_ONCE);
+        Poll::Ready((length > 0).then(|| Ok(self.memory.copy_to_bytes(length))))
+    }
+
+    fn poll_disk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        loop {
+            match std::mem::replace(&mut self.disk, Disk::None) {
+                Disk::None => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Disk::Ready(file) => {
+                    let length = self.on_disk.min(READ_AT_ONCE as u64) as usize;
+                    self.disk = Disk::Reading(spawn_blocking(move || read_piece(file, length)));
+                }
+                Disk::Reading(mut reading) => match Pin::new(&mut reading).poll(cx) {
+                    Poll::Pending => {
+                        self.disk = Disk::Reading(reading);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(done) => {
+                        let (file, piece) = done.map_err(io::Error::other)??;
+                        self.on_disk -= piece.len() as u64;
+                        self.disk = Disk::Ready(file);
+                        return Poll::Ready(Ok(piece));
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn read_piece(mut file: File, length: usize) -> io::Result<(File, Bytes)> {
+    let mut piece = vec![0; length];
+    file.read_exact(&mut piece)?;
+    Ok((file, piece.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn round_trip(length: usize) {
+        let body: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+        let mut spool = Spool::default();
+        for piece in body.chunks(10_007) {
+            spool.push(piece).await.unwrap();
+        }
+        let seen = spool.inspect(|reader| {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).map(|_| all)
+        });
+        assert_eq!(seen.await.unwrap().unwrap(), body);
+        let mut replay = spool.replay().unwrap();
+        assert_eq!(replay.remaining(), length as u64);
+        let mut again = Vec::new();
+        while let Some(piece) = std::future::poll_fn(|cx| replay.poll_chunk(cx)).await {
+            again.extend_from_slice(&piece.unwrap());
+        }
+        assert_eq!(again, body);
+        assert_eq!(replay.remaining(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_comes_out_again_from_memory_and_from_disk() {
+        for length in [0, 1, IN_MEMORY - 1, IN_MEMORY, 3 * IN_MEMORY + 17] {
+            round_trip(length).await;
+        }
+    }
+}

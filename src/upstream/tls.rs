@@ -1,0 +1,44 @@
+//! TLS to upstreams: the system's roots, SNI, ALPN.
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::ServerName;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// The client side of TLS. The roots are read when the first `https` upstream is connected to.
+#[derive(Clone, Debug)]
+pub struct Client {
+    config: Arc<OnceLock<Arc<ClientConfig>>>,
+}
+
+impl Client {
+    pub(super) fn new() -> Self {
+        Self { config: Arc::new(OnceLock::new()) }
+    }
+
+    /// Makes a connection a TLS one; says whether HTTP/2 was agreed on.
+    pub(super) async fn handshake(&self, host: &str, tcp: TcpStream) -> io::Result<(TlsStream<TcpStream>, bool)> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let config = self.config.get_or_init(|| Arc::new(config())).clone();
+        let stream = TlsConnector::from(config).connect(name, tcp).await?;
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok((stream, h2))
+    }
+}
+
+fn config() -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    // `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured; what does not parse is left out, and an empty store
+    // makes each handshake fail with a message of its own.
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a root certificate could not be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
