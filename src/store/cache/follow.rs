@@ -53,7 +53,7 @@ impl Tokens {
         organizations
     }
 
-    fn forget_token(&self, id: &TokenId, digest: &Digest) {
+    pub(super) fn forget_token(&self, id: &TokenId, digest: &Digest) {
         let mut gate = self.gate.lock();
         for name in [Name::Digest(*digest), Name::Token(id.clone())] {
             gate.raise(&name);
@@ -77,7 +77,7 @@ impl Tokens {
         self.users.pin().remove(id);
     }
 
-    fn forget_everything(&self) {
+    pub(super) fn forget_everything(&self) {
         let mut gate = self.gate.lock();
         gate.raise_all();
         self.unknown.clear();
