@@ -2,14 +2,22 @@
 //!
 //! [`Store`] is the one trait over every database; `cache::Tokens` is what the request path sees.
 
+pub mod cache;
+#[cfg(test)]
+mod conformance;
 pub mod import;
+pub mod journal;
+pub mod sqlite;
 
+use crate::config::StoreUrl;
 use crate::token::{
     Digest, KeyFamily, OrganizationId, Permissions, ProjectId, Reach, Role, Secret, TokenId, UserId,
 };
 use ipnet::IpNet;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A future of the store's, boxed so that the trait can be a `dyn` one; the store is never on the request path.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -38,6 +46,30 @@ pub enum StoreError {
         /// Newest schema version known here.
         known: u32,
     },
+    /// A fixture contradicts what is stored already; nothing of it was imported.
+    #[error("{} of the fixture's entries contradict what is stored already", .0.len())]
+    Conflicts(Vec<import::Conflict>),
+}
+
+/// Opens the store at `url`; makes it when it is missing, and brings its schema up to date.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] when a newer version made it.
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path)?)),
+    }
+}
+
+/// Where the usage journals of the store at `url` are.
+pub fn usage_folder(url: &StoreUrl) -> PathBuf {
+    match url {
+        StoreUrl::Sqlite(path) => {
+            let mut folder = path.clone().into_os_string();
+            folder.push(".usage");
+            folder.into()
+        }
+    }
 }
 
 /// One key as the store holds it, with what of its surroundings decides about it.
@@ -148,6 +180,8 @@ pub enum ChangeSubject {
     User(UserId),
     /// The signing keys.
     SigningKeys,
+    /// Anything: the store does not have the changes after the sequence asked for any more.
+    Everything,
 }
 
 /// Uses of one key since they were last added up.
@@ -157,7 +191,7 @@ pub struct Usage {
     pub slot: u32,
     /// [`TokenRecord::row`].
     pub row: u64,
-    /// The slot's running total. The store adds what it has not yet seen of it, in the same transaction
+    /// The slot's running total, which goes on growing when the slot is given to another key. The store adds what it has not yet seen of it, in the same transaction
     /// in which it remembers the total, so that a batch that is sent twice counts once.
     pub total: u64,
     /// Latest use, milliseconds since 1970.
@@ -199,6 +233,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>>;
     /// Adds usage up, exactly once: see [`Usage::total`]. `journal` names the journal the slots belong to.
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()>;
+    /// How often the key was used as far as flushed, and when last (milliseconds since 1970; `None` never).
+    fn usage<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<(u64, Option<u64>)>>;
     /// Forgets what was remembered of a journal whose file is gone (or is about to be reused from zero).
     fn forget_journal<'a>(&'a self, journal: &'a str) -> Answer<'a, ()>;
     /// Signing keys that are not retired, oldest first.

@@ -1,0 +1,135 @@
+//! Keeps the index true to the store, and within its bounds.
+
+use super::gate::Name;
+use super::{Entry, Tokens};
+use crate::clock::Moment;
+use crate::store::{Change, ChangeSubject, StoreError};
+use crate::token::{Digest, OrganizationId, TokenId, UserId};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// One eviction makes room for this share of the capacity, so that a full index is not searched each second.
+const SLACK: usize = 64;
+
+impl Tokens {
+    /// Applies what changed in the store since the last call, and returns how many changes that were. `now` is the
+    /// time before the call: only what was committed before it is sure to be seen.
+    ///
+    /// # Errors
+    /// The store's; the same changes are applied again by the next call.
+    pub async fn synchronise(&self, now: Moment) -> Result<usize, StoreError> {
+        let mut sequence = self.sequence.lock().await;
+        let changes = self.store.changes_after(*sequence).await?;
+        // What takes something away comes first and needs no store.
+        let organizations = self.invalidate(&changes);
+        for id in &organizations {
+            self.reload(id).await?;
+        }
+        if let Some(newest) = changes.last() {
+            *sequence = newest.sequence;
+        }
+        self.synchronised_ns.fetch_max(now.mono_ns, Ordering::Relaxed);
+        Ok(changes.len())
+    }
+
+    /// Forgets what changed, and returns the organizations to be read again.
+    fn invalidate(&self, changes: &[Change]) -> HashSet<OrganizationId> {
+        let mut organizations = HashSet::new();
+        for change in changes {
+            match &change.subject {
+                ChangeSubject::Token { id, digest } => self.forget_token(id, digest),
+                ChangeSubject::User(id) => self.forget_user(id),
+                ChangeSubject::Organization(id) => {
+                    organizations.insert(id.clone());
+                }
+                ChangeSubject::SigningKeys => {}
+                ChangeSubject::Everything => {
+                    self.forget_everything();
+                    organizations.extend(self.organizations.ids());
+                }
+            }
+        }
+        organizations
+    }
+
+    pub(super) fn forget_token(&self, id: &TokenId, digest: &Digest) {
+        let mut gate = self.gate.lock();
+        for name in [Name::Digest(*digest), Name::Token(id.clone())] {
+            gate.raise(&name);
+            self.unknown.remove(&name);
+        }
+        let (by_digest, by_id) = (self.by_digest.pin(), self.by_id.pin());
+        if let Some(entry) = by_digest.remove(digest) {
+            entry.revoke();
+        }
+        if let Some(entry) = by_id.remove(id) {
+            entry.revoke();
+            by_digest.remove(&entry.record.digest);
+        }
+    }
+
+    fn forget_user(&self, id: &UserId) {
+        let mut gate = self.gate.lock();
+        let name = Name::User(id.clone());
+        gate.raise(&name);
+        self.unknown.remove(&name);
+        self.users.pin().remove(id);
+    }
+
+    pub(super) fn forget_everything(&self) {
+        let mut gate = self.gate.lock();
+        gate.raise_all();
+        self.unknown.clear();
+        let by_id = self.by_id.pin();
+        by_id.values().for_each(|entry| entry.revoke());
+        by_id.clear();
+        self.by_digest.pin().clear();
+        self.users.pin().clear();
+    }
+
+    async fn reload(&self, id: &OrganizationId) -> Result<(), StoreError> {
+        if self.organizations.stale(id)
+            && let Some(organization) = self.store.organization(id).await?
+        {
+            self.organizations.replace(organization);
+        }
+        Ok(())
+    }
+
+    /// Brings the index back to its bounds: the keys that were not used for longest go, and what was remembered as
+    /// unknown for its time. The control side calls it every second.
+    pub fn sweep(&self, now: Moment) {
+        self.unknown.retain(|_, until_ns| now.mono_ns < *until_ns);
+        self.organizations.sweep();
+        let capacity = self.options.capacity.get();
+        if self.by_digest.len() > capacity {
+            self.evict(capacity - capacity / SLACK);
+        }
+    }
+
+    fn evict(&self, keep: usize) {
+        let mut ages: Vec<(u64, Arc<Entry>)> = Vec::with_capacity(self.by_digest.len());
+        ages.extend(self.by_digest.pin().values().map(|entry| (entry.last_wanted_ms(), Arc::clone(entry))));
+        if ages.len() <= keep {
+            return;
+        }
+        let excess = ages.len() - keep;
+        ages.select_nth_unstable_by_key(excess, |(last_wanted_ms, _)| *last_wanted_ms);
+        for (_, entry) in ages.drain(..excess) {
+            self.drop_if_held(&entry);
+        }
+    }
+
+    fn drop_if_held(&self, entry: &Arc<Entry>) {
+        let _gate = self.gate.lock();
+        let (by_digest, by_id) = (self.by_digest.pin(), self.by_id.pin());
+        // It may have been replaced since we looked.
+        if by_digest.get(&entry.record.digest).is_some_and(|held| Arc::ptr_eq(held, entry)) {
+            by_digest.remove(&entry.record.digest);
+        }
+        if by_id.get(&entry.record.id).is_some_and(|held| Arc::ptr_eq(held, entry)) {
+            by_id.remove(&entry.record.id);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The one lock under which the index is changed: insertions, invalidations and the list of look-ups under way.
+//!
+//! A look-up notes the generation of its name before it asks the store, and inserts only if it is unchanged;
+//! an invalidation raises the generation and removes, both under this lock. So a record that was read before a
+//! revocation can not be inserted after it. A look-up leaves the list under the same lock, together with its
+//! insertion: who comes after a revocation can not join a look-up that was finished before it.
+
+use super::{Entry, LookupError, UserEntry};
+use crate::token::{Digest, TokenId, UserId};
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Names of one generation counter share their fate: a change of one lets look-ups of the others run again.
+const GENERATIONS: usize = 4096;
+
+/// By what a record is looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Name {
+    Digest(Digest),
+    Token(TokenId),
+    User(UserId),
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    Token(Arc<Entry>),
+    User(Arc<UserEntry>),
+}
+
+pub(super) type Outcome = Result<Option<Found>, LookupError>;
+type Flight = watch::Receiver<Option<Outcome>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Gate(Mutex<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    generations: Box<[u64]>,
+    hasher: foldhash::fast::RandomState,
+    flights: HashMap<Name, (Ticket, Flight)>,
+    next: Ticket,
+}
+
+/// Tells a look-up from a later one of the same name.
+pub(super) type Ticket = u64;
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            generations: vec![0; GENERATIONS].into(),
+            hasher: foldhash::fast::RandomState::default(),
+            flights: HashMap::new(),
+            next: 0,
+        }
+    }
+}
+
+impl Gate {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn place(&self, name: &Name) -> usize {
+        self.hasher.hash_one(name) as usize % GENERATIONS
+    }
+
+    pub(super) fn generation(&self, name: &Name) -> u64 {
+        self.generations[self.place(name)]
+    }
+
+    pub(super) fn raise(&mut self, name: &Name) {
+        let place = self.place(name);
+        self.generations[place] += 1;
+    }
+
+    pub(super) fn raise_all(&mut self) {
+        self.generations.iter_mut().for_each(|generation| *generation += 1);
+    }
+
+    pub(super) fn flight(&self, name: &Name) -> Option<Flight> {
+        self.flights.get(name).map(|(_, flight)| flight.clone())
+    }
+
+    /// Lists a look-up; whoever makes it publishes its outcome to the sender.
+    pub(super) fn depart(&mut self, name: Name) -> (Ticket, watch::Sender<Option<Outcome>>, Flight) {
+        let (sender, flight) = watch::channel(None);
+        self.next += 1;
+        self.flights.insert(name, (self.next, flight.clone()));
+        (self.next, sender, flight)
+    }
+
+    /// Takes a look-up off the list; one that is off it already may have a successor, which stays.
+    pub(super) fn land(&mut self, name: &Name, ticket: Ticket) {
+        if self.flights.get(name).is_some_and(|(held, _)| *held == ticket) {
+            self.flights.remove(name);
+        }
+    }
+}

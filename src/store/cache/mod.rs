@@ -1,0 +1,179 @@
+//! The keys as the request path sees them: an index in memory that never waits for the store for a key it holds.
+//!
+//! What makes "revoked means revoked" hold is in [`gate`]: every insertion is checked, under the lock under which
+//! invalidations happen, against all invalidations since the store was asked.
+
+mod entry;
+mod follow;
+mod gate;
+mod load;
+mod organization;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use entry::{Entry, UserEntry};
+pub use load::LookupError;
+pub use organization::{OrganizationCell, OrganizationView};
+pub use stats::Stats;
+
+use super::journal::Journal;
+use super::{Store, StoreError};
+use crate::clock::Moment;
+use crate::limiter::Limiter;
+use crate::token::{Digest, TokenId, UserId};
+use gate::{Gate, Name};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
+
+/// Most names that are remembered as unknown.
+const NEGATIVE_CAPACITY: usize = 100_000;
+
+/// How much is held, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Most keys held; beyond it those that were not used for longest go.
+    pub capacity: NonZeroUsize,
+    /// How long an unknown key is remembered as unknown.
+    pub negative_ttl: Duration,
+    /// How old the last successful synchronisation may be: see [`Tokens::fresh`].
+    pub max_staleness: Duration,
+}
+
+/// What is known of a key without asking the store.
+#[derive(Clone, Debug)]
+pub enum Cached {
+    /// This is it.
+    Hit(Arc<Entry>),
+    /// There was no such key a moment ago.
+    Unknown,
+    /// The store has to be asked: [`Tokens::find`].
+    Miss,
+}
+
+/// The index over keys and people.
+#[derive(Debug)]
+pub struct Tokens {
+    store: Arc<dyn Store>,
+    journal: Journal,
+    limiter: Arc<Limiter>,
+    options: Options,
+    runtime: tokio::runtime::Handle,
+    by_digest: Map<Digest, Arc<Entry>>,
+    by_id: Map<TokenId, Arc<Entry>>,
+    users: Map<UserId, Arc<UserEntry>>,
+    organizations: organization::Organizations,
+    /// Names without a record, with the monotonic nanosecond at which each is asked for again.
+    unknown: quick_cache::sync::Cache<Name, u64>,
+    gate: Gate,
+    /// The change up to which this index is complete; locked while changes are applied.
+    sequence: tokio::sync::Mutex<u64>,
+    /// Start of the last successful synchronisation, monotonic nanoseconds.
+    synchronised_ns: AtomicU64,
+    counters: stats::Counters,
+}
+
+impl Tokens {
+    /// Fills the index from the store, up to its capacity, those used last first. `runtime` is the control side's:
+    /// look-ups run there. `now` is the time before the call.
+    ///
+    /// # Errors
+    /// The store's; [`StoreError::Unavailable`] as well when the usage journal can not grow.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        journal: Journal,
+        limiter: Arc<Limiter>,
+        options: Options,
+        runtime: tokio::runtime::Handle,
+        now: Moment,
+    ) -> Result<Arc<Self>, StoreError> {
+        // Before anything is read: what changes while we read is then applied by the first synchronisation.
+        let sequence = store.newest_change().await?;
+        let tokens = Arc::new(Self {
+            store,
+            journal,
+            limiter,
+            options,
+            runtime,
+            by_digest: Map::default(),
+            by_id: Map::default(),
+            users: Map::default(),
+            organizations: organization::Organizations::default(),
+            unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
+            gate: Gate::default(),
+            sequence: tokio::sync::Mutex::new(sequence),
+            synchronised_ns: AtomicU64::new(now.mono_ns),
+            counters: stats::Counters::default(),
+        });
+        tokens.preload(now).await?;
+        Ok(tokens)
+    }
+
+    /// What is known of the key with this value. Waits for nothing and takes no lock when it is held.
+    pub fn cached(&self, digest: &Digest, now: Moment) -> Cached {
+        match self.by_digest.pin().get(digest) {
+            Some(entry) => self.hit(entry),
+            None => self.absent(&Name::Digest(*digest), now),
+        }
+    }
+
+    /// What is known of the key with this id; as [`cached`](Self::cached).
+    pub fn cached_by_id(&self, id: &str, now: Moment) -> Cached {
+        match self.by_id.pin().get(id) {
+            Some(entry) => self.hit(entry),
+            None => self.absent(&Name::Token(id.into()), now),
+        }
+    }
+
+    fn hit(&self, entry: &Arc<Entry>) -> Cached {
+        self.counters.hit();
+        Cached::Hit(Arc::clone(entry))
+    }
+
+    fn absent(&self, name: &Name, now: Moment) -> Cached {
+        if self.known_unknown(name, now) {
+            self.counters.negative_hit();
+            return Cached::Unknown;
+        }
+        self.counters.miss();
+        Cached::Miss
+    }
+
+    fn known_unknown(&self, name: &Name, now: Moment) -> bool {
+        self.unknown.get(name).is_some_and(|until_ns| now.mono_ns < until_ns)
+    }
+
+    /// Whether the index may be relied upon: false when the last successful synchronisation began longer than
+    /// `max_staleness` ago. One relaxed load.
+    pub fn fresh(&self, now: Moment) -> bool {
+        let age_ns = now.mono_ns.saturating_sub(self.synchronised_ns.load(Ordering::Relaxed));
+        u128::from(age_ns) <= self.options.max_staleness.as_nanos()
+    }
+
+    /// How long ago the last successful synchronisation began.
+    pub fn staleness(&self, now: Moment) -> Duration {
+        Duration::from_nanos(now.mono_ns.saturating_sub(self.synchronised_ns.load(Ordering::Relaxed)))
+    }
+
+    /// Sends counted uses to the store, and returns how many keys had any.
+    ///
+    /// # Errors
+    /// The store's; nothing is lost then.
+    pub async fn flush_usage(&self) -> Result<usize, StoreError> {
+        self.journal.flush(&*self.store).await
+    }
+
+    /// The store itself, for what is not on the request path.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Sizes and counters.
+    pub fn stats(&self) -> Stats {
+        self.counters.stats(self.by_digest.len(), self.unknown.len())
+    }
+}

@@ -1,0 +1,186 @@
+//! Counts uses of keys so that a `kill -9` at any moment loses none and counts none twice.
+//!
+//! A counter lives in a file mapped into memory: what was added is the kernel's at that instant, whatever happens
+//! to the process. The store adds up, in one transaction, what it has not yet seen of each counter.
+//!
+//! **A slot's total only grows**, also when the slot is given to another key: its new owner goes on from the old
+//! one's total, all of which the store has seen by then. So `total - seen(journal, slot)` is always the present
+//! owner's, and nothing has to be reset in two places at once.
+
+mod recover;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+pub use recover::recover;
+
+use super::{Store, StoreError, Usage};
+use crate::clock::Moment;
+use segment::{SLOTS, Segment};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const EXTENSION: &str = "journal";
+
+/// The usage journal of this process. Cloning it gives another handle on the same one.
+#[derive(Clone, Debug)]
+pub struct Journal(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    id: String,
+    path: PathBuf,
+    /// Holds the advisory lock that tells other processes that this journal has a living owner.
+    file: File,
+    slots: Mutex<Slots>,
+    /// Slots whose owner is gone, but whose last uses the store may not have seen. Apart from `slots`, whose lock is
+    /// held while the file grows: an entry may be dropped by a worker, which must not wait for the disk.
+    retired: Mutex<Vec<u32>>,
+    /// What the store has seen of each slot, by number. Locked for a whole flush: a second one at the same time would
+    /// free slots on the strength of totals that the first has read before.
+    flushed: tokio::sync::Mutex<Vec<u64>>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    segments: Vec<Arc<Segment>>,
+    /// Slots that nobody owns and that are flushed.
+    free: Vec<u32>,
+}
+
+impl Journal {
+    /// Starts a journal in `folder`, which is made when it is missing.
+    ///
+    /// # Errors
+    /// When the folder or the file can not be made, or the disk is full.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let (id, path, file) = loop {
+            if let Some(new) = create(folder)? {
+                break new;
+            }
+        };
+        let journal = Self(Arc::new(Shared {
+            id,
+            path,
+            file,
+            slots: Mutex::default(),
+            retired: Mutex::default(),
+            flushed: tokio::sync::Mutex::default(),
+        }));
+        lock(&journal.0.slots).grow(&journal.0.file)?;
+        Ok(journal)
+    }
+
+    /// A counter for the key with this [`row`](super::TokenRecord::row). May wait for the disk.
+    ///
+    /// # Errors
+    /// When the file would have to grow and can not, for instance because the disk is full.
+    pub fn slot(&self, row: u64) -> io::Result<Slot> {
+        let mut slots = lock(&self.0.slots);
+        if slots.free.is_empty() {
+            slots.grow(&self.0.file)?;
+        }
+        let number = slots.free.pop().ok_or_else(|| io::Error::other("no slot is left"))?;
+        let segment = Arc::clone(&slots.segments[number as usize / SLOTS]);
+        segment.assign(number, row);
+        Ok(Slot { journal: Arc::clone(&self.0), segment, number })
+    }
+
+    /// Sends what was counted since the last flush to the store, and returns how many keys that were.
+    ///
+    /// # Errors
+    /// The store's; nothing is lost then, the next flush sends it.
+    pub async fn flush(&self, store: &dyn Store) -> Result<usize, StoreError> {
+        let mut flushed = self.0.flushed.lock().await;
+        // Before the totals are read: a slot that retires while we read them must not be freed by this flush.
+        let settled = lock(&self.0.retired).len();
+        let batch = self.unsent(&mut flushed);
+        if !batch.is_empty() {
+            store.add_usage(&self.0.id, batch.clone()).await?;
+        }
+        for usage in &batch {
+            flushed[usage.slot as usize] = usage.total;
+        }
+        // Slots only ever join at the end, and only a flush takes them away.
+        let free: Vec<u32> = lock(&self.0.retired).drain(..settled).collect();
+        lock(&self.0.slots).free.extend(free);
+        Ok(batch.len())
+    }
+
+    fn unsent(&self, flushed: &mut Vec<u64>) -> Vec<Usage> {
+        let segments = lock(&self.0.slots).segments.clone();
+        flushed.resize(segments.len() * SLOTS, 0);
+        let mut batch = Vec::new();
+        for (segment, flushed) in segments.iter().zip(flushed.chunks(SLOTS)) {
+            segment.changed(flushed, &mut batch);
+        }
+        batch
+    }
+
+    /// Its name, under which the store remembers what it has seen.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+/// Makes and locks a journal's file; `None` when a recovering process was quicker to lock it than we were.
+fn create(folder: &Path) -> io::Result<Option<(String, PathBuf, File)>> {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let path = folder.join(format!("{id}.{EXTENSION}"));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    match file.try_lock() {
+        // Whoever recovers a journal renames it under its lock: if the name is still there, the file is ours.
+        Ok(()) => Ok(path.exists().then_some((id, path, file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Nothing in here panics half-way through a change, so that a poisoned state is still a good one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Slots {
+    fn grow(&mut self, file: &File) -> io::Result<()> {
+        let first = u32::try_from(self.segments.len() * SLOTS).map_err(io::Error::other)?;
+        self.segments.push(Arc::new(Segment::append(file, self.segments.len())?));
+        self.free.extend((first..first + SLOTS as u32).rev());
+        Ok(())
+    }
+}
+
+/// The counter of one key. Dropping it gives it back once its uses are in the store.
+#[derive(Debug)]
+pub struct Slot {
+    journal: Arc<Shared>,
+    segment: Arc<Segment>,
+    number: u32,
+}
+
+impl Slot {
+    /// Counts one use. Waits for nothing.
+    pub fn count(&self, now: Moment) {
+        self.segment.count(self.number, now.unix_ms);
+    }
+
+    /// Latest use, milliseconds since 1970; 0 when there was none.
+    pub fn last_used_ms(&self) -> u64 {
+        self.segment.last_used_ms(self.number)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        lock(&self.journal.retired).push(self.number);
+    }
+}

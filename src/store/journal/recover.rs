@@ -1,0 +1,77 @@
+//! Adds up the journals of processes that ended without doing so themselves.
+
+use super::{EXTENSION, segment};
+use crate::store::{Store, StoreError};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A journal of which the store has everything; only the store's memory of it is left to be forgotten.
+const SETTLED: &str = "settled";
+
+/// Adds up every journal in `folder` whose owner is gone, and returns how many there were.
+///
+/// Safe against a crash between any two steps: a journal counts once, whichever step was the last.
+///
+/// # Errors
+/// The store's, or that the folder can not be read ([`StoreError::Unavailable`]); nothing is lost then.
+pub async fn recover(folder: &Path, store: &dyn Store) -> Result<usize, StoreError> {
+    let mut recovered = 0;
+    for path in journals(folder).map_err(failed)? {
+        let Some(id) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
+        if path.extension().is_some_and(|extension| extension == SETTLED) {
+            forget(&path, &id, store).await?;
+            continue;
+        }
+        let Some(file) = abandoned(&path).map_err(failed)? else { continue };
+        let bytes = std::fs::read(&path).map_err(failed)?;
+        store.add_usage(&id, segment::read(&bytes)).await?;
+        // Forgetting before the file has lost its name would count it twice if we end in between.
+        let settled = path.with_extension(SETTLED);
+        std::fs::rename(&path, &settled).and_then(|()| File::open(folder)?.sync_all()).map_err(failed)?;
+        forget(&settled, &id, store).await?;
+        drop(file);
+        recovered += 1;
+    }
+    Ok(recovered)
+}
+
+async fn forget(settled: &Path, id: &str, store: &dyn Store) -> Result<(), StoreError> {
+    store.forget_journal(id).await?;
+    match std::fs::remove_file(settled) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+fn journals(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == EXTENSION || extension == SETTLED) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+/// The file, locked; `None` when its owner lives, or another process has just recovered it.
+fn abandoned(path: &Path) -> io::Result<Option<File>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(path.exists().then_some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn failed(error: io::Error) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}

@@ -1,0 +1,94 @@
+//! Keys.
+
+use super::row::{Columns, signed};
+use crate::store::{StoreError, TokenRecord};
+use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, Role, TokenId};
+use rusqlite::{Connection, Row, ToSql};
+
+/// Every column of a record, with the standing of who made the key.
+const SELECT: &str = r#"
+SELECT t."row", t.id, t.digest, t.family, t.name, t.organization, t.project, t.permissions, t.scopes,
+       t.expires_ms, t.active, t.addresses, t.version, t.created_by, m.role
+FROM tokens t
+LEFT JOIN users u ON u.id = t.created_by AND u.active
+LEFT JOIN memberships m ON m.person = u.id AND m.organization = t.organization
+"#;
+
+pub(super) fn by_digest(db: &Connection, digest: &Digest) -> Result<Option<TokenRecord>, StoreError> {
+    one(db, "WHERE t.digest = ?1", &digest.0)
+}
+
+pub(super) fn by_id(db: &Connection, id: &TokenId) -> Result<Option<TokenRecord>, StoreError> {
+    one(db, "WHERE t.id = ?1", &id.as_str())
+}
+
+pub(super) fn latest_used(db: &Connection, limit: usize) -> Result<Vec<TokenRecord>, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement =
+        db.prepare_cached(&format!(r#"{SELECT} ORDER BY t.last_used_ms DESC, t."row" LIMIT ?1"#))?;
+    let mut rows = statement.query([limit])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        records.push(record(row)?);
+    }
+    Ok(records)
+}
+
+pub(super) fn expiring(db: &Connection, from_ms: u64, until_ms: u64) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM tokens WHERE active AND expires_ms > ?1 AND expires_ms <= ?2";
+    let count: i64 =
+        db.prepare_cached(sql)?.query_row([signed(from_ms), signed(until_ms)], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+fn one(db: &Connection, condition: &str, value: &dyn ToSql) -> Result<Option<TokenRecord>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("{SELECT} {condition}"))?;
+    let mut rows = statement.query([value])?;
+    rows.next()?.map(record).transpose()
+}
+
+fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
+    let columns = Columns { row, table: "tokens" };
+    let family = family(&columns)?;
+    let mut addresses = Vec::new();
+    for network in columns.list("addresses")? {
+        addresses.push(network.parse().map_err(|_| columns.corrupt(format!("{network} is no network")))?);
+    }
+    Ok(TokenRecord {
+        id: columns.text("id")?.into(),
+        row: columns.number("row")?,
+        digest: Digest(row.get("digest")?),
+        family,
+        name: columns.text("name")?,
+        organization: columns.text("organization")?.into(),
+        reach: reach(columns.optional_text("project")?.map(Into::into)),
+        permissions: effective(&columns, family)?,
+        scopes: columns.list("scopes")?,
+        expires_ms: columns.optional_number("expires_ms")?,
+        active: columns.flag("active")?,
+        addresses,
+        version: columns.number("version")?,
+    })
+}
+
+fn family(columns: &Columns<'_>) -> Result<KeyFamily, StoreError> {
+    let name = columns.text("family")?;
+    let known = [KeyFamily::Ocriva, KeyFamily::Ocore].into_iter().find(|family| family.as_str() == name);
+    known.ok_or_else(|| columns.corrupt(format!("{name} is no family of keys")))
+}
+
+pub(super) fn reach(project: Option<ProjectId>) -> Reach {
+    project.map_or(Reach::Organization, Reach::Project)
+}
+
+/// What the key grants: an ocore key that a person made, no more than that person's role does at present.
+fn effective(columns: &Columns<'_>, family: KeyFamily) -> Result<Permissions, StoreError> {
+    let granted = Permissions::new(columns.list("permissions")?);
+    if family != KeyFamily::Ocore || columns.optional_text("created_by")?.is_none() {
+        return Ok(granted);
+    }
+    // No role: no member of the organization any more, or blocked.
+    let Some(role) = columns.optional_text("role")? else { return Ok(Permissions::default()) };
+    let role = Role::from_name(&role).ok_or_else(|| columns.corrupt(format!("{role} is no role")))?;
+    Ok(granted.within(&role.permissions()))
+}
