@@ -1,1 +1,92 @@
-//! listen (under construction)
+//! Connections: accepting them, TLS, HTTP/1.1 and HTTP/2, time-outs, drain. Nothing here knows a route.
+
+mod connection;
+mod io;
+mod socket;
+pub mod tls;
+mod watch;
+mod x509;
+pub mod worker;
+
+pub use socket::{BindError, bind};
+
+use crate::config::{Bounds, Listener};
+use crate::telemetry::metrics::Gauge;
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A listener as all workers see it. Its settings change with a reload, its address does not.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    settings: ArcSwap<Settings>,
+    open: AtomicUsize,
+    gauge: Arc<Gauge>,
+}
+
+/// What a new connection is held to.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// TLS, or plain.
+    pub tls: Option<Arc<rustls_config::ServerConfig>>,
+    /// Peers that may set `X-Forwarded-For`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Bounds on what a client may send.
+    pub bounds: Bounds,
+}
+
+use tls::rustls_config;
+
+impl Endpoint {
+    /// A listener with its first settings.
+    pub fn new(listener: &Listener, tls: Option<Arc<rustls_config::ServerConfig>>, gauge: Arc<Gauge>) -> Self {
+        Self {
+            address: listener.address,
+            settings: ArcSwap::from_pointee(Settings::new(listener, tls)),
+            open: AtomicUsize::new(0),
+            gauge,
+        }
+    }
+
+    /// Other settings, for the connections that come from now on.
+    pub fn replace(&self, listener: &Listener, tls: Option<Arc<rustls_config::ServerConfig>>) {
+        self.settings.store(Arc::new(Settings::new(listener, tls)));
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Counts a connection in; `None` when there are as many as there may be.
+    fn enter(self: &Arc<Self>, most: usize) -> Option<Open> {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= most {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        self.gauge.add(1);
+        Some(Open { endpoint: self.clone() })
+    }
+}
+
+impl Settings {
+    fn new(listener: &Listener, tls: Option<Arc<rustls_config::ServerConfig>>) -> Self {
+        Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone() }
+    }
+}
+
+/// One open connection's place; given back when dropped.
+#[derive(Debug)]
+struct Open {
+    endpoint: Arc<Endpoint>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.endpoint.open.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.gauge.add(-1);
+    }
+}

@@ -194,7 +194,7 @@ impl Multipart {
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+    memchr::memmem::find(text, wanted)
 }
 
 const BAD_HEAD: Bad = Bad::Malformed("A part of the multipart body has a malformed Content-Disposition.");

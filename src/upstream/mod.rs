@@ -9,7 +9,7 @@ mod h1;
 mod h2;
 mod pool;
 pub mod spool;
-mod tls;
+pub mod tls;
 
 pub use body::{Answer, Outgoing};
 pub use pool::Pools;

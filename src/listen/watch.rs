@@ -1,0 +1,188 @@
+//! Where each connection is in its life, so that one look a tick finds those that take too long.
+
+use crate::config::Bounds;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+/// Bytes of a request's head that are remembered, to answer in the dialect of its path when it does not parse.
+const REMEMBERED: usize = 256;
+
+/// One connection's state.
+#[derive(Debug)]
+pub(super) struct Watch {
+    phase: Cell<Phase>,
+    since_ns: Cell<u64>,
+    /// Requests whose answers have not ended.
+    active: Cell<u32>,
+    order: Cell<Option<Order>>,
+    waker: RefCell<Option<Waker>>,
+    head: RefCell<Vec<u8>>,
+    bounds: Bounds,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The rest of a head.
+    Head,
+    /// A request is being answered.
+    Active,
+    /// The next request.
+    Idle,
+}
+
+/// What a connection is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// End when the present requests are answered.
+    Finish,
+    /// The head took too long: say so, and close.
+    TooSlow,
+    /// Close now.
+    Abort,
+}
+
+impl Watch {
+    fn new(now_ns: u64, bounds: Bounds) -> Self {
+        Self {
+            phase: Cell::new(Phase::Head),
+            since_ns: Cell::new(now_ns),
+            active: Cell::new(0),
+            order: Cell::new(None),
+            waker: RefCell::new(None),
+            head: RefCell::new(Vec::new()),
+            bounds,
+        }
+    }
+
+    /// Bytes have come in.
+    pub(super) fn received(&self, bytes: &[u8], now_ns: u64) {
+        if self.phase.get() == Phase::Active {
+            return;
+        }
+        let mut head = self.head.borrow_mut();
+        if self.phase.get() == Phase::Idle {
+            self.phase.set(Phase::Head);
+            self.since_ns.set(now_ns);
+            head.clear();
+        }
+        let room = REMEMBERED.saturating_sub(head.len());
+        head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// The beginning of the present head.
+    pub(super) fn head(&self) -> Vec<u8> {
+        self.head.borrow().clone()
+    }
+
+    /// A request is handed to the pipeline; the guard goes with its answer's body.
+    pub(super) fn begin(self: &Rc<Self>, now_ns: Rc<Cell<u64>>) -> Active {
+        self.active.set(self.active.get() + 1);
+        self.phase.set(Phase::Active);
+        Active { watch: self.clone(), now_ns }
+    }
+
+    /// Remembers whom to wake; once is enough, because a connection stays in one task.
+    pub(super) fn register(&self, waker: &Waker) {
+        let mut held = self.waker.borrow_mut();
+        if !held.as_ref().is_some_and(|held| held.will_wake(waker)) {
+            *held = Some(waker.clone());
+        }
+    }
+
+    pub(super) fn order(&self) -> Option<Order> {
+        self.order.get()
+    }
+
+    fn tell(&self, order: Order) {
+        if self.order.replace(Some(order)) != Some(order)
+            && let Some(waker) = &*self.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn look(&self, now_ns: u64) {
+        let age = Duration::from_nanos(now_ns.saturating_sub(self.since_ns.get()));
+        match self.phase.get() {
+            Phase::Head if age > self.bounds.header_timeout => self.tell(Order::TooSlow),
+            Phase::Idle if age > self.bounds.idle_timeout => self.tell(Order::Finish),
+            _ => {}
+        }
+    }
+}
+
+/// A request whose answer has not ended.
+#[derive(Debug)]
+pub(super) struct Active {
+    watch: Rc<Watch>,
+    now_ns: Rc<Cell<u64>>,
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        let left = self.watch.active.get() - 1;
+        self.watch.active.set(left);
+        if left == 0 {
+            self.watch.phase.set(Phase::Idle);
+            self.watch.since_ns.set(self.now_ns.get());
+        }
+    }
+}
+
+/// All connections of one worker.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    slots: RefCell<Vec<Option<Rc<Watch>>>>,
+    free: RefCell<Vec<usize>>,
+    /// Monotonic nanoseconds at the last tick.
+    pub(super) now_ns: Rc<Cell<u64>>,
+}
+
+impl Connections {
+    /// Takes a connection in until the guard is dropped.
+    pub(super) fn enter(self: &Rc<Self>, bounds: Bounds) -> Place {
+        let watch = Rc::new(Watch::new(self.now_ns.get(), bounds));
+        let index = self.free.borrow_mut().pop();
+        let mut slots = self.slots.borrow_mut();
+        let index = index.unwrap_or_else(|| {
+            slots.push(None);
+            slots.len() - 1
+        });
+        slots[index] = Some(watch.clone());
+        Place { connections: self.clone(), index, watch }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.slots.borrow().len() - self.free.borrow().len()
+    }
+
+    /// Moves time on.
+    pub(super) fn tick(&self, now_ns: u64) {
+        self.now_ns.set(now_ns);
+        self.slots.borrow().iter().flatten().for_each(|watch| watch.look(now_ns));
+    }
+
+    /// Tells all of them.
+    pub(super) fn tell(&self, order: Order) {
+        self.slots.borrow().iter().flatten().for_each(|watch| watch.tell(order));
+    }
+}
+
+/// A connection's place among its worker's.
+#[derive(Debug)]
+pub(super) struct Place {
+    connections: Rc<Connections>,
+    index: usize,
+    pub(super) watch: Rc<Watch>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.slots.borrow_mut()[self.index] = None;
+        self.connections.free.borrow_mut().push(self.index);
+    }
+}
