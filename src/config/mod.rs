@@ -2,6 +2,18 @@
 //!
 //! [`Config`] is what the rest of the program sees. Each module takes its own section.
 
+pub(crate) mod document;
+mod mask;
+mod problem;
+mod substitute;
+mod suggest;
+mod units;
+mod yaml;
+
+pub(crate) use document::{Document, Section, Value};
+pub use problem::{Code, Problem, Problems};
+pub(crate) use substitute::Variables;
+
 use crate::limiter::Rate;
 use crate::token::Secret;
 use ipnet::IpNet;
