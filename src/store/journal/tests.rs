@@ -1,1 +1,212 @@
-//! Tests (under construction).
+//! Exact through `kill -9`: a real child process is killed, over and over, while it counts.
+
+use super::*;
+use crate::clock::Clock;
+use crate::store::conformance::{NOW_MS, fixture};
+use crate::store::sqlite::Sqlite;
+use crate::token::TokenId;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+const NOW: Moment = Moment { mono_ns: 0, unix_ms: NOW_MS };
+/// Set for the child: the folder to work in.
+const CHILD: &str = "PORTCULLIS_TEST_JOURNAL_CHILD";
+
+struct Bench {
+    folder: TempDir,
+    store: Sqlite,
+    /// The fixture's two keys: id and row.
+    keys: [(TokenId, u64); 2],
+}
+
+async fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&folder.path().join("a.db")).unwrap();
+    store.import(&fixture(), NOW_MS).await.unwrap();
+    let mut keys = store.tokens(2).await.unwrap().into_iter().map(|record| (record.id, record.row));
+    let keys = [keys.next().unwrap(), keys.next().unwrap()];
+    Bench { folder, store, keys }
+}
+
+impl Bench {
+    fn journals(&self) -> PathBuf {
+        self.folder.path().join("usage")
+    }
+
+    fn open(&self) -> Journal {
+        Journal::open(&self.journals()).unwrap()
+    }
+
+    async fn used(&self, key: usize) -> u64 {
+        self.store.usage(&self.keys[key].0).await.unwrap().unwrap().0
+    }
+
+    fn files(&self) -> usize {
+        std::fs::read_dir(self.journals()).unwrap().count()
+    }
+}
+
+#[tokio::test]
+async fn uses_are_flushed_once() {
+    let bench = bench().await;
+    let journal = bench.open();
+    let slot = journal.slot(bench.keys[0].1).unwrap();
+    (0..5).for_each(|_| slot.count(NOW));
+    assert_eq!(journal.flush(&bench.store).await.unwrap(), 1);
+    assert_eq!(journal.flush(&bench.store).await.unwrap(), 0);
+    slot.count(NOW);
+    journal.flush(&bench.store).await.unwrap();
+    assert_eq!(bench.used(0).await, 6);
+}
+
+#[tokio::test]
+async fn a_slot_under_a_new_key_brings_nothing_along() {
+    let bench = bench().await;
+    let journal = bench.open();
+    let slot = journal.slot(bench.keys[0].1).unwrap();
+    (0..5).for_each(|_| slot.count(NOW));
+    let number = slot.number;
+    drop(slot);
+    // Not flushed: not to be had.
+    let other = journal.slot(bench.keys[1].1).unwrap();
+    assert_ne!(other.number, number);
+    journal.flush(&bench.store).await.unwrap();
+    let again = journal.slot(bench.keys[1].1).unwrap();
+    assert_eq!((again.number, again.last_used_ms()), (number, 0));
+    assert_eq!(journal.flush(&bench.store).await.unwrap(), 0);
+    again.count(NOW);
+    journal.flush(&bench.store).await.unwrap();
+    assert_eq!((bench.used(0).await, bench.used(1).await), (5, 1));
+}
+
+#[tokio::test]
+async fn a_living_journal_is_left_alone_and_a_dead_one_added_up() {
+    let bench = bench().await;
+    let journal = bench.open();
+    let slot = journal.slot(bench.keys[0].1).unwrap();
+    (0..5).for_each(|_| slot.count(NOW));
+    assert_eq!(recover(&bench.journals(), &bench.store).await.unwrap(), 0);
+    assert_eq!(bench.used(0).await, 0);
+    journal.flush(&bench.store).await.unwrap();
+    slot.count(NOW);
+    drop((slot, journal));
+    assert_eq!(recover(&bench.journals(), &bench.store).await.unwrap(), 1);
+    assert_eq!((bench.used(0).await, bench.files()), (6, 0));
+    assert_eq!(recover(&bench.journals(), &bench.store).await.unwrap(), 0);
+    assert_eq!(recover(Path::new("/nowhere"), &bench.store).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_recovery_that_was_cut_short_counts_nothing_twice() {
+    let bench = bench().await;
+    let journal = bench.open();
+    let slot = journal.slot(bench.keys[0].1).unwrap();
+    (0..5).for_each(|_| slot.count(NOW));
+    let (path, id) = (journal.path().to_owned(), journal.id().to_owned());
+    drop((slot, journal));
+    // After the first step: added up, still there.
+    let bytes = std::fs::read(&path).unwrap();
+    bench.store.add_usage(&id, segment::read(&bytes)).await.unwrap();
+    let copy = bench.folder.path().join("copy");
+    std::fs::copy(&path, &copy).unwrap();
+    recover(&bench.journals(), &bench.store).await.unwrap();
+    assert_eq!((bench.used(0).await, bench.files()), (5, 0));
+    // After the second and third: renamed, forgotten or not.
+    std::fs::rename(&copy, path.with_extension("settled")).unwrap();
+    recover(&bench.journals(), &bench.store).await.unwrap();
+    assert_eq!((bench.used(0).await, bench.files()), (5, 0));
+}
+
+#[tokio::test]
+async fn the_file_grows_by_whole_segments_that_are_on_the_disk() {
+    use std::os::unix::fs::MetadataExt;
+    let bench = bench().await;
+    let journal = bench.open();
+    let slots: Vec<Slot> = (0..=SLOTS as u64).map(|row| journal.slot(row).unwrap()).collect();
+    slots[SLOTS].count(NOW);
+    let file = journal.path().metadata().unwrap();
+    assert_eq!(file.len(), 2 * (SLOTS * segment::SLOT_BYTES) as u64);
+    assert!(file.blocks() * 512 >= file.len(), "a hole would be a SIGBUS on a full disk");
+    assert_eq!(file.mode() & 0o777, 0o600);
+    assert_eq!(journal.flush(&bench.store).await.unwrap(), 1);
+}
+
+/// The child: counts on two threads, acknowledges each use with a byte on standard error, flushes all the time, and gives
+/// slots back so that they change hands. Never ends by itself.
+#[test]
+fn child_that_counts_until_it_is_killed() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let folder = PathBuf::from(folder);
+    let store = Sqlite::open(&folder.join("a.db")).unwrap();
+    let journal = Journal::open(&folder.join("usage")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let keys = runtime.block_on(store.tokens(2)).unwrap();
+    for row in [keys[0].row, keys[1].row] {
+        let journal = journal.clone();
+        std::thread::spawn(move || count(&journal, row));
+    }
+    loop {
+        runtime.block_on(journal.flush(&store)).unwrap();
+    }
+}
+
+fn count(journal: &Journal, row: u64) {
+    let clock = Clock::new();
+    let mut slot = journal.slot(row).unwrap();
+    for use_ in 1u64.. {
+        slot.count(clock.now());
+        // One byte, so that it arrives whole or not at all.
+        std::io::stderr().write_all(&[row as u8]).unwrap();
+        if use_ % 37 == 0 {
+            slot = journal.slot(row).unwrap();
+        }
+    }
+}
+
+fn start(bench: &Bench) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::journal::tests::child_that_counts_until_it_is_killed", "--nocapture"])
+        .env(CHILD, bench.folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn sixty_kills_lose_nothing_and_count_nothing_twice() {
+    let bench = bench().await;
+    let mut counted_at_all = 0;
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    for round in 0..60 {
+        let before = [bench.used(0).await, bench.used(1).await];
+        let mut child = start(&bench);
+        let mut pipe = child.stderr.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut acknowledged = Vec::new();
+            pipe.read_to_end(&mut acknowledged).unwrap();
+            acknowledged
+        });
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        std::thread::sleep(std::time::Duration::from_millis(10 + (seed >> 33) % 60));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let acknowledged = reader.join().unwrap();
+        recover(&bench.journals(), &bench.store).await.unwrap();
+        for (key, before) in before.into_iter().enumerate() {
+            let row = bench.keys[key].1 as u8;
+            let acknowledged = acknowledged.iter().filter(|byte| **byte == row).count() as u64;
+            let counted = bench.used(key).await - before;
+            // One use per thread may have been counted and not yet acknowledged.
+            let exact = acknowledged..=acknowledged + 1;
+            assert!(
+                exact.contains(&counted),
+                "round {round}: {counted} counted, {acknowledged} acknowledged"
+            );
+            counted_at_all += counted;
+        }
+        assert_eq!(bench.files(), 0);
+    }
+    assert!(counted_at_all > 1000, "the children hardly got to count: {counted_at_all}");
+}
