@@ -1,5 +1,6 @@
 //! The structural check: every key known, of its type, and there when it must be; nothing that this version lacks.
 
+use super::compile::MAKE_A_SECRET;
 use super::document::{Section, Value, unknown_key};
 use super::problem::Code;
 use super::schema::{Key, Type, UNSUPPORTED, Unsupported};
@@ -46,23 +47,35 @@ pub(crate) fn check(value: &Value<'_>, kind: Type, pattern: &str) {
 
 fn section(value: &Value<'_>, keys: &[Key], pattern: &str) {
     let Some(section) = value.any_section() else { return };
+    let mut meant: Vec<&str> = Vec::new();
     for (key, child) in section.entries() {
         match keys.iter().find(|known| known.name == key.text) {
             Some(known) => check(&child, known.kind, &join(pattern, known.name)),
             None => {
-                let help = advice(&key.text, keys);
-                section.report_key(key, Code::UnknownKey, unknown_key(key, value.path()), &help);
+                let near = nearest(&key.text, keys.iter().map(|key| key.name));
+                meant.extend(near);
+                section.report_key(
+                    key,
+                    Code::UnknownKey,
+                    unknown_key(key, value.path()),
+                    &advice(near, keys),
+                );
             }
         }
     }
-    for key in keys.iter().filter(|key| key.required && section.get(key.name).is_none()) {
-        let help = (key.name == "secret").then_some(super::compile::MAKE_A_SECRET);
-        section.report_missing(key.name, help.or(Some(key.doc)));
+    // A misspelt key is one mistake, not an unknown key and a missing one.
+    let missing = |key: &&Key| key.required && section.get(key.name).is_none() && !meant.contains(&key.name);
+    for key in keys.iter().filter(missing) {
+        let help = match key.name {
+            "secret" => MAKE_A_SECRET.to_owned(),
+            name => format!("add `{name}`: {}", key.doc),
+        };
+        section.report_missing(key.name, Some(&help));
     }
 }
 
-fn advice(wrong: &str, keys: &[Key]) -> String {
-    match nearest(wrong, keys.iter().map(|key| key.name)) {
+fn advice(near: Option<&str>, keys: &[Key]) -> String {
+    match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known keys: {}", keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")),
     }
