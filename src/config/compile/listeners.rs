@@ -1,0 +1,130 @@
+//! `listeners` and `admin`: where the process listens, with which certificates and bounds.
+
+use super::files::Files;
+use super::{all, at_least_one, maybe, or};
+use crate::config::check::{address, network};
+use crate::config::document::{Section, Value};
+use crate::config::problem::Code;
+use crate::config::{Admin, Bounds, CertificateFiles, Listener, ListenerTls};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Where operators connect when the file does not say.
+const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+pub(super) fn listeners(root: &Section<'_>, files: &Files) -> Option<Vec<Listener>> {
+    at_least_one(&root.get("listeners")?, "listener", |value| listener(value, files))
+}
+
+fn listener(value: &Value<'_>, files: &Files) -> Option<Listener> {
+    let section = value.any_section()?;
+    let address = section.get("address").and_then(|value| address(&value));
+    let tls = maybe(&section, "tls", |value| tls(value, files));
+    let trusted_proxies = all(&section.items("trusted_proxies"), network);
+    let bounds = or(&section, "limits", bounds, Bounds::default);
+    Some(Listener { address: address?, tls: tls?, trusted_proxies: trusted_proxies?, bounds: bounds? })
+}
+
+fn tls(value: &Value<'_>, files: &Files) -> Option<ListenerTls> {
+    let list = value.any_section()?.get("certificates")?;
+    let certificates = at_least_one(&list, "certificate", |value| {
+        let section = value.any_section()?;
+        let cert = section.optional("cert", |value| files.existing(value));
+        let key = section.optional("key", |value| files.existing(value));
+        Some(CertificateFiles { cert: cert?, key: key? })
+    })?;
+    Some(ListenerTls { certificates })
+}
+
+fn bounds(value: &Value<'_>) -> Option<Bounds> {
+    let section = value.any_section()?;
+    let default = Bounds::default();
+    let header_size = or(&section, "header_size", header_size, || default.header_size);
+    let header_timeout = or(&section, "header_timeout", Value::duration, || default.header_timeout);
+    let idle_timeout = or(&section, "idle_timeout", Value::duration, || default.idle_timeout);
+    let max_streams = or(&section, "max_streams", |v| integer(v, 65_535), || default.max_streams);
+    let max_connections =
+        or(&section, "max_connections", |v| integer(v, 10_000_000), || default.max_connections);
+    Some(Bounds {
+        header_size: header_size?,
+        header_timeout: header_timeout?,
+        idle_timeout: idle_timeout?,
+        max_streams: max_streams?,
+        max_connections: max_connections?,
+    })
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            header_size: 32 << 10,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            max_streams: 128,
+            max_connections: 65_536,
+        }
+    }
+}
+
+fn integer<T: TryFrom<u64>>(value: &Value<'_>, most: u64) -> Option<T> {
+    value.integer(1, most).and_then(|n| T::try_from(n).ok())
+}
+
+/// Less than 1 KiB holds no real request; more than 1 MiB is room for an attacker.
+fn header_size(value: &Value<'_>) -> Option<usize> {
+    let bytes = value.size()?;
+    if !(1 << 10..=1 << 20).contains(&bytes) {
+        let message = format!("{} is out of range: `1KiB` to `1MiB`", value.shown());
+        value.report(Code::InvalidValue, message, None);
+        return None;
+    }
+    usize::try_from(bytes).ok()
+}
+
+pub(super) fn admin(root: &Section<'_>, files: &Files) -> Option<Admin> {
+    let Some(value) = root.get("admin") else { return Some(Admin { address: ADMIN, tls: None }) };
+    let section = value.any_section()?;
+    let tls = maybe(&section, "tls", |value| tls(value, files));
+    let insecure = or(&section, "insecure", Value::boolean, || false);
+    let address = or(&section, "address", address, || ADMIN);
+    let exposed = address.is_some_and(|address| !address.ip().to_canonical().is_loopback());
+    if exposed && insecure == Some(false) && section.get("tls").is_none() {
+        let place = section.get("address").unwrap_or(value);
+        let help = "add `tls`, or say `insecure: true` if something in front of it encrypts";
+        place.report(
+            Code::Conflict,
+            "the admin listener would be open to the network without TLS",
+            Some(help),
+        );
+        return None;
+    }
+    insecure?;
+    Some(Admin { address: address?, tls: tls? })
+}
+
+/// Reports addresses that two listeners, the admin listener included, would fight over.
+pub(super) fn addresses_are_free(root: &Section<'_>) {
+    let mut taken: Vec<(SocketAddr, usize)> = Vec::new();
+    let sections = root.items("listeners").into_iter().chain(root.get("admin"));
+    for value in sections.filter_map(|value| value.any_section()?.get("address")) {
+        let Some(address) = address(&value) else { continue };
+        match taken.iter().find(|(other, _)| overlap(*other, address)) {
+            Some((_, line)) => {
+                let message = format!("{} is taken already, by line {line}", value.shown());
+                value.report(
+                    Code::Conflict,
+                    message,
+                    Some("give each listener an address and port of its own"),
+                );
+            }
+            None => taken.push((address, value.line())),
+        }
+    }
+}
+
+/// Port 0 takes a free port each time, so it never overlaps.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let everywhere = a.ip().is_unspecified() || b.ip().is_unspecified();
+    let same_ip = a.ip() == b.ip() || (everywhere && a.is_ipv4() == b.is_ipv4());
+    a.port() != 0 && a.port() == b.port() && same_ip
+}

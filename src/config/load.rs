@@ -1,0 +1,60 @@
+//! The configuration file on disk.
+
+use super::problem::Problems;
+use super::{Config, compile};
+use std::path::{Path, PathBuf};
+
+/// A configuration read from disk.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Every file it was made of: its own, certificates and keys, what `${file:…}` named. All of them to be watched.
+    pub files: Vec<PathBuf>,
+}
+
+/// Why there is no configuration. Printing it prints everything a person needs.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not valid.
+    #[error(transparent)]
+    Invalid(#[from] Problems),
+}
+
+impl Config {
+    /// Reads and compiles a file, with the variables of the process's environment.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with every problem in it.
+    pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+        Self::load_with(path, &|name| std::env::var(name).ok())
+    }
+
+    /// As [`Config::load`], with variables from `env`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with every problem in it.
+    pub fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, LoadError> {
+        let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+        let source = std::fs::read_to_string(path).map_err(unreadable)?;
+        // `config.yaml` has the parent ``, which stands for the current folder.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let base_dir = std::path::absolute(folder_or_current(folder)).map_err(unreadable)?;
+        let compiled = compile::compile(&source, &path.display().to_string(), &base_dir, env)?;
+        let mut files = vec![path.to_owned()];
+        files.extend(compiled.files);
+        Ok(Loaded { config: compiled.config, files })
+    }
+}
+
+fn folder_or_current(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+}

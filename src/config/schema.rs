@@ -1,0 +1,449 @@
+//! Every key of the configuration: name, type, default, meaning. One table behind the structural check, the JSON Schema
+//! for editors and the key reference in the documentation, so that the three cannot disagree.
+
+/// One key of a section.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Type,
+    /// One line for editors and for the reference, in Markdown.
+    pub(crate) doc: &'static str,
+    /// As it would be written; shown only, the value itself is where the section is compiled.
+    pub(crate) default: Option<&'static str>,
+    pub(crate) required: bool,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy)]
+pub(crate) enum Type {
+    /// Any text.
+    Text,
+    /// IP address and port.
+    Address,
+    /// IP address, or network in CIDR form.
+    Network,
+    /// A file, relative to the folder of the configuration file.
+    Path,
+    /// Whole number, bounds included.
+    Integer(u64, u64),
+    /// Number, bounds included.
+    Number(f64, f64),
+    Boolean,
+    Duration,
+    Size,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    List(&'static Type),
+    Section(&'static [Key]),
+    /// A section, or this word.
+    SectionOr(&'static str, &'static [Key]),
+    /// Sections under names that the file chooses.
+    Named(&'static [Key]),
+}
+
+impl Key {
+    const fn new(name: &'static str, kind: Type, doc: &'static str) -> Self {
+        Self { name, kind, doc, default: None, required: false }
+    }
+
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    const fn default(mut self, text: &'static str) -> Self {
+        self.default = Some(text);
+        self
+    }
+}
+
+/// A key, or a kind of value of it, whose feature this version does not have.
+pub(crate) struct Unsupported {
+    /// The key, with `[]` for any item and `*` for any name.
+    pub(crate) path: &'static str,
+    /// Only values that start so; every value when empty.
+    pub(crate) value: &'static str,
+    /// What is not there.
+    pub(crate) what: &'static str,
+    /// What to do until it is.
+    pub(crate) instead: &'static str,
+}
+
+const fn missing(
+    path: &'static str,
+    value: &'static str,
+    what: &'static str,
+    instead: &'static str,
+) -> Unsupported {
+    Unsupported { path, value, what, instead }
+}
+
+/// What is specified and not built yet. A feature that arrives takes its line out of here, and nothing else.
+pub(crate) const UNSUPPORTED: &[Unsupported] = &[
+    missing(
+        "listeners[].tls.client_ca",
+        "",
+        "client certificates (mTLS)",
+        "remove it; keys are checked on every request all the same",
+    ),
+    missing(
+        "listeners[].tls.acme",
+        "",
+        "fetching certificates by ACME",
+        "name files under `certificates` and renew them with any ACME client: changed files are read again by themselves",
+    ),
+    missing(
+        "listeners[].proxy_protocol",
+        "",
+        "the PROXY protocol",
+        "remove it; let the load balancer set `X-Forwarded-For` and name it under `trusted_proxies`",
+    ),
+    missing("store.url", "postgres://", "the PostgreSQL store", "use `sqlite://data/portcullis.db`"),
+    missing("store.url", "postgresql://", "the PostgreSQL store", "use `sqlite://data/portcullis.db`"),
+    missing(
+        "limits.backend",
+        "redis://",
+        "counting limits in Redis",
+        "use `local`: each process counts its own requests",
+    ),
+    missing(
+        "limits.backend",
+        "rediss://",
+        "counting limits in Redis",
+        "use `local`: each process counts its own requests",
+    ),
+    missing(
+        "limits.on_backend_failure",
+        "",
+        "a limits backend that can fail",
+        "remove it; `backend: local` cannot fail",
+    ),
+    missing("upstreams.*.balance", "", "a choice of balancing", "remove it; the endpoints take turns"),
+    missing("upstreams.*.health", "", "health checks of upstreams", "remove it"),
+    missing("upstreams.*.retry", "", "retries", "remove it; a request is sent once"),
+    missing("upstreams.*.eject", "", "taking failing endpoints out", "remove it"),
+    missing(
+        "telemetry.traces",
+        "",
+        "exporting traces",
+        "remove it; `traceparent` is passed on to upstreams all the same",
+    ),
+];
+
+const DIALECTS: &[&str] = &["ocriva", "ocore", "problem"];
+const MODES: &[&str] = &["enforce", "observe"];
+const ALGORITHMS: &[&str] = &["token_bucket", "sliding_window", "fixed_window"];
+/// Methods that a route may name.
+pub(crate) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// The whole file.
+pub(crate) const ROOT: &[Key] = &[
+    Key::new("listeners", Type::List(&Type::Section(LISTENER)), "Where clients connect; at least one.")
+        .required(),
+    Key::new("admin", Type::Section(ADMIN), "Where operators connect."),
+    Key::new("store", Type::Section(STORE), "Where organizations, keys and usage are kept.").required(),
+    Key::new("limits", Type::Section(LIMITS), "Where rate limits are counted."),
+    Key::new("jwt", Type::Section(JWT), "Tokens for clients, and the signed identity for upstreams.")
+        .required(),
+    Key::new("upstreams", Type::Named(UPSTREAM), "Backend services, by the names that routes use."),
+    Key::new("apis", Type::List(&Type::Section(API)), "What is served; at least one.").required(),
+    Key::new("telemetry", Type::Section(TELEMETRY), "Logs and traces."),
+    Key::new("workers", Type::Integer(1, 1024), "Worker threads on the data path.")
+        .default("one per CPU core of the process"),
+];
+
+const LISTENER: &[Key] = &[
+    Key::new("address", Type::Address, "IP address and port, e.g. `0.0.0.0:8443` or `[::]:8443`.").required(),
+    Key::new(
+        "tls",
+        Type::Section(LISTENER_TLS),
+        "TLS 1.2 and 1.3 with HTTP/1.1 and HTTP/2; without it plain HTTP/1.1 and h2c.",
+    ),
+    Key::new(
+        "trusted_proxies",
+        Type::List(&Type::Network),
+        "Peers that may set `X-Forwarded-For`; nobody else's is believed.",
+    )
+    .default("[]"),
+    Key::new("proxy_protocol", Type::Boolean, "Expect a PROXY protocol header from trusted proxies."),
+    Key::new("limits", Type::Section(BOUNDS), "Bounds on what one client connection may use."),
+];
+
+const LISTENER_TLS: &[Key] = &[
+    Key::new(
+        "certificates",
+        Type::List(&Type::Section(CERTIFICATE)),
+        "At least one; SNI picks, the first is the default.",
+    )
+    .required(),
+    Key::new(
+        "client_ca",
+        Type::Path,
+        "PEM file of the authorities whose client certificates are accepted (mTLS).",
+    ),
+    Key::new("acme", Type::Section(ACME), "Certificates fetched by ACME."),
+];
+
+const CERTIFICATE: &[Key] = &[
+    Key::new("cert", Type::Path, "PEM file of the chain, leaf first.").required(),
+    Key::new("key", Type::Path, "PEM file of the private key: PKCS#8, SEC1 or PKCS#1.").required(),
+];
+
+const ACME: &[Key] = &[
+    Key::new("domains", Type::List(&Type::Text), "Names to ask certificates for.").required(),
+    Key::new("email", Type::Text, "Contact of the account."),
+    Key::new("directory", Type::Text, "URL of the ACME directory."),
+];
+
+const BOUNDS: &[Key] = &[
+    Key::new(
+        "header_size",
+        Type::Size,
+        "Request line and header fields together, `1KiB` to `1MiB`; more is answered 431.",
+    )
+    .default("32KiB"),
+    Key::new(
+        "header_timeout",
+        Type::Duration,
+        "From the first byte of a request head, or from accept, to its last.",
+    )
+    .default("10s"),
+    Key::new("idle_timeout", Type::Duration, "How long a connection may wait without a request.")
+        .default("75s"),
+    Key::new("max_streams", Type::Integer(1, 65_535), "Concurrent HTTP/2 streams of one connection.")
+        .default("128"),
+    Key::new(
+        "max_connections",
+        Type::Integer(1, 10_000_000),
+        "Open connections of the listener; more are closed at accept.",
+    )
+    .default("65536"),
+];
+
+const ADMIN: &[Key] = &[
+    Key::new("address", Type::Address, "Loopback; any other address needs `tls` or `insecure: true`.")
+        .default("127.0.0.1:9090"),
+    Key::new("tls", Type::Section(ADMIN_TLS), "TLS on the admin listener."),
+    Key::new("insecure", Type::Boolean, "Allow a plain admin listener on an address that is not loopback.")
+        .default("false"),
+];
+
+const ADMIN_TLS: &[Key] = &[Key::new(
+    "certificates",
+    Type::List(&Type::Section(CERTIFICATE)),
+    "At least one; SNI picks, the first is the default.",
+)
+.required()];
+
+const STORE: &[Key] = &[
+    Key::new("url", Type::Text, "`sqlite://data/x.db` relative to the configuration file, `sqlite:///var/lib/x.db` absolute; or `postgres://user@host/db`.")
+        .required(),
+    Key::new("max_staleness", Type::Duration, "Cut off from the store for longer, keys are no longer accepted (503, never 401).")
+        .default("5s"),
+    Key::new("cache", Type::Section(CACHE), "The keys held in memory."),
+];
+
+const CACHE: &[Key] = &[
+    Key::new("capacity", Type::Integer(1, 1_000_000_000), "Most keys held in memory.").default("1000000"),
+    Key::new("negative_ttl", Type::Duration, "How long an unknown key is remembered as unknown.")
+        .default("5s"),
+];
+
+const LIMITS: &[Key] = &[
+    Key::new(
+        "backend",
+        Type::Text,
+        "`local`, in this process, or `redis://host:6379`, one count for all processes.",
+    )
+    .default("local"),
+    Key::new(
+        "on_backend_failure",
+        Type::Choice(&["local", "allow", "deny"]),
+        "What decides when Redis is gone.",
+    ),
+];
+
+const JWT: &[Key] = &[
+    Key::new("secret", Type::Text, "HS256 secret of the tokens that clients get, at least 32 characters.")
+        .required(),
+    Key::new("access_expiry", Type::Duration, "Life of an access token.").default("1h"),
+    Key::new("refresh_expiry", Type::Duration, "Life of a refresh token.").default("30d"),
+    Key::new(
+        "upstream",
+        Type::Section(JWT_UPSTREAM),
+        "The signed identity that upstreams get; its keys are at `/.well-known/jwks.json`.",
+    ),
+];
+
+const JWT_UPSTREAM: &[Key] = &[
+    Key::new("issuer", Type::Text, "The `iss` claim.").default("portcullis"),
+    Key::new("ttl", Type::Duration, "Life of an identity token.").default("5m"),
+    Key::new(
+        "algorithm",
+        Type::Choice(&["EdDSA", "ES256"]),
+        "How it is signed; `ES256` for JWT libraries without EdDSA.",
+    )
+    .default("EdDSA"),
+];
+
+const UPSTREAM: &[Key] = &[
+    Key::new(
+        "endpoints",
+        Type::List(&Type::Text),
+        "At least one of `http://host:port`, `https://host`, `h2c://host:port`.",
+    )
+    .required(),
+    Key::new("timeouts", Type::Section(TIMEOUTS), "How long to wait for the service."),
+    Key::new(
+        "balance",
+        Type::Choice(&["least_requests", "round_robin", "random", "ip_hash"]),
+        "Which endpoint gets a request.",
+    ),
+    Key::new("health", Type::Section(HEALTH), "Active health checks."),
+    Key::new("retry", Type::Section(RETRY), "When to try another endpoint."),
+    Key::new("eject", Type::Section(EJECT), "When to leave a failing endpoint alone."),
+];
+
+const TIMEOUTS: &[Key] = &[
+    Key::new("connect", Type::Duration, "To connect, TLS included.").default("2s"),
+    Key::new("response", Type::Duration, "From the request's last byte to the answer's head.").default("30s"),
+    Key::new(
+        "idle",
+        Type::Duration,
+        "Between two pieces of an answer's body, and the age at which an unused connection is closed.",
+    )
+    .default("60s"),
+];
+
+const HEALTH: &[Key] = &[
+    Key::new("path", Type::Text, "What is asked for.").required(),
+    Key::new("interval", Type::Duration, "How often."),
+    Key::new("unhealthy_after", Type::Integer(1, 1000), "Failures in a row that take an endpoint out."),
+    Key::new("healthy_after", Type::Integer(1, 1000), "Successes in a row that bring it back."),
+];
+
+const RETRY: &[Key] = &[
+    Key::new("attempts", Type::Integer(1, 10), "Tries in all."),
+    Key::new("on", Type::List(&Type::Text), "`connect`, or status codes."),
+    Key::new("budget", Type::Text, "Most retries, as a share of requests, e.g. `20%`."),
+];
+
+const EJECT: &[Key] = &[
+    Key::new("consecutive_failures", Type::Integer(1, 1000), "Failures in a row."),
+    Key::new("for", Type::Duration, "How long it is left alone."),
+];
+
+const API: &[Key] = &[
+    Key::new("name", Type::Text, "Its name, and its label in metrics.").required(),
+    Key::new(
+        "dialect",
+        Type::Choice(DIALECTS),
+        "Where credentials are, and which envelope errors and lists have.",
+    )
+    .required(),
+    Key::new(
+        "prefixes",
+        Type::List(&Type::Text),
+        "Path prefixes; the longest one that matches a request picks the API.",
+    )
+    .required(),
+    Key::new("rate_limit", Type::SectionOr("none", RATE_LIMIT), "The limit of each key.")
+        .default("ocriva: 60 per 1m, ocore: 600 per 1m, problem: none"),
+    Key::new(
+        "identity",
+        Type::Choice(&["jwt", "headers", "none"]),
+        "What upstreams learn of the caller: a signed JWT and headers, headers only, nothing.",
+    )
+    .default("jwt"),
+    Key::new("body_limit", Type::Size, "Largest request body; more is answered 413.").default("50MiB"),
+    Key::new("builtin", Type::Boolean, "Serve the endpoints of the dialect that the gateway itself has.")
+        .default("true"),
+    Key::new(
+        "key_prefixes",
+        Type::List(&Type::Text),
+        "How keys begin; for the `problem` dialect, the others have their own.",
+    )
+    .default("[]"),
+    Key::new(
+        "routes",
+        Type::List(&Type::Section(ROUTE)),
+        "What goes where; the most specific path wins, in any order.",
+    )
+    .default("[]"),
+];
+
+const RATE_LIMIT: &[Key] = &[
+    Key::new(
+        "requests",
+        Type::Integer(1, u32::MAX as u64),
+        "How many requests; at most 10000 with `sliding_window`.",
+    )
+    .required(),
+    Key::new("per", Type::Duration, "In what time.").required(),
+    Key::new("algorithm", Type::Choice(ALGORITHMS), "How they are counted.").default("token_bucket"),
+    Key::new("mode", Type::Choice(MODES), "`observe` lets through and records what would have been refused.")
+        .default("enforce"),
+];
+
+const ROUTE: &[Key] = &[
+    Key::new(
+        "path",
+        Type::Text,
+        "Literal segments, `{name}` for one segment, a closing `**` for any number of them.",
+    )
+    .required(),
+    Key::new("methods", Type::List(&Type::Choice(METHODS)), "Methods; `HEAD` goes where `GET` goes.")
+        .default("all"),
+    Key::new("auth", Type::Choice(&["none"]), "`none` opens the route to everyone."),
+    Key::new(
+        "project",
+        Type::Section(PROJECT),
+        "Where a request names its project; without it only the query is checked.",
+    ),
+    Key::new("require", Type::Section(REQUIRE), "What the key must hold."),
+    Key::new("upstream", Type::Text, "The upstream that answers; this or `respond`."),
+    Key::new("respond", Type::Section(RESPOND), "A fixed answer from the gateway; this or `upstream`."),
+];
+
+const PROJECT: &[Key] = &[
+    Key::new("in", Type::Choice(&["query", "json", "multipart"]), "Where `projectId` is, besides the query.")
+        .required(),
+    Key::new(
+        "required",
+        Type::Choice(&["organization", "always", "never"]),
+        "Who must name it: organization keys, every key, nobody.",
+    )
+    .default("organization"),
+    Key::new("inject", Type::Boolean, "Add a project key's own project to the query; only with `in: query`.")
+        .default("true for `in: query`"),
+];
+
+const REQUIRE: &[Key] = &[
+    Key::new("permissions", Type::List(&Type::Text), "All of these; `manage:x` includes `view:x`.")
+        .default("[]"),
+    Key::new("scopes", Type::List(&Type::Text), "All of these.").default("[]"),
+    Key::new("mode", Type::Choice(MODES), "`observe` lets through and records what would have been refused.")
+        .default("enforce"),
+];
+
+const RESPOND: &[Key] = &[
+    Key::new("status", Type::Integer(200, 599), "Status code.").required(),
+    Key::new("body", Type::Text, "Sent as `application/json` when it is JSON, else as plain text.")
+        .default("\"\""),
+];
+
+const TELEMETRY: &[Key] = &[
+    Key::new("access_log", Type::Section(ACCESS_LOG), "One JSON object for each request."),
+    Key::new("traces", Type::Section(TRACES), "OpenTelemetry traces."),
+];
+
+const ACCESS_LOG: &[Key] = &[
+    Key::new("path", Type::Text, "`stdout`, `stderr` or a file, which is opened anew on SIGHUP.")
+        .default("stdout"),
+    Key::new("format", Type::Choice(&["json"]), "How a line is written.").default("json"),
+    Key::new("sample", Type::Number(0.0, 1.0), "Share of requests that are logged.").default("1.0"),
+];
+
+const TRACES: &[Key] = &[
+    Key::new("otlp", Type::Text, "URL of the collector.").required(),
+    Key::new("sample", Type::Number(0.0, 1.0), "Share of requests that are traced."),
+];
