@@ -4,6 +4,7 @@
 
 mod check;
 pub mod compile;
+pub mod watch;
 pub(crate) mod document;
 mod load;
 mod mask;

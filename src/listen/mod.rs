@@ -67,7 +67,7 @@ impl Endpoint {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        self.gauge.add(1);
+        self.gauge.add(1.0);
         Some(Open { endpoint: self.clone() })
     }
 }
@@ -87,6 +87,6 @@ struct Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.endpoint.open.fetch_sub(1, Ordering::Relaxed);
-        self.endpoint.gauge.add(-1);
+        self.endpoint.gauge.add(-1.0);
     }
 }

@@ -93,7 +93,7 @@ async fn work(start: Start) -> io::Result<()> {
     connections.tell(Order::Abort);
     tokio::task::yield_now().await;
     ticker.abort();
-    worker.log.borrow_mut().flush();
+    worker.log.borrow_mut().tick();
     Ok(())
 }
 

@@ -85,7 +85,7 @@ impl AccessLog {
 
     /// Ends the log once everything is written that was sent before; drop the writers first. Blocks, but not for
     /// longer than about five seconds.
-    pub fn shutdown(self) {
+    pub fn shutdown(&self) {
         // Waits for room: the thread may be busy. When it is stuck, the process must end nevertheless.
         let channel = self.channel.clone();
         let stop = std::thread::Builder::new().name("access-log-stop".into());

@@ -1,0 +1,161 @@
+//! What runs beside the request path: following the store, writing usage, sweeping, metrics, reloads.
+
+use super::{Parts, admin, chain, lock};
+use crate::clock::Moment;
+use crate::config::watch::{Watcher, watch};
+use crate::control::signing;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// How often the store is asked what has changed.
+const FOLLOW: Duration = Duration::from_millis(100);
+/// How often usage is written and state is swept.
+const SECOND: Duration = Duration::from_secs(1);
+/// How often signing keys and expiring keys are looked at.
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY_MS: u64 = 24 * 3600 * 1000;
+
+/// Starts all of it; it ends with the control runtime.
+pub(super) async fn start(parts: &Arc<Parts>, socket: TcpListener, files: Vec<PathBuf>) -> io::Result<()> {
+    admin::start(parts.clone(), socket)?;
+    scrape_hook(parts);
+    certificates(parts);
+    let hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(follow(parts.clone()));
+    tokio::spawn(each_second(parts.clone()));
+    tokio::spawn(each_minute(parts.clone()));
+    tokio::spawn(reloads(parts.clone(), hangup, files));
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(super) async fn stop_signal() -> io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Follows the store's changes; a store that does not answer makes the keys stale.
+async fn follow(parts: Arc<Parts>) {
+    let mut failing = false;
+    loop {
+        match parts.shared.tokens.synchronise(parts.shared.clock.now()).await {
+            Ok(_) if failing => {
+                tracing::info!("the store answers again");
+                failing = false;
+            }
+            Err(error) if !failing => {
+                tracing::error!(cause = %chain(&error), "the store does not answer; keys are accepted for max_staleness more");
+                failing = true;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        tokio::time::sleep(FOLLOW).await;
+    }
+}
+
+async fn each_second(parts: Arc<Parts>) {
+    loop {
+        tokio::time::sleep(SECOND).await;
+        parts.shared.clock.resync();
+        let now = parts.shared.clock.now();
+        if let Err(error) = parts.shared.tokens.flush_usage().await {
+            tracing::error!(cause = %chain(&error), "usage could not be written; it is kept and tried again");
+        }
+        parts.shared.tokens.sweep(now);
+        parts.shared.limiter.sweep(now);
+    }
+}
+
+async fn each_minute(parts: Arc<Parts>) {
+    loop {
+        let now = parts.shared.clock.now();
+        let identity = parts.config.load().jwt.upstream.clone();
+        match signing::ring(&*parts.store, &identity, now).await {
+            Ok(ring) => parts.ring.store(Arc::new(ring)),
+            Err(error) => tracing::error!(cause = %chain(&error), "the signing keys could not be looked at"),
+        }
+        expiring(&parts, now).await;
+        tokio::time::sleep(MINUTE).await;
+    }
+}
+
+async fn expiring(parts: &Parts, now: Moment) {
+    for (label, days) in [("1d", 1), ("7d", 7), ("30d", 30)] {
+        match parts.store.expiring(now.unix_ms, now.unix_ms + days * DAY_MS).await {
+            Ok(count) => parts.shared.metrics.set_tokens_expiring(label, count),
+            Err(error) => tracing::warn!(cause = %chain(&error), "expiring keys could not be counted"),
+        }
+    }
+}
+
+fn scrape_hook(parts: &Arc<Parts>) {
+    // Weak: the metrics belong to what the hook looks at.
+    let weak = Arc::downgrade(parts);
+    parts.shared.metrics.on_scrape(move |metrics| {
+        let Some(parts) = weak.upgrade() else { return };
+        let tokens = &parts.shared.tokens;
+        let now = parts.shared.clock.now();
+        metrics.set_cache_entries(tokens.stats().entries);
+        metrics.set_store(tokens.fresh(now), tokens.staleness(now));
+    });
+}
+
+/// Publishes when each certificate ends.
+pub(super) fn certificates(parts: &Parts) {
+    let config = parts.config.load();
+    let files = config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.certificates);
+    let ends: Vec<(String, i64)> = files
+        .filter_map(|files| {
+            let name = files.cert.file_name()?.to_string_lossy().into_owned();
+            Some((name, crate::listen::tls::not_after(files)?))
+        })
+        .collect();
+    parts.shared.metrics.set_certificates(ends.iter().map(|(name, end)| (name.as_str(), *end)));
+}
+
+/// Reloads on SIGHUP and when one of the files changes.
+async fn reloads(parts: Arc<Parts>, mut hangup: tokio::signal::unix::Signal, files: Vec<PathBuf>) {
+    let Some(file) = parts.file.clone() else {
+        while hangup.recv().await.is_some() {
+            lock(&parts.access_log).reopen();
+        }
+        return;
+    };
+    let mut watching = files.clone();
+    let (mut watcher, mut changed): (Watcher, mpsc::Receiver<()>) = watch(files);
+    loop {
+        tokio::select! {
+            signal = hangup.recv() => {
+                if signal.is_none() {
+                    return;
+                }
+                lock(&parts.access_log).reopen();
+            }
+            told = changed.recv() => {
+                if told.is_none() {
+                    return;
+                }
+            }
+        }
+        match parts.reload(&file) {
+            Ok(files) => {
+                if files != watching {
+                    watching.clone_from(&files);
+                    (watcher, changed) = watch(files);
+                }
+                tracing::info!(file = %file.display(), "configuration reloaded");
+            }
+            Err(error) => tracing::error!("the configuration in {} was not taken over: {error}", file.display()),
+        }
+        let _ = &watcher;
+    }
+}
