@@ -252,6 +252,20 @@ fn a_reload_under_load_refills_nothing() {
     }
 }
 
+/// Threads that use a bucket for the first time at once, under different rates, share one limit.
+#[test]
+fn first_uses_at_once_are_one() {
+    for to in ALL {
+        let (limiter, slot) = fresh();
+        let rates = [per_minute(50, Algorithm::TokenBucket), per_minute(50, to)];
+        for round in 0..200 {
+            let bucket = limiter.bucket(&round.to_string());
+            let admitted = hammer(4, 40, |thread, _| bucket.take(slot, &rates[thread % 2], START).allowed);
+            assert_eq!(admitted, 50, "{to:?}");
+        }
+    }
+}
+
 fn hammer(threads: usize, each: usize, request: impl Fn(usize, usize) -> bool + Sync) -> usize {
     let admitted = AtomicUsize::new(0);
     std::thread::scope(|scope| {
