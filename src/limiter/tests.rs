@@ -266,6 +266,30 @@ fn first_uses_at_once_are_one() {
     }
 }
 
+/// A request that read its clock before others were admitted is judged by its own time.
+#[test]
+fn a_late_request_does_not_borrow_the_time_of_others() {
+    let (limiter, slot) = fresh();
+    let rate = rate(2, Duration::from_millis(10), Algorithm::SlidingWindow);
+    let bucket = limiter.bucket("t");
+    let take = |ms| bucket.take(slot, &rate, START.after(Duration::from_millis(ms))).allowed;
+    assert_eq!([take(100), take(100), take(115), take(105), take(115)], [true, true, true, false, true]);
+}
+
+#[test]
+fn a_frozen_ring_admits_nobody_and_forgets_nothing() {
+    let quota = quota::Quota::new(&per_minute(3, Algorithm::SlidingWindow));
+    let ring = sliding_window::Ring::new(quota, &[]);
+    let times: Vec<u64> = (0..5).map(|i| START.mono_ns + i * 60 * S).collect();
+    for mono_ns in &times {
+        let now = Moment { mono_ns: *mono_ns, ..START };
+        assert_eq!(ring.take(now), sliding_window::Attempt::Admitted);
+    }
+    assert_eq!(ring.freeze(), times[2..]);
+    assert_eq!(ring.take(START.after(Duration::from_secs(3600))), sliding_window::Attempt::Frozen);
+    assert_eq!(ring.freeze(), times[2..]);
+}
+
 fn hammer(threads: usize, each: usize, request: impl Fn(usize, usize) -> bool + Sync) -> usize {
     let admitted = AtomicUsize::new(0);
     std::thread::scope(|scope| {
