@@ -33,15 +33,14 @@ impl Bucket {
 
     /// Whether every limit is full, so that forgetting the bucket changes no decision.
     pub(super) fn is_full(&self, now: Moment) -> bool {
-        std::iter::successors(Some(&self.first), |cell| cell.next.get().map(|next| &**next))
-            .all(|cell| cell.is_full(now))
+        std::iter::successors(Some(&self.first), |cell| cell.next()).all(|cell| cell.is_full(now))
     }
 
     /// The cell of `slot`: the first free one becomes it, and the chain grows when none is free.
     fn cell(&self, slot: Slot) -> &Cell {
         let mut cell = &self.first;
         while !cell.belongs_to(slot) {
-            cell = cell.next.get_or_init(Box::default);
+            cell = cell.rare().next.get_or_init(Box::default);
         }
         cell
     }
@@ -59,15 +58,21 @@ struct Change {
 /// So long after a reload, requests may still arrive that began under the configuration before it.
 const LATE_NS: u64 = 5_000_000_000;
 
-/// One limit's state.
+/// One limit's state. There is one for every known key, so what few need stands apart.
 #[derive(Debug, Default)]
 struct Cell {
     /// The slot's number and one; 0 while nobody's.
     owner: AtomicU32,
-    /// The quota under which the state was written; 0 before the first and during a change.
+    /// The quota under which the state was written; 0 before the first, [`CHANGING`] during a change.
     quota: AtomicU64,
     /// What token bucket and fixed window know.
     state: AtomicU64,
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What a cell needs for a sliding window, for a second slot, and after a reload.
+#[derive(Debug, Default)]
+struct Rare {
     /// What the sliding window knows.
     ring: ArcSwapOption<Ring>,
     /// The last change of quota; locked while there is one.
@@ -75,7 +80,18 @@ struct Cell {
     next: OnceLock<Box<Cell>>,
 }
 
+/// The word of no quota: it has no requests.
+const CHANGING: u64 = 1;
+
 impl Cell {
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    fn next(&self) -> Option<&Cell> {
+        self.rare.get()?.next.get().map(|next| &**next)
+    }
+
     fn belongs_to(&self, slot: Slot) -> bool {
         let wanted = u32::from(slot.0) + 1;
         match self.owner.load(Ordering::Acquire) {
@@ -136,7 +152,7 @@ impl Cell {
     }
 
     fn decide_ring(&self, quota: Quota, now: Moment, take: bool) -> Option<Verdict> {
-        let ring = self.ring.load();
+        let ring = self.rare().ring.load();
         if self.quota.load(Ordering::Acquire) != quota.word() {
             return None;
         }
@@ -156,23 +172,35 @@ impl Cell {
     /// is set. A request that read the old state fails to write; one that reads the new state does not find the
     /// old quota any more.
     fn settle(&self, quota: Quota, now: Moment) -> Quota {
-        let mut change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = Quota::from_word(self.quota.load(Ordering::Acquire));
-        if let Some(current) = current {
-            let late = change.previous == quota.word() && now.mono_ns < change.at_ns.saturating_add(LATE_NS);
-            if current == quota || late {
-                return current;
-            }
+        // The first use of a word: a state of 0 is a full one.
+        let first = quota.algorithm() != Algorithm::SlidingWindow && self.swap_quota(0, quota.word());
+        if first {
+            return quota;
         }
-        self.quota.store(0, Ordering::Release);
+        let mut change = self.rare().change.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = loop {
+            let word = self.quota.load(Ordering::Acquire);
+            let late = change.previous == quota.word() && now.mono_ns < change.at_ns.saturating_add(LATE_NS);
+            match Quota::from_word(word) {
+                Some(current) if current == quota || late => return current,
+                // Fails when another thread has made the first use meanwhile, for which it needs no lock.
+                current if self.swap_quota(word, CHANGING) => break current,
+                _ => {}
+            }
+        };
         self.carry_over(current, quota, now);
         self.quota.store(quota.word(), Ordering::Release);
         *change = Change { previous: current.map_or(0, Quota::word), at_ns: now.mono_ns };
         quota
     }
 
+    fn swap_quota(&self, from: u64, to: u64) -> bool {
+        self.quota.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
     fn carry_over(&self, old: Option<Quota>, new: Quota, now: Moment) {
-        let stamps = match self.ring.swap(None) {
+        let ring = &self.rare().ring;
+        let stamps = match ring.swap(None) {
             Some(ring) => ring.freeze(),
             None => Vec::new(),
         };
@@ -183,19 +211,18 @@ impl Cell {
             Some((old, Algorithm::SlidingWindow)) => Ring::within(&stamps, old.per_ns(), now),
         };
         match new.algorithm() {
-            Algorithm::TokenBucket => self.replace(|state| TokenBucket::new(new).with_used(used(state), now)),
-            Algorithm::FixedWindow => self.replace(|state| FixedWindow::new(new).with_used(used(state), now)),
+            Algorithm::TokenBucket => {
+                self.replace(|state| TokenBucket::new(new).with_used(used(state), now));
+            }
+            Algorithm::FixedWindow => {
+                self.replace(|state| FixedWindow::new(new).with_used(used(state), now));
+            }
             Algorithm::SlidingWindow if stamps.is_empty() => {
-                let state = self.replace(|state| !state);
-                let used = used(state).min(new.requests()) as usize;
-                self.ring.store(Some(Arc::new(Ring::new(new, &vec![now.mono_ns; used]))));
-                return;
+                let used = used(self.replace(|state| !state)).min(new.requests()) as usize;
+                ring.store(Some(Arc::new(Ring::new(new, &vec![now.mono_ns; used]))));
             }
-            Algorithm::SlidingWindow => {
-                self.ring.store(Some(Arc::new(Ring::new(new, &stamps))));
-                return;
-            }
-        };
+            Algorithm::SlidingWindow => ring.store(Some(Arc::new(Ring::new(new, &stamps)))),
+        }
     }
 
     /// Replaces the state, against requests that still write under the old quota; answers what it was.
@@ -211,14 +238,27 @@ impl Cell {
 
     fn is_full(&self, now: Moment) -> bool {
         let state = self.state.load(Ordering::Acquire);
-        let Some(quota) = Quota::from_word(self.quota.load(Ordering::Acquire)) else {
-            // Never used; or changing, and then somebody holds the bucket.
-            return true;
+        let word = self.quota.load(Ordering::Acquire);
+        let Some(quota) = Quota::from_word(word) else {
+            return word != CHANGING;
         };
         match quota.algorithm() {
             Algorithm::TokenBucket => TokenBucket::new(quota).is_full(state, now),
             Algorithm::FixedWindow => FixedWindow::new(quota).used(state, now) == 0,
-            Algorithm::SlidingWindow => self.ring.load().as_deref().is_none_or(|ring| ring.is_full(now)),
+            Algorithm::SlidingWindow => {
+                self.rare().ring.load().as_deref().is_none_or(|ring| ring.is_full(now))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million keys are to fit into memory together with their records.
+    #[test]
+    fn a_bucket_is_small() {
+        assert!(size_of::<Bucket>() <= 40, "{}", size_of::<Bucket>());
     }
 }

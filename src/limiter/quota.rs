@@ -35,9 +35,9 @@ impl Quota {
         IN_SECONDS | whole.min(PERIOD_MAX)
     }
 
-    /// The quota of a word made by [`Quota::word`]; `None` for 0, which stands for no quota.
+    /// The quota of a word made by [`Quota::word`]; `None` for one without requests, which is no quota.
     pub(super) fn from_word(word: u64) -> Option<Self> {
-        (word != 0).then_some(Self(word))
+        (word >> 32 != 0).then_some(Self(word))
     }
 
     pub(super) fn word(self) -> u64 {

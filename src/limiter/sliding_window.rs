@@ -180,6 +180,6 @@ impl Ring {
 
     /// The lap bit that admission `number` writes. An unwritten place has that of the lap before the first.
     fn lap(&self, number: u64) -> u64 {
-        if number / self.places.len() as u64 % 2 == 0 { LAP } else { 0 }
+        if (number / self.places.len() as u64).is_multiple_of(2) { LAP } else { 0 }
     }
 }

@@ -252,6 +252,44 @@ fn a_reload_under_load_refills_nothing() {
     }
 }
 
+/// Threads that use a bucket for the first time at once, under different rates, share one limit.
+#[test]
+fn first_uses_at_once_are_one() {
+    for to in ALL {
+        let (limiter, slot) = fresh();
+        let rates = [per_minute(50, Algorithm::TokenBucket), per_minute(50, to)];
+        for round in 0..200 {
+            let bucket = limiter.bucket(&round.to_string());
+            let admitted = hammer(4, 40, |thread, _| bucket.take(slot, &rates[thread % 2], START).allowed);
+            assert_eq!(admitted, 50, "{to:?}");
+        }
+    }
+}
+
+/// A request that read its clock before others were admitted is judged by its own time.
+#[test]
+fn a_late_request_does_not_borrow_the_time_of_others() {
+    let (limiter, slot) = fresh();
+    let rate = rate(2, Duration::from_millis(10), Algorithm::SlidingWindow);
+    let bucket = limiter.bucket("t");
+    let take = |ms| bucket.take(slot, &rate, START.after(Duration::from_millis(ms))).allowed;
+    assert_eq!([take(100), take(100), take(115), take(105), take(115)], [true, true, true, false, true]);
+}
+
+#[test]
+fn a_frozen_ring_admits_nobody_and_forgets_nothing() {
+    let quota = quota::Quota::new(&per_minute(3, Algorithm::SlidingWindow));
+    let ring = sliding_window::Ring::new(quota, &[]);
+    let times: Vec<u64> = (0..5).map(|i| START.mono_ns + i * 60 * S).collect();
+    for mono_ns in &times {
+        let now = Moment { mono_ns: *mono_ns, ..START };
+        assert_eq!(ring.take(now), sliding_window::Attempt::Admitted);
+    }
+    assert_eq!(ring.freeze(), times[2..]);
+    assert_eq!(ring.take(START.after(Duration::from_secs(3600))), sliding_window::Attempt::Frozen);
+    assert_eq!(ring.freeze(), times[2..]);
+}
+
 fn hammer(threads: usize, each: usize, request: impl Fn(usize, usize) -> bool + Sync) -> usize {
     let admitted = AtomicUsize::new(0);
     std::thread::scope(|scope| {

@@ -26,7 +26,7 @@ use std::time::Duration;
 /// All metrics of the process.
 pub struct Metrics {
     shards: usize,
-    routes: Mutex<BTreeMap<(Box<str>, Box<str>), Arc<RouteCells>>>,
+    routes: Mutex<BTreeMap<RouteKey, Arc<RouteCells>>>,
     apis: Mutex<BTreeMap<Box<str>, Arc<ApiCells>>>,
     cache: CacheCells,
     cache_entries: Gauge,
@@ -44,6 +44,9 @@ pub struct Metrics {
     log_dropped: Arc<Counter>,
     scrape_hooks: Mutex<Vec<ScrapeHook>>,
 }
+
+/// API and route.
+type RouteKey = (Box<str>, Box<str>);
 
 type ScrapeHook = Arc<dyn Fn(&Metrics) + Send + Sync>;
 

@@ -41,6 +41,18 @@ fn requests_are_added_up_over_workers_and_reloads() {
 }
 
 #[test]
+fn a_bound_belongs_to_its_bucket() {
+    let metrics = Metrics::new(1);
+    metrics.route("a", "/r").finished(0, &Method::GET, 200, MS * 5, None);
+    let text = metrics.encode(Format::Prometheus);
+    let bucket = |le| {
+        let labels = format!("le=\"{le}\",api=\"a\",route=\"/r\"");
+        value(&text, &format!("portcullis_request_duration_seconds_bucket{{{labels}}}"))
+    };
+    assert_eq!(["0.0025", "0.005"].map(bucket), [0.0, 1.0]);
+}
+
+#[test]
 fn many_methods_and_statuses_of_one_route_are_told_apart() {
     let metrics = Metrics::new(1);
     let route = metrics.route("a", "/r");
