@@ -1,0 +1,67 @@
+//! `portcullis demo`: the whole gateway on loopback with no set-up, and curl lines that show what it does.
+//!
+//! Everything it needs is made on the first run and kept in one data folder, so that the second run prints the
+//! same keys. The gateway itself is the real one: started from a configuration file in that folder.
+
+mod error;
+mod fixture;
+mod folder;
+mod gateway;
+mod lines;
+mod page;
+mod ports;
+mod tls;
+mod upstream;
+
+pub use error::DemoError;
+pub use lines::Line;
+
+use crate::clock::Clock;
+use folder::Folder;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What `portcullis demo` was asked for. A port of 0 stands for any free one.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// Where the demo keeps its database, certificate and keys; made when missing, readable by its owner only.
+    pub data: PathBuf,
+    /// Where clients connect with TLS.
+    pub listen_tls: SocketAddr,
+    /// Where clients connect without.
+    pub listen_plain: SocketAddr,
+    /// Where operators connect.
+    pub admin: SocketAddr,
+}
+
+/// Where the demo can be reached once it runs.
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
+    tls: SocketAddr,
+    plain: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// Runs the demo until it is interrupted: sample upstream, fixture, gateway, and the lines to paste.
+///
+/// # Errors
+/// When an address is taken, the data folder cannot be used, or the gateway does not start.
+pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
+    let addresses = ports::reserve(options)?;
+    let folder = Folder::open(&options.data)?;
+    let now = Clock::new().now();
+    let credentials = fixture::Credentials::load_or_make(&folder)?;
+    folder.keep_random("jwt-secret")?;
+    tls::ensure(&folder, now)?;
+    let upstream = upstream::Upstream::start().map_err(DemoError::Upstream)?;
+    let config = folder.write_config(addresses, upstream.address())?;
+    let running = gateway::start(&config, &fixture::yaml(&credentials), now)?;
+    let lines = lines::all(addresses, &folder.path("cert.pem"), &credentials);
+    let mut out = anstream::stdout().lock();
+    page::write(&mut out, addresses, &config, &credentials, &lines).map_err(DemoError::Output)?;
+    out.flush().map_err(DemoError::Output)?;
+    drop(out);
+    // The upstream is dropped, and so stopped, only after the gateway has drained into it.
+    running.until_stopped()
+}
