@@ -144,12 +144,12 @@ fn a_second_run_prints_the_same_keys_and_only_one_file_holds_them() {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 fn holds(path: &Path, keys: &BTreeSet<String>) -> bool {
-    let bytes = std::fs::read(path).unwrap();
+    let bytes = std::fs::read(path).expect("readable");
     let text = String::from_utf8_lossy(&bytes);
     keys.iter().any(|key| text.contains(key))
 }
