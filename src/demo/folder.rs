@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The configuration that the demo runs; `${…}` is filled in when it is written to the folder.
 const CONFIG: &str = include_str!("../../config/demo.yaml");
 
+/// The file of the secret that signs client-facing tokens.
+pub(super) const JWT_SECRET: &str = "jwt-secret";
+
 /// An open data folder.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -66,8 +69,10 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes the configuration with its variables filled in, and returns where it is. The secret is named, not
-    /// written.
+    /// Writes the configuration with its variables filled in, and returns where it is.
+    ///
+    /// Files are named relative to it, so that no character of the folder's path can upset the YAML; the secret is
+    /// named, not written.
     pub(super) fn write_config(
         &self,
         addresses: Addresses,
@@ -75,12 +80,12 @@ impl Folder {
     ) -> Result<PathBuf, DemoError> {
         let text = fill(CONFIG, |name| {
             Some(match name {
-                "PORTCULLIS_DEMO_DATA" => self.path.display().to_string(),
+                "PORTCULLIS_DEMO_DATA" => ".".to_owned(),
                 "PORTCULLIS_DEMO_UPSTREAM" => format!("http://{upstream}"),
                 "PORTCULLIS_DEMO_TLS" => addresses.tls.to_string(),
                 "PORTCULLIS_DEMO_PLAIN" => addresses.plain.to_string(),
                 "PORTCULLIS_DEMO_ADMIN" => addresses.admin.to_string(),
-                "JWT_SECRET" => format!("${{file:{}}}", self.path("jwt-secret").display()),
+                "JWT_SECRET" => format!("${{file:{JWT_SECRET}}}"),
                 _ => return None,
             })
         });
@@ -95,24 +100,25 @@ pub(super) fn random_hex<const N: usize>() -> Result<String, DemoError> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Replaces `${NAME}` and `${NAME:-default}` where `value` knows the name; leaves every other `${…}` to the
-/// configuration's own reader.
+/// Replaces `${NAME}` and `${NAME:-default}` where `value` knows the name; leaves every other `${…}`, and `$${`, to
+/// the configuration's own reader.
 fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         out.push_str(before);
-        let Some((inside, tail)) = after.split_once('}') else {
-            out.push_str("${");
-            rest = after;
-            continue;
-        };
-        let name = inside.split_once(":-").map_or(inside, |(name, _)| name);
-        match value(name) {
-            Some(value) => out.push_str(&value),
-            None => out.push_str(&format!("${{{inside}}}")),
+        rest = after;
+        let filled = after.split_once('}').filter(|_| !before.ends_with('$')).and_then(|(inside, tail)| {
+            let name = inside.split_once(":-").map_or(inside, |(name, _)| name);
+            Some((value(name)?, tail))
+        });
+        match filled {
+            Some((value, tail)) => {
+                out.push_str(&value);
+                rest = tail;
+            }
+            None => out.push_str("${"),
         }
-        rest = tail;
     }
     out.push_str(rest);
     out
@@ -129,7 +135,7 @@ mod tests {
     #[test]
     fn variables_are_filled_in_and_strangers_left_alone() {
         let value = |name: &str| (name == "A").then(|| "1".to_owned());
-        assert_eq!(fill("x ${A} ${A:-2} ${B:-3} ${B} ${", value), "x 1 1 ${B:-3} ${B} ${");
+        assert_eq!(fill("x ${A} ${A:-2} ${B:-3} ${B} $${A} ${", value), "x 1 1 ${B:-3} ${B} $${A} ${");
     }
 
     #[test]
@@ -137,13 +143,13 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         let folder = Folder::open(&path).unwrap();
-        folder.keep_random("jwt-secret").unwrap();
+        folder.keep_random(JWT_SECRET).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o700);
-        assert_eq!(mode(&path.join("jwt-secret")), 0o600);
-        let kept = folder.read("jwt-secret").unwrap();
-        folder.keep_random("jwt-secret").unwrap();
-        assert_eq!(folder.read("jwt-secret").unwrap(), kept);
+        assert_eq!(mode(&path.join(JWT_SECRET)), 0o600);
+        let kept = folder.read(JWT_SECRET).unwrap();
+        folder.keep_random(JWT_SECRET).unwrap();
+        assert_eq!(folder.read(JWT_SECRET).unwrap(), kept);
         assert!(matches!(Folder::open(&path), Err(DemoError::FolderInUse(_))));
         drop(folder);
         Folder::open(&path).unwrap();

@@ -52,7 +52,7 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     let folder = Folder::open(&options.data)?;
     let now = Clock::new().now();
     let credentials = fixture::Credentials::load_or_make(&folder)?;
-    folder.keep_random("jwt-secret")?;
+    folder.keep_random(folder::JWT_SECRET)?;
     tls::ensure(&folder, now)?;
     let upstream = upstream::Upstream::start().map_err(DemoError::Upstream)?;
     let config = folder.write_config(addresses, upstream.address())?;
