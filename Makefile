@@ -17,7 +17,7 @@ demo: ## Build and run the whole gateway on loopback, with curl lines to paste
 	@scripts/setup.sh demo
 	$(CARGO) run --release --locked -- demo
 
-test: setup format lint deny unit ## The whole test suite
+test: setup format lint deny unit ## Formatting, lints, licences, and the whole test suite
 
 check: format lint ## Formatting and lints only
 
@@ -27,8 +27,10 @@ format:
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
+# Examples in the documentation first, so that what is printed last is the verdict on the suite itself.
 unit:
-	$(CARGO) test --locked --no-fail-fast
+	$(CARGO) test --locked --quiet --doc
+	$(CARGO) test --locked --no-fail-fast --lib --bins --tests
 
 # Advisories need the network, and change without a change of ours: they are a job of their own, not part of the tests.
 deny:

@@ -118,16 +118,18 @@ fn writing(plain: &str, has: &Credentials) -> Vec<Line> {
 }
 
 fn over_tls(tls: &str, plain: &str, cert: &Path, has: &Credentials) -> Vec<Line> {
-    let all = key(&has.organization);
+    let (all, path) = (key(&has.organization), "/v1/openapi/templates");
     let ca = format!("--cacert {}", quoted(&cert.display().to_string()));
+    // Says which version was spoken, because the answer alone does not tell.
+    let versioned = |title, arguments: String| Line {
+        title,
+        status: 200,
+        command: format!("curl -s -w '\\nHTTP/%{{http_version}}\\n%{{http_code}}\\n' {arguments}"),
+    };
     vec![
-        curl("TLS", 200, &format!("--http1.1 {ca} {all} {tls}/v1/openapi/templates")),
-        curl("HTTP/2 over TLS", 200, &format!("--http2 {ca} {all} {tls}/v1/openapi/templates")),
-        curl(
-            "HTTP/2 without TLS",
-            200,
-            &format!("--http2-prior-knowledge {all} {plain}/v1/openapi/templates"),
-        ),
+        versioned("TLS", format!("--http1.1 {ca} {all} {tls}{path}")),
+        versioned("HTTP/2 over TLS", format!("--http2 {ca} {all} {tls}{path}")),
+        versioned("HTTP/2 without TLS", format!("--http2-prior-knowledge {all} {plain}{path}")),
     ]
 }
 

@@ -19,7 +19,7 @@ pub use lines::Line;
 use crate::clock::Clock;
 use folder::Folder;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// What `portcullis demo` was asked for. A port of 0 stands for any free one.
@@ -33,6 +33,19 @@ pub struct DemoOptions {
     pub listen_plain: SocketAddr,
     /// Where operators connect.
     pub admin: SocketAddr,
+}
+
+impl Default for DemoOptions {
+    /// A folder beside where the demo is started, and the ports that the documentation names.
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            data: "portcullis-demo".into(),
+            listen_tls: loopback(8443),
+            listen_plain: loopback(8080),
+            admin: loopback(9090),
+        }
+    }
 }
 
 /// Where the demo can be reached once it runs.
