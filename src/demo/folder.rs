@@ -55,7 +55,9 @@ impl Folder {
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, DemoError> {
         let path = self.path(name);
         let failed = |source| DemoError::File { path: path.clone(), source };
-        let mut file = tempfile::NamedTempFile::new_in(&self.path).map_err(failed)?;
+        let beside = path.parent().unwrap_or(&self.path);
+        DirBuilder::new().recursive(true).mode(0o700).create(beside).map_err(failed)?;
+        let mut file = tempfile::NamedTempFile::new_in(beside).map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         Ok(path)

@@ -70,9 +70,9 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     let upstream = upstream::Upstream::start().map_err(DemoError::Upstream)?;
     let config = folder.write_config(addresses, upstream.address())?;
     let running = gateway::start(&config, &fixture::yaml(&credentials), now)?;
-    let lines = lines::all(addresses, &folder.path("cert.pem"), &credentials);
+    let lines = lines::all(addresses, &folder.path(tls::CERT), &credentials);
     let mut out = anstream::stdout().lock();
-    page::write(&mut out, addresses, &config, &credentials, &lines).map_err(DemoError::Output)?;
+    page::write(&mut out, addresses, &folder, &credentials, &lines).map_err(DemoError::Output)?;
     out.flush().map_err(DemoError::Output)?;
     drop(out);
     // The upstream is dropped, and so stopped, only after the gateway has drained into it.

@@ -2,11 +2,11 @@
 
 use super::Addresses;
 use super::fixture::{Credentials, OTHER_OWNER, OWNER};
+use super::folder::Folder;
 use super::lines::{Line, reachable};
 use crate::token::Secret;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
-use std::path::Path;
 
 const TITLE: Style = Style::new().bold();
 const STATUS: Style = AnsiColor::Green.on_default();
@@ -15,11 +15,11 @@ const STATUS: Style = AnsiColor::Green.on_default();
 pub(super) fn write(
     out: &mut impl Write,
     addresses: Addresses,
-    config: &Path,
+    folder: &Folder,
     credentials: &Credentials,
     lines: &[Line],
 ) -> io::Result<()> {
-    places(out, addresses, config)?;
+    places(out, addresses, folder)?;
     secrets(out, credentials)?;
     heading(out, "Lines to paste, each with the status that it gives")?;
     for line in lines {
@@ -28,12 +28,13 @@ pub(super) fn write(
     writeln!(out, "\nCtrl-C stops the demo.")
 }
 
-fn places(out: &mut impl Write, addresses: Addresses, config: &Path) -> io::Result<()> {
+fn places(out: &mut impl Write, addresses: Addresses, folder: &Folder) -> io::Result<()> {
     heading(out, "Portcullis runs")?;
     writeln!(out, "  clients, TLS     https://{}", reachable(addresses.tls))?;
     writeln!(out, "  clients, plain   http://{}", reachable(addresses.plain))?;
     writeln!(out, "  operators        http://{}", reachable(addresses.admin))?;
-    writeln!(out, "  configuration    {}", config.display())
+    writeln!(out, "  configuration    {}", folder.path("portcullis.yaml").display())?;
+    writeln!(out, "  access log       {}", folder.path("access.log").display())
 }
 
 fn secrets(out: &mut impl Write, has: &Credentials) -> io::Result<()> {

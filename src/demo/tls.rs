@@ -6,6 +6,10 @@ use crate::clock::Moment;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+/// The certificate's file in the data folder; the configuration names it and the next.
+pub(super) const CERT: &str = "tls/cert.pem";
+const KEY: &str = "tls/key.pem";
+
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// How long a new certificate is valid.
 const DAYS: i64 = 365;
@@ -14,16 +18,16 @@ const SPARE_MS: u64 = 30 * 86_400_000;
 /// Opens the line above the certificate that says until when it is good; PEM readers skip such text.
 const UNTIL: &str = "Good until (ms since 1970): ";
 
-/// Makes `cert.pem` and `key.pem` unless a pair is there that stays valid for a month.
+/// Makes certificate and key unless a pair is there that stays valid for a month.
 pub(super) fn ensure(folder: &Folder, now: Moment) -> Result<(), DemoError> {
-    let kept = folder.read("cert.pem")?.and_then(|text| good_until(&text));
-    if kept.is_some_and(|until| until > now.unix_ms + SPARE_MS) && folder.read("key.pem")?.is_some() {
+    let kept = folder.read(CERT)?.and_then(|text| good_until(&text));
+    if kept.is_some_and(|until| until > now.unix_ms + SPARE_MS) && folder.read(KEY)?.is_some() {
         return Ok(());
     }
     let (cert, key) = make(now).map_err(DemoError::Certificate)?;
     // The key first: a certificate without its key is never taken for a pair.
-    folder.write("key.pem", &key)?;
-    folder.write("cert.pem", &cert)?;
+    folder.write(KEY, &key)?;
+    folder.write(CERT, &cert)?;
     Ok(())
 }
 
@@ -68,12 +72,12 @@ mod tests {
         let folder = Folder::open(parent.path()).unwrap();
         let now = Moment { mono_ns: 0, unix_ms: 1_790_000_000_000 };
         ensure(&folder, now).unwrap();
-        let first = folder.read("cert.pem").unwrap();
-        CertificateDer::from_pem_file(folder.path("cert.pem")).unwrap();
-        PrivateKeyDer::from_pem_file(folder.path("key.pem")).unwrap();
+        let first = folder.read(CERT).unwrap();
+        CertificateDer::from_pem_file(folder.path(CERT)).unwrap();
+        PrivateKeyDer::from_pem_file(folder.path(KEY)).unwrap();
         ensure(&folder, now.after(Duration::from_secs(300 * 86_400))).unwrap();
-        assert_eq!(folder.read("cert.pem").unwrap(), first);
+        assert_eq!(folder.read(CERT).unwrap(), first);
         ensure(&folder, now.after(Duration::from_secs(350 * 86_400))).unwrap();
-        assert_ne!(folder.read("cert.pem").unwrap(), first);
+        assert_ne!(folder.read(CERT).unwrap(), first);
     }
 }
