@@ -10,9 +10,9 @@ pub(super) struct Running;
 
 /// Starts the gateway; when this returns, its listeners accept.
 ///
-/// GLUE: the one function (with [`Running::until_stopped`]) that waits for `app`, `config` and `store`. To do here:
-/// load `config` as `serve` does, open its store, `store::import::parse(fixture, "demo fixture")`,
-/// `store.import(&fixture, now.unix_ms)`, then `app::Gateway::start`.
+/// GLUE: this function and [`Running::until_stopped`] are what waits for `app`, `config` and `store`. To do here, in
+/// this order: `Config::load(config)`, `store::open` of its `store.url`, `store::import::parse` of `fixture`,
+/// `Store::import` at `now.unix_ms`, and `app::Gateway::start`. Errors go into [`DemoError::Gateway`] as they are.
 pub(super) fn start(config: &Path, fixture: &str, now: Moment) -> Result<Running, DemoError> {
     let _ = (config, fixture, now);
     Err(DemoError::Gateway("this build has no gateway to start yet".into()))
