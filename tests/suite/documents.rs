@@ -50,6 +50,10 @@ fn assert_good(output: &Output) {
 fn the_readme_s_configuration_is_valid() {
     let folder = folder();
     assert_good(&portcullis(folder.path(), &["check", "--config", "portcullis.yaml"]));
+    // And it is looked at: a misspelt key of it is not.
+    let text = example("README.md", "listeners:").replace("prefixes:", "prefixs:");
+    std::fs::write(folder.path().join("bad.yaml"), text).unwrap();
+    assert_eq!(portcullis(folder.path(), &["check", "--config", "bad.yaml"]).status.code(), Some(1));
 }
 
 #[test]
@@ -63,7 +67,7 @@ fn the_fixture_of_the_import_page_imports_twice() {
 
 #[test]
 fn every_link_between_documents_leads_to_a_file() {
-    let mut documents: Vec<PathBuf> = vec![root().into(), root().join("docs"), root().join("benches")]
+    let mut documents: Vec<PathBuf> = [root().into(), root().join("docs"), root().join("benches")]
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
