@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod demo;
 pub mod dialect;
 pub mod limiter;
 pub mod listen;

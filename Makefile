@@ -1,0 +1,50 @@
+# Everything a newcomer needs is `make demo` and `make test`; `make help` lists the rest.
+
+CARGO ?= cargo
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint unit deny bench clean setup
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Install, or name, what this machine lacks
+	@scripts/setup.sh test
+
+demo: ## Build and run the whole gateway on loopback, with curl lines to paste
+	@scripts/setup.sh demo
+	$(CARGO) run --release --locked -- demo
+
+test: setup format lint deny unit ## Formatting, lints, licences, and the whole test suite
+
+check: format lint ## Formatting and lints only
+
+format:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+# Examples in the documentation first, so that what is printed last is the verdict on the suite itself.
+unit:
+	$(CARGO) test --locked --quiet --doc
+	$(CARGO) test --locked --no-fail-fast --lib --bins --tests
+
+# Advisories need the network, and change without a change of ours: they are a job of their own, not part of the tests.
+deny:
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  $(CARGO) deny --locked check bans licenses sources; \
+	else \
+	  echo "cargo-deny is not installed: licences, bans and sources were not checked (cargo install --locked cargo-deny)"; \
+	fi
+
+bench: ## Measure the policy alone, then CPU per request beside nginx and HAProxy
+	@scripts/setup.sh bench
+	$(CARGO) bench --locked --bench policy
+	$(CARGO) build --release --locked
+	benches/compare/compare.py target/release/portcullis
+
+clean: ## Remove what was built
+	$(CARGO) clean

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what a task of the Makefile needs and this machine lacks, or names it and fails.
+#
+#   scripts/setup.sh demo | test | bench
+#
+# Says nothing and takes no time when everything is there.
+set -euo pipefail
+
+# command:Debian package
+build=(gcc:gcc make:make cargo:rust)
+clients=(curl:curl openssl:openssl)
+measuring=(nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client taskset:util-linux python3:python3)
+
+case "${1:-test}" in
+  demo) wanted=("${build[@]}" curl:curl) ;;
+  test) wanted=("${build[@]}" "${clients[@]}") ;;
+  bench) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
+  *)
+    echo "usage: scripts/setup.sh demo | test | bench" >&2
+    exit 2
+    ;;
+esac
+
+packages=()
+for pair in "${wanted[@]}"; do
+  # nginx and haproxy live in sbin, which an ordinary user's PATH may leave out.
+  if ! PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null; then
+    packages+=("${pair#*:}")
+  fi
+done
+
+if [[ " ${packages[*]} " == *" rust "* ]]; then
+  echo "Rust is missing. Install it as https://rustup.rs says, then run this again." >&2
+  exit 1
+fi
+
+# A compiler alone is not enough: the headers of the C library are a package of their own.
+if command -v gcc >/dev/null && ! echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; then
+  packages+=(libc6-dev)
+elif [[ " ${packages[*]} " == *" gcc "* ]]; then
+  packages+=(libc6-dev)
+fi
+
+if ((${#packages[@]} == 0)); then
+  exit 0
+fi
+
+install=(apt-get install --yes --no-install-recommends "${packages[@]}")
+if ! command -v apt-get >/dev/null; then
+  echo "Missing: ${packages[*]} (names of Debian packages). Install them, then run this again." >&2
+  exit 1
+fi
+if ((EUID != 0)); then
+  echo "Missing: ${packages[*]}. Run this, then try again:" >&2
+  echo "  sudo ${install[*]}" >&2
+  exit 1
+fi
+
+echo "Installing ${packages[*]}"
+export DEBIAN_FRONTEND=noninteractive
+# Package lists may be absent (a fresh container) or old: fetch them when the first try fails.
+if ! "${install[@]}" >/dev/null 2>&1; then
+  apt-get update --quiet
+  "${install[@]}"
+fi
