@@ -139,6 +139,11 @@ impl<'d> Value<'d> {
         self.node.line
     }
 
+    /// Its column, from 1.
+    pub(crate) fn column(&self) -> usize {
+        self.node.column
+    }
+
     /// Reports a problem at this value.
     pub(crate) fn report(&self, code: Code, message: impl Into<String>, help: Option<&str>) {
         let problem =

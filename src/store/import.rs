@@ -1,5 +1,15 @@
 //! Fixtures: organizations, projects, people and keys from a YAML file, checked as a whole and imported as a whole.
 
+mod address;
+mod parse;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use address::network;
+pub use parse::parse;
+
+use crate::config::{Code, Problem, Problems};
 use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, ProjectId, Reach, Role, Secret, TokenId};
 use ipnet::IpNet;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
@@ -8,9 +18,9 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// Line.
-    pub line: u32,
+    pub line: usize,
     /// Column, in characters.
-    pub column: u32,
+    pub column: usize,
 }
 
 /// An entry that contradicts what is stored already.
@@ -146,4 +156,12 @@ pub fn default_expiry_ms(family: KeyFamily, now_ms: u64) -> Option<u64> {
             u64::try_from(then.timestamp().as_millisecond()).ok()
         }
     }
+}
+
+/// Conflicts as problems of the fixture's file, to be shown with the lines they are about.
+pub fn problems(source: &str, file_name: &str, conflicts: &[Conflict]) -> Problems {
+    let problem = |Conflict { at, what }: &Conflict| {
+        Problem::new(Code::Conflict, String::new(), at.line, at.column, what.clone())
+    };
+    Problems::new(file_name, source, conflicts.iter().map(problem).collect())
 }

@@ -121,7 +121,7 @@ impl Tokens {
         }
     }
 
-    fn drop_if_held(&self, entry: &Arc<Entry>) {
+    pub(super) fn drop_if_held(&self, entry: &Arc<Entry>) {
         let _gate = self.gate.lock();
         let (by_digest, by_id) = (self.by_digest.pin(), self.by_id.pin());
         // It may have been replaced since we looked.

@@ -86,6 +86,11 @@ impl Inner {
         self.flights.get(name).map(|(_, flight)| flight.clone())
     }
 
+    /// How many look-ups are under way.
+    pub(super) fn flights(&self) -> usize {
+        self.flights.len()
+    }
+
     /// Lists a look-up; whoever makes it publishes its outcome to the sender.
     pub(super) fn depart(&mut self, name: Name) -> (Ticket, watch::Sender<Option<Outcome>>, Flight) {
         let (sender, flight) = watch::channel(None);

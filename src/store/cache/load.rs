@@ -12,6 +12,9 @@ use tokio::sync::watch;
 /// How often a look-up starts again because what it looks for was changed meanwhile.
 const ATTEMPTS: usize = 16;
 
+/// Look-ups under way at once; more are refused, so that a flood of made-up keys has a bounded cost.
+const MOST_FLIGHTS: usize = 16_384;
+
 /// Why it is not known whether there is such a key. Never the same as "there is none".
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LookupError {
@@ -24,6 +27,9 @@ pub enum LookupError {
     /// The record changed each time it was read.
     #[error("the record changes faster than it can be read")]
     Unsettled,
+    /// Too many other look-ups are under way already.
+    #[error("too many keys are being looked up")]
+    Overloaded,
     /// The process is stopping.
     #[error("the look-up was given up, the process is stopping")]
     Stopped,
@@ -98,6 +104,7 @@ impl Tokens {
             }
             match gate.flight(&name) {
                 Some(flight) => (flight, None),
+                None if gate.flights() >= MOST_FLIGHTS => return Err(LookupError::Overloaded),
                 None => {
                     let (ticket, sender, flight) = gate.depart(name.clone());
                     (flight, Some((ticket, sender)))

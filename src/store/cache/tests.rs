@@ -488,3 +488,67 @@ async fn a_regenerated_key_s_old_value_goes_with_its_entry() {
     assert!(matches!(bench.cached("ocr_1"), Cached::Miss));
     assert!(entry.revoked());
 }
+
+#[tokio::test]
+async fn more_look_ups_than_the_bound_are_refused_and_not_queued() {
+    let bench = bench(&fixture(), 10).await;
+    let mut gate = bench.tokens.gate.lock();
+    let flights: Vec<_> =
+        (0..16_384).map(|number| gate.depart(Name::Token(number.to_string().into())).1).collect();
+    drop(gate);
+    assert!(matches!(bench.tokens.find(Digest::of("ocr_1"), T0).await, Err(LookupError::Overloaded)));
+    assert_eq!(flights.len(), 16_384);
+}
+
+/// Everything at once: one key is altered over and over, others look it up, count uses, evict and flush. Whoever begins
+/// after an alteration was answered must see it, and every use must be in the store in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_answered_is_seen_by_all_who_begin_later() {
+    let bench = Arc::new(bench(&fixture(), 1).await);
+    let id = bench.find("ocr_1").await.unwrap().record.id.clone();
+    let (answered, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut finders = Vec::new();
+    for number in 0..4 {
+        let (bench, id) = (Arc::clone(&bench), id.clone());
+        let (answered, stop) = (Arc::clone(&answered), Arc::clone(&stop));
+        finders.push(tokio::spawn(async move {
+            let mut uses = 0;
+            while !stop.load(Ordering::SeqCst) {
+                let before = answered.load(Ordering::SeqCst);
+                let cached = match number % 2 {
+                    0 => bench.cached("ocr_1"),
+                    _ => bench.tokens.cached_by_id(id.as_str(), T0),
+                };
+                let entry = match cached {
+                    Cached::Hit(entry) => entry,
+                    _ if number % 2 == 0 => bench.find("ocr_1").await.unwrap(),
+                    _ => bench.tokens.find_by_id(id.clone(), T0).await.unwrap().unwrap(),
+                };
+                assert!(entry.record.expires_ms.unwrap() >= before, "an older record came back");
+                entry.count_use(T0);
+                uses += 1;
+                if uses % 64 == 0 {
+                    let held = bench.tokens.by_digest.pin().get(&Digest::of("ocr_1")).cloned();
+                    held.iter().for_each(|entry| bench.tokens.drop_if_held(entry));
+                    bench.tokens.flush_usage().await.unwrap();
+                }
+            }
+            uses
+        }));
+    }
+    let mut altered = fixture();
+    for round in 1..=150 {
+        altered.organizations[0].tokens[0].expires_ms = Some(round);
+        bench.import(&altered).await;
+        answered.store(round, Ordering::SeqCst);
+        assert_eq!(bench.find("ocr_1").await.unwrap().record.expires_ms, Some(round));
+    }
+    stop.store(true, Ordering::SeqCst);
+    let mut uses = 0;
+    for finder in finders {
+        uses += finder.await.unwrap();
+    }
+    bench.tokens.flush_usage().await.unwrap();
+    assert_eq!(bench.double.usage(&id).await.unwrap().unwrap().0, uses);
+    assert!(bench.double.look_ups() >= 150, "hardly a look-up was needed: {}", bench.double.look_ups());
+}

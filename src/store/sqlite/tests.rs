@@ -117,3 +117,27 @@ async fn a_row_that_does_not_decode_is_an_error_and_not_an_unknown_key() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_key_whose_maker_is_gone_grants_nothing() {
+    let folder = folder();
+    let store = Sqlite::open(&folder.path().join("a.db")).unwrap();
+    store.import(&fixture(), NOW_MS).await.unwrap();
+    store.write(|db| Ok(db.execute("DELETE FROM users", [])?)).await.unwrap();
+    let key = store.token_by_digest(Digest::of("ocore_1")).await.unwrap().unwrap();
+    assert!(key.permissions.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_panics_takes_neither_its_thread_nor_half_a_change_along() {
+    let folder = folder();
+    let store = Sqlite::open(&folder.path().join("a.db")).unwrap();
+    store.import(&fixture(), NOW_MS).await.unwrap();
+    let panicked = store.write(|db| -> Result<(), StoreError> {
+        db.execute("DELETE FROM tokens", [])?;
+        panic!("on purpose")
+    });
+    assert!(matches!(panicked.await, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.tokens(10).await.unwrap().len(), 2);
+    store.import(&fixture(), NOW_MS).await.unwrap();
+}

@@ -2,6 +2,7 @@
 
 use crate::store::{Answer, StoreError};
 use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -17,8 +18,8 @@ pub(super) struct Threads {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the store's thread has ended")]
-struct Ended;
+#[error("the store gave up on this")]
+struct GaveUp;
 
 impl Threads {
     /// One thread for each connection.
@@ -50,7 +51,7 @@ impl Threads {
         // A queue without threads drops the job, and with it the sender: the answer then says so.
         let _ = self.queue.as_ref().map(|queue| queue.send(job));
         Box::pin(
-            async move { answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable(Box::new(Ended)))) },
+            async move { answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable(Box::new(GaveUp)))) },
         )
     }
 }
@@ -59,7 +60,9 @@ fn work(mut connection: Connection, jobs: &Mutex<Receiver<Job>>) {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match next {
-            Ok(job) => job(&mut connection),
+            // A job that panics is answered by its sender's end; its transaction is rolled back as it unwinds, and the
+            // thread goes on, because without it the gateway would have to stop accepting keys.
+            Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut connection)))),
             Err(_) => return,
         }
     }
@@ -69,7 +72,6 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.queue = None;
         for thread in self.threads.drain(..) {
-            // One that panicked has said so already.
             let _ = thread.join();
         }
     }

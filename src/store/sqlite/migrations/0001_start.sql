@@ -59,7 +59,9 @@ CREATE TABLE tokens (
     version      INTEGER NOT NULL,
     usage_count  INTEGER NOT NULL DEFAULT 0,
     last_used_ms INTEGER,
-    created_by   TEXT REFERENCES users (id) ON DELETE SET NULL,
+    -- No foreign key: a person who is gone must stay named here, because a key that somebody made grants no more than
+    -- that person may do, which is then nothing, while a key that nobody made is not bounded at all.
+    created_by   TEXT,
     created_ms   INTEGER NOT NULL,
     updated_ms   INTEGER NOT NULL
 ) STRICT;
