@@ -5,18 +5,23 @@
 mod check;
 pub mod compile;
 pub(crate) mod document;
+mod json_schema;
 mod load;
 mod mask;
 mod problem;
+mod reference;
 mod schema;
 mod substitute;
 mod suggest;
 mod units;
+pub mod watch;
 mod yaml;
 
 pub(crate) use document::{Document, Section, Value};
+pub use json_schema::json_schema;
 pub use load::{LoadError, Loaded};
 pub use problem::{Code, Problem, Problems};
+pub use reference::key_reference;
 pub(crate) use substitute::Variables;
 
 use crate::limiter::Rate;

@@ -265,7 +265,6 @@ fn no_diagnostic_holds_a_secret() {
         "jwt:\n  secret: hunter2\n  oops",
         "jwt:\n  secret: |\n    hunter2\n  oops: 1",
         "jwt: { secret: 'hunter2",
-        "jwt: hunter2",
         "jwt: { secret: \"${SHORT}\" }",
         "jwt: { access_expiry: 1h, secret: \"${UNSET:-hunter2}\" }",
         "store: { url: postgres://me:hunter2@host/db }",
@@ -275,14 +274,8 @@ fn no_diagnostic_holds_a_secret() {
     ] {
         let env = |name: &str| (name == "SHORT").then(|| "hunter2".to_owned());
         let problems = from_str(broken, "f.yaml", Path::new("/"), &env).unwrap_err();
-        assert!(
-            broken == "jwt: hunter2" || !problems.to_string().contains("hunter2"),
-            "{broken}\n{problems}"
-        );
-        assert!(
-            !problems.iter().any(|p| p.message.contains("hunter2") && broken != "jwt: hunter2"),
-            "{broken}"
-        );
+        assert!(!problems.to_string().contains("hunter2"), "{broken}\n{problems}");
+        assert!(!problems.iter().any(|p| format!("{p:?}").contains("hunter2")), "{broken}");
     }
 }
 
