@@ -61,9 +61,13 @@ impl ConfigFile {
                 let what = if count == 1 { "problem" } else { "problems" };
                 complain(format_args!("{problems}\n{}: {count} {what}", self.config.display()))
             }
-            LoadError::Unreadable { .. } => complain(format_args!(
-                "error: {error}\nhelp: name a file that this user can read: --config FILE"
-            )),
+            LoadError::Unreadable { ref source, .. } => {
+                let help = match source.kind() {
+                    ErrorKind::InvalidData => "save the file as UTF-8",
+                    _ => "name a file that this user can read: --config FILE",
+                };
+                complain(format_args!("error: {error}\nhelp: {help}"))
+            }
         })
     }
 }

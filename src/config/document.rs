@@ -156,11 +156,6 @@ impl<'d> Value<'d> {
         matches!(self.node.kind, Kind::Mapping(_))
     }
 
-    /// Whether it is a list.
-    pub(crate) fn is_list(&self) -> bool {
-        matches!(self.node.kind, Kind::Sequence(_))
-    }
-
     /// The text of a scalar, if it is one; reports nothing.
     pub(crate) fn peek(&self) -> Option<&'d str> {
         match &self.node.kind {
@@ -361,11 +356,6 @@ pub(crate) struct Section<'d> {
 }
 
 impl<'d> Section<'d> {
-    /// The section as a value: its path and place.
-    pub(crate) fn value(&self) -> &Value<'d> {
-        &self.value
-    }
-
     /// The value of a key.
     pub(crate) fn get(&self, key: &str) -> Option<Value<'d>> {
         let (key, node) = self.entries.iter().find(|(k, _)| k.text == key)?;
@@ -413,11 +403,6 @@ impl<'d> Section<'d> {
     /// The texts of the list under a key; none when the key is missing.
     pub(crate) fn texts(&self, key: &str) -> Vec<&'d str> {
         self.items(key).iter().filter_map(Value::non_empty).collect()
-    }
-
-    /// The section under a key, its keys checked.
-    pub(crate) fn section(&self, key: &str, keys: &[&str]) -> Option<Section<'d>> {
-        self.get(key)?.section(keys)
     }
 
     /// Keys and values in the order of the file.

@@ -120,6 +120,23 @@ pub(super) fn addresses_are_free(root: &Section<'_>) {
             None => taken.push((address, value.line())),
         }
     }
+    if root.get("admin").and_then(|admin| admin.any_section()?.get("address")).is_none() {
+        admin_default_is_free(root);
+    }
+}
+
+/// The admin listener takes an address also when the file is silent about it.
+fn admin_default_is_free(root: &Section<'_>) {
+    let addresses =
+        root.items("listeners").into_iter().filter_map(|value| value.any_section()?.get("address"));
+    for value in addresses.filter(|value| address(value).is_some_and(|address| overlap(address, ADMIN))) {
+        let message = format!("{} is where the admin listener is by default", value.shown());
+        value.report(
+            Code::Conflict,
+            message,
+            Some("take another, or give the admin listener one: `admin: { address: … }`"),
+        );
+    }
 }
 
 /// Port 0 takes a free port each time, so it never overlaps.

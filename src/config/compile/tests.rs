@@ -228,6 +228,7 @@ fn listeners_and_admin_are_checked() {
         "invalid-value listeners[0].limits.header_size"
     );
     assert_eq!(more("admin: { address: \"127.0.0.1:8080\" }"), "conflict admin.address");
+    assert_eq!(listeners("{ address: \"127.0.0.1:9090\" }"), "conflict listeners[0].address");
     assert_eq!(more("admin: { address: \"0.0.0.0:9090\" }"), "conflict admin.address");
     assert!(load(&file(PLAIN, "admin: { address: \"0.0.0.0:9090\", insecure: true }", "")).is_ok());
     let missing = "{ address: \"127.0.0.1:1\", tls: { certificates: [{ cert: a.pem, key: b.pem }] } }";

@@ -92,7 +92,7 @@ fn parse(text: &str) -> Result<Endpoint, &'static str> {
         Some(None) => return Err("has a `[` that is not closed"),
         None => authority.split_once(':').map_or((authority, Some("")), |(host, port)| (host, Some(port))),
     };
-    let explicit = authority.ends_with(|c: char| c == ':');
+    let explicit = authority.ends_with(':');
     let port = match port {
         Some("") if !explicit => default_port,
         Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => match port.parse() {
