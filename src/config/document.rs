@@ -32,10 +32,11 @@
 
 use super::mask::is_sensitive;
 use super::problem::{Code, Problem, Problems};
+use super::section::{Section, unknown_key};
 use super::substitute::{self, Variables};
 use super::suggest::nearest;
 use super::units;
-use super::yaml::{self, Key, Kind, Node, Scalar, join};
+use super::yaml::{self, Kind, Node, Scalar, join};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -293,7 +294,7 @@ impl<'d> Value<'d> {
     /// A section with these keys; any other key is reported.
     pub(crate) fn section(&self, keys: &[&str]) -> Option<Section<'d>> {
         let section = self.any_section()?;
-        for (key, _) in section.entries {
+        for (key, _) in section.entries() {
             if !keys.contains(&key.text.as_str()) {
                 let help =
                     nearest(&key.text, keys.iter().copied()).map(|near| format!("did you mean `{near}`?"));
@@ -309,10 +310,25 @@ impl<'d> Value<'d> {
         Some(section)
     }
 
+    /// The value under a key of this section.
+    pub(super) fn child(&self, key: &str, node: &'d Node) -> Value<'d> {
+        Value { document: self.document, node, path: Rc::from(join(&self.path, key)) }
+    }
+
+    /// Records a problem of this value's file.
+    pub(super) fn push(&self, problem: Problem) {
+        self.document.push(problem);
+    }
+
+    /// Its line and column.
+    pub(super) fn place(&self) -> (usize, usize) {
+        (self.node.line, self.node.column)
+    }
+
     /// A section whose keys are names that the file chooses, or that were checked already.
     pub(crate) fn any_section(&self) -> Option<Section<'d>> {
         match &self.node.kind {
-            Kind::Mapping(entries) => Some(Section { value: self.clone(), entries }),
+            Kind::Mapping(entries) => Some(Section::new(self.clone(), entries)),
             Kind::Null | Kind::Broken | Kind::Scalar(_) | Kind::Sequence(_) => self.wrong("a section"),
         }
     }
@@ -346,85 +362,6 @@ impl<'d> Value<'d> {
         self.report(Code::WrongType, format!("expected {what}, found {}", self.shown()), help);
         None
     }
-}
-
-/// Keys and values.
-#[derive(Clone)]
-pub(crate) struct Section<'d> {
-    value: Value<'d>,
-    entries: &'d [(Key, Node)],
-}
-
-impl<'d> Section<'d> {
-    /// The value of a key.
-    pub(crate) fn get(&self, key: &str) -> Option<Value<'d>> {
-        let (key, node) = self.entries.iter().find(|(k, _)| k.text == key)?;
-        Some(self.child(key, node))
-    }
-
-    /// The value of a key that must be there; reports when it is not.
-    pub(crate) fn required(&self, key: &str) -> Option<Value<'d>> {
-        let found = self.get(key);
-        if found.is_none() {
-            self.report_missing(key, None);
-        }
-        found
-    }
-
-    /// Reports that a key is missing.
-    pub(crate) fn report_missing(&self, key: &str, help: Option<&str>) {
-        let Value { node, path, document } = &self.value;
-        let place = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
-        let message = format!("{place} lacks the key `{key}`");
-        let problem = Problem::new(Code::MissingKey, join(path, key), node.line, node.column, message);
-        document.push(Problem { help: help.map(str::to_owned), ..problem });
-    }
-
-    /// The text of a key that must be there and not be empty.
-    pub(crate) fn required_str(&self, key: &str) -> Option<&'d str> {
-        self.required(key)?.non_empty()
-    }
-
-    /// The text of a key, if it is there.
-    pub(crate) fn optional_str(&self, key: &str) -> Option<&'d str> {
-        self.optional(key, Value::text)
-    }
-
-    /// A key read with one of [`Value`]'s accessors, if it is there.
-    pub(crate) fn optional<T>(&self, key: &str, read: impl FnOnce(&Value<'d>) -> Option<T>) -> Option<T> {
-        self.get(key).and_then(|value| read(&value))
-    }
-
-    /// The items of the list under a key; none when the key is missing.
-    pub(crate) fn items(&self, key: &str) -> Vec<Value<'d>> {
-        self.optional(key, Value::items).unwrap_or_default()
-    }
-
-    /// The texts of the list under a key; none when the key is missing.
-    pub(crate) fn texts(&self, key: &str) -> Vec<&'d str> {
-        self.items(key).iter().filter_map(Value::non_empty).collect()
-    }
-
-    /// Keys and values in the order of the file.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'d Key, Value<'d>)> {
-        self.entries.iter().map(|(key, node)| (key, self.child(key, node)))
-    }
-
-    /// Reports a problem at a key.
-    pub(crate) fn report_key(&self, key: &Key, code: Code, message: String, help: &str) {
-        let path = join(&self.value.path, &key.text);
-        self.value.document.push(Problem::new(code, path, key.line, key.column, message).help(help));
-    }
-
-    fn child(&self, key: &Key, node: &'d Node) -> Value<'d> {
-        Value { document: self.value.document, node, path: Rc::from(join(&self.value.path, &key.text)) }
-    }
-}
-
-/// The message for a key that nothing reads.
-pub(crate) fn unknown_key(key: &Key, path: &str) -> String {
-    let place = if path.is_empty() { "at the top of the file".to_owned() } else { format!("in `{path}`") };
-    format!("unknown key `{}` {place}", key.text.escape_debug())
 }
 
 /// "`a`", "`a` or `b`", "one of `a`, `b`, `c`".

@@ -1,6 +1,7 @@
 //! The table of keys as JSON Schema (2020-12), for editors: completion, hover texts and red underlines while typing.
 
-use super::schema::{Key, ROOT, Type, UNSUPPORTED, Unsupported};
+use super::schema::{Key, ROOT, Type};
+use super::unsupported::{UNSUPPORTED, Unsupported};
 use super::yaml::join;
 use serde_json::{Map, Value, json};
 
@@ -39,7 +40,8 @@ fn property(key: &Key, path: &str) -> Value {
     let lacking: Vec<&Unsupported> = UNSUPPORTED.iter().filter(|entry| entry.path == path).collect();
     for entry in &lacking {
         let values = if entry.value.is_empty() { String::new() } else { format!("`{}…`: ", entry.value) };
-        description.push_str(&format!(" Not in this version: {values}{}; {}.", entry.what, entry.instead));
+        description
+            .push_str(&format!(" Refused: {values}this version {} yet; {}.", entry.what, entry.instead));
     }
     if lacking.iter().any(|entry| entry.value.is_empty()) {
         made["not"] = json!({});

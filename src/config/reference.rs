@@ -1,6 +1,7 @@
 //! The table of keys as the reference in `docs/configuration.md`.
 
-use super::schema::{Key, ROOT, Type, UNSUPPORTED};
+use super::schema::{Key, ROOT, Type};
+use super::unsupported::UNSUPPORTED;
 use super::yaml::join;
 
 /// Markdown: one table for each section, in the order of the file.

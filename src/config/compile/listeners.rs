@@ -3,8 +3,9 @@
 use super::files::Files;
 use super::{all, at_least_one, maybe, or};
 use crate::config::check::{address, network};
-use crate::config::document::{Section, Value};
+use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::section::Section;
 use crate::config::{Admin, Bounds, CertificateFiles, Listener, ListenerTls};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

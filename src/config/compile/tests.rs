@@ -303,7 +303,7 @@ fn what_this_version_lacks_is_refused_by_name() {
     let postgres = file(PLAIN, "", "").replace("sqlite://x.db", "postgres://user@host/db");
     assert_eq!(only(&postgres), "unsupported store.url");
     let rendered = load(&postgres).unwrap_err().to_string();
-    assert!(rendered.contains("this version does not have the PostgreSQL store yet"), "{rendered}");
+    assert!(rendered.contains("this version has no PostgreSQL store yet"), "{rendered}");
     let mtls =
         "{ address: \"127.0.0.1:1\", tls: { certificates: [], client_ca: a.pem, acme: { domains: [a] } } }";
     assert_eq!(

@@ -1,8 +1,9 @@
 //! `upstreams`: backend services and where they run.
 
 use super::{at_least_one, or};
-use crate::config::document::{Section, Value};
+use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::section::Section;
 use crate::config::{Endpoint, Scheme, Timeouts, Upstream};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
