@@ -11,7 +11,7 @@
 //!     let mut made = Vec::new();
 //!     for item in root.items("organizations") {                  // [] when the key is missing
 //!         let Some(item) = item.section(&["id", "slug", "active"]) else { continue };
-//!         let id = item.required_str("id");                      // reports when missing or not a text
+//!         let id = item.required("id").and_then(|id| id.non_empty());   // reports when missing or not a text
 //!         let slug = item.required("slug").and_then(|slug| {     // a check of its own
 //!             let text = slug.text()?;
 //!             if text.contains('/') {
@@ -30,7 +30,7 @@
 //!
 //! A place is reported once: what is said first stays. So a key may be checked in general and read again later.
 
-use super::mask::is_sensitive;
+use super::mask::{self, is_sensitive};
 use super::problem::{Code, Problem, Problems};
 use super::section::{Section, unknown_key};
 use super::substitute::{self, Variables};
@@ -176,6 +176,8 @@ impl<'d> Value<'d> {
         if self.path.rsplit(['.', '[']).next().is_some_and(is_sensitive) {
             return "`***`".to_owned();
         }
+        // A quote that is not closed can bring half the file, secrets included, into one value.
+        let written = mask::text(written);
         let short: String = written.chars().take(60).flat_map(char::escape_debug).collect();
         let rest = if written.chars().nth(60).is_some() { "…" } else { "" };
         format!("`{short}{rest}`")
@@ -387,8 +389,8 @@ mod tests {
         let root = document.root().unwrap().section(&["list"]).unwrap();
         for item in root.items("list") {
             let Some(item) = item.section(&["id", "name", "size"]) else { continue };
-            item.required_str("id");
-            item.required_str("name");
+            item.required("id").and_then(|id| id.non_empty());
+            item.required("name").and_then(|name| name.non_empty());
             item.optional("size", Value::size);
         }
         let problems = document.finish(Some(())).unwrap_err();

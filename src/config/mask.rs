@@ -70,6 +70,11 @@ pub(crate) fn lines(source: &str) -> Vec<Line> {
     source.trim_start_matches('\u{feff}').split('\n').map(|line| mask_line(&strip(line), &mut open)).collect()
 }
 
+/// Any text, secrets masked.
+pub(crate) fn text(text: &str) -> String {
+    lines(text).into_iter().map(|line| line.shown).collect::<Vec<_>>().join("\n")
+}
+
 /// A secret that goes on in the next line.
 enum Open {
     /// In quotes.
@@ -90,6 +95,14 @@ fn mask_line(line: &str, open: &mut Option<Open>) -> Line {
         if is_sensitive(&key) {
             from = hide_value(&chars, key_at, colon + 1, open, &mut hidden);
         }
+    }
+    if line
+        .trim_start_matches([' ', '-', '\t'])
+        .strip_prefix("? ")
+        .is_some_and(|key| is_sensitive(key.trim()))
+    {
+        // `? secret`, with `: value` on the next line.
+        *open = Some(Open::Flow);
     }
     hide_url_passwords(&chars, &mut hidden);
     Line { shown: apply(&chars, &hidden), hidden }
@@ -279,6 +292,7 @@ mod tests {
                 "tokens:\n  - { name: CI, value: ocr_1, type: project }",
                 "tokens:\n  - { name: CI, value: ***, type: project }",
             ),
+            ("? secret\n: hunter2", "? secret\n***"),
             ("secret: ${JWT_SECRET}", "secret: ${JWT_SECRET}"),
             ("a: { secret: ${JWT_SECRET}, b: 1 }", "a: { secret: ${JWT_SECRET}, b: 1 }"),
             ("secret: ${JWT_SECRET:-hunter2}", "secret: ***"),

@@ -1,6 +1,7 @@
 //! Keys and values of one section, read with the accessors of [`Value`]; see `document` for how it is used.
 
 use super::document::Value;
+use super::mask;
 use super::problem::{Code, Problem};
 use super::yaml::{Key, Node, join};
 
@@ -41,11 +42,6 @@ impl<'d> Section<'d> {
         self.value.push(Problem { help: help.map(str::to_owned), ..problem });
     }
 
-    /// The text of a key that must be there and not be empty.
-    pub(crate) fn required_str(&self, key: &str) -> Option<&'d str> {
-        self.required(key)?.non_empty()
-    }
-
     /// The text of a key, if it is there.
     pub(crate) fn optional_str(&self, key: &str) -> Option<&'d str> {
         self.optional(key, Value::text)
@@ -81,5 +77,5 @@ impl<'d> Section<'d> {
 /// The message for a key that nothing reads.
 pub(crate) fn unknown_key(key: &Key, path: &str) -> String {
     let place = if path.is_empty() { "at the top of the file".to_owned() } else { format!("in `{path}`") };
-    format!("unknown key `{}` {place}", key.text.escape_debug())
+    format!("unknown key `{}` {place}", mask::text(&key.text).escape_debug())
 }
