@@ -1,1 +1,168 @@
-//! cli (under construction)
+//! The command line: arguments, exit codes, what a person reads in a terminal. One file for each command.
+//!
+//! Exit codes: 0 good, 1 the work failed, 2 bad usage. Errors go to standard error and say what to do next.
+
+mod check;
+mod completions;
+mod demo;
+mod explain;
+mod import;
+mod schema;
+mod serve;
+
+use crate::config::{Config, LoadError, Loaded};
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// An edge gateway for APIs that are opened by key.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything on loopback with no set-up, and print curl lines to paste
+    Demo(demo::Arguments),
+    /// Run the gateway
+    Serve(serve::Arguments),
+    /// Say everything that is wrong with a configuration file
+    Check(check::Arguments),
+    /// Say what each stage would decide about a request, and why
+    Explain(explain::Arguments),
+    /// Print the JSON Schema of the configuration file, for editors
+    Schema(schema::Arguments),
+    /// Bring organizations, projects, users and keys into the store
+    Import(import::Arguments),
+    /// Print the completion script of a shell
+    Completions(completions::Arguments),
+}
+
+/// The configuration file, for the commands that need one.
+#[derive(Args, Debug)]
+pub(crate) struct ConfigFile {
+    /// Configuration file
+    #[arg(long, short, value_name = "FILE", env = "PORTCULLIS_CONFIG")]
+    pub(crate) config: PathBuf,
+}
+
+impl ConfigFile {
+    /// Reads it; what is wrong with it is printed.
+    pub(crate) fn load(&self) -> Result<Loaded, ExitCode> {
+        Config::load(&self.config).map_err(|error| match error {
+            LoadError::Invalid(problems) => {
+                let count = problems.count();
+                let what = if count == 1 { "problem" } else { "problems" };
+                complain(format_args!("{problems}\n{}: {count} {what}", self.config.display()))
+            }
+            LoadError::Unreadable { ref source, .. } => {
+                let help = match source.kind() {
+                    ErrorKind::InvalidData => "save the file as UTF-8",
+                    _ => "name a file that this user can read: --config FILE",
+                };
+                complain(format_args!("error: {error}\nhelp: {help}"))
+            }
+        })
+    }
+}
+
+/// Runs the command that `arguments`, the program's name first, ask for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, with code 0 and on standard output. Nobody is left to tell when
+            // printing fails.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match cli.command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+/// Writes to standard output and gives the exit code: good also when the reader has had enough (`| head`).
+pub(crate) fn print(text: impl Display) -> ExitCode {
+    match write!(std::io::stdout().lock(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => complain(format_args!("error: cannot write to standard output: {error}")),
+    }
+}
+
+/// Writes a line to standard error and gives the exit code of failed work.
+pub(crate) fn complain(text: impl Display) -> ExitCode {
+    // Without a standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn documented_lines_are_understood() {
+        for line in [
+            "portcullis demo",
+            "portcullis demo --data /tmp/x --listen-tls 127.0.0.1:0 --listen-plain 127.0.0.1:0 --admin 127.0.0.1:0",
+            "portcullis serve --config a.yaml",
+            "portcullis check --config a.yaml",
+            "portcullis explain --config a.yaml GET https://api.example.com/v1/x -H X-API-Key:ocr_1 --from 192.0.2.7",
+            "portcullis schema",
+            "portcullis import --config a.yaml fixture.yaml",
+            "portcullis completions bash",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn bad_usage_is_code_two() {
+        for line in [
+            "portcullis",
+            "portcullis nothing",
+            "portcullis check --config",
+            "portcullis explain --config a.yaml GET",
+            "portcullis explain --config a.yaml GET http://a/ -H no-colon",
+            "portcullis explain --config a.yaml GET http://a/ --from nowhere",
+            "portcullis completions tcsh-of-old",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        assert_eq!(parse("portcullis --version").unwrap_err().exit_code(), 0);
+    }
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        let line = ["portcullis", "explain", "-c", "a", "get", "/v1/x?y", "-H", "X-Api-Key:  ocr_1:2 "];
+        let Command::Explain(arguments) = Cli::try_parse_from(line).unwrap().command else { panic!() };
+        let (name, value) = &arguments.headers[0];
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-api-key", "ocr_1:2"));
+        assert!(value.is_sensitive());
+        assert_eq!(arguments.method, http::Method::GET);
+    }
+}

@@ -1,10 +1,12 @@
 //! The structural check: every key known, of its type, and there when it must be; nothing that this version lacks.
 
 use super::compile::MAKE_A_SECRET;
-use super::document::{Section, Value, unknown_key};
+use super::document::Value;
 use super::problem::Code;
-use super::schema::{Key, Type, UNSUPPORTED, Unsupported};
+use super::schema::{Key, Type};
+use super::section::{Section, unknown_key};
 use super::suggest::nearest;
+use super::unsupported::{UNSUPPORTED, Unsupported};
 use super::yaml::join;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 /// Checks a value, and all below it, against its type. `pattern` is its path with `[]` and `*` for items and names.
 pub(crate) fn check(value: &Value<'_>, kind: Type, pattern: &str) {
     if let Some(unsupported) = unsupported(pattern, value) {
-        let message = format!("this version does not have {} yet", unsupported.what);
+        let message = format!("this version {} yet", unsupported.what);
         value.report(Code::Unsupported, message, Some(unsupported.instead));
         return;
     }

@@ -11,7 +11,7 @@
 //!     let mut made = Vec::new();
 //!     for item in root.items("organizations") {                  // [] when the key is missing
 //!         let Some(item) = item.section(&["id", "slug", "active"]) else { continue };
-//!         let id = item.required_str("id");                      // reports when missing or not a text
+//!         let id = item.required("id").and_then(|id| id.non_empty());   // reports when missing or not a text
 //!         let slug = item.required("slug").and_then(|slug| {     // a check of its own
 //!             let text = slug.text()?;
 //!             if text.contains('/') {
@@ -30,12 +30,13 @@
 //!
 //! A place is reported once: what is said first stays. So a key may be checked in general and read again later.
 
-use super::mask::is_sensitive;
+use super::mask::{self, is_sensitive};
 use super::problem::{Code, Problem, Problems};
+use super::section::{Section, unknown_key};
 use super::substitute::{self, Variables};
 use super::suggest::nearest;
 use super::units;
-use super::yaml::{self, Key, Kind, Node, Scalar, join};
+use super::yaml::{self, Kind, Node, Scalar, join};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -161,11 +162,6 @@ impl<'d> Value<'d> {
         matches!(self.node.kind, Kind::Mapping(_))
     }
 
-    /// Whether it is a list.
-    pub(crate) fn is_list(&self) -> bool {
-        matches!(self.node.kind, Kind::Sequence(_))
-    }
-
     /// The text of a scalar, if it is one; reports nothing.
     pub(crate) fn peek(&self) -> Option<&'d str> {
         match &self.node.kind {
@@ -185,6 +181,8 @@ impl<'d> Value<'d> {
         if self.path.rsplit(['.', '[']).next().is_some_and(is_sensitive) {
             return "`***`".to_owned();
         }
+        // A quote that is not closed can bring half the file, secrets included, into one value.
+        let written = mask::text(written);
         let short: String = written.chars().take(60).flat_map(char::escape_debug).collect();
         let rest = if written.chars().nth(60).is_some() { "…" } else { "" };
         format!("`{short}{rest}`")
@@ -303,7 +301,7 @@ impl<'d> Value<'d> {
     /// A section with these keys; any other key is reported.
     pub(crate) fn section(&self, keys: &[&str]) -> Option<Section<'d>> {
         let section = self.any_section()?;
-        for (key, _) in section.entries {
+        for (key, _) in section.entries() {
             if !keys.contains(&key.text.as_str()) {
                 let help =
                     nearest(&key.text, keys.iter().copied()).map(|near| format!("did you mean `{near}`?"));
@@ -319,10 +317,25 @@ impl<'d> Value<'d> {
         Some(section)
     }
 
+    /// The value under a key of this section.
+    pub(super) fn child(&self, key: &str, node: &'d Node) -> Value<'d> {
+        Value { document: self.document, node, path: Rc::from(join(&self.path, key)) }
+    }
+
+    /// Records a problem of this value's file.
+    pub(super) fn push(&self, problem: Problem) {
+        self.document.push(problem);
+    }
+
+    /// Its line and column.
+    pub(super) fn place(&self) -> (usize, usize) {
+        (self.node.line, self.node.column)
+    }
+
     /// A section whose keys are names that the file chooses, or that were checked already.
     pub(crate) fn any_section(&self) -> Option<Section<'d>> {
         match &self.node.kind {
-            Kind::Mapping(entries) => Some(Section { value: self.clone(), entries }),
+            Kind::Mapping(entries) => Some(Section::new(self.clone(), entries)),
             Kind::Null | Kind::Broken | Kind::Scalar(_) | Kind::Sequence(_) => self.wrong("a section"),
         }
     }
@@ -358,95 +371,6 @@ impl<'d> Value<'d> {
     }
 }
 
-/// Keys and values.
-#[derive(Clone)]
-pub(crate) struct Section<'d> {
-    value: Value<'d>,
-    entries: &'d [(Key, Node)],
-}
-
-impl<'d> Section<'d> {
-    /// The section as a value: its path and place.
-    pub(crate) fn value(&self) -> &Value<'d> {
-        &self.value
-    }
-
-    /// The value of a key.
-    pub(crate) fn get(&self, key: &str) -> Option<Value<'d>> {
-        let (key, node) = self.entries.iter().find(|(k, _)| k.text == key)?;
-        Some(self.child(key, node))
-    }
-
-    /// The value of a key that must be there; reports when it is not.
-    pub(crate) fn required(&self, key: &str) -> Option<Value<'d>> {
-        let found = self.get(key);
-        if found.is_none() {
-            self.report_missing(key, None);
-        }
-        found
-    }
-
-    /// Reports that a key is missing.
-    pub(crate) fn report_missing(&self, key: &str, help: Option<&str>) {
-        let Value { node, path, document } = &self.value;
-        let place = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
-        let message = format!("{place} lacks the key `{key}`");
-        let problem = Problem::new(Code::MissingKey, join(path, key), node.line, node.column, message);
-        document.push(Problem { help: help.map(str::to_owned), ..problem });
-    }
-
-    /// The text of a key that must be there and not be empty.
-    pub(crate) fn required_str(&self, key: &str) -> Option<&'d str> {
-        self.required(key)?.non_empty()
-    }
-
-    /// The text of a key, if it is there.
-    pub(crate) fn optional_str(&self, key: &str) -> Option<&'d str> {
-        self.optional(key, Value::text)
-    }
-
-    /// A key read with one of [`Value`]'s accessors, if it is there.
-    pub(crate) fn optional<T>(&self, key: &str, read: impl FnOnce(&Value<'d>) -> Option<T>) -> Option<T> {
-        self.get(key).and_then(|value| read(&value))
-    }
-
-    /// The items of the list under a key; none when the key is missing.
-    pub(crate) fn items(&self, key: &str) -> Vec<Value<'d>> {
-        self.optional(key, Value::items).unwrap_or_default()
-    }
-
-    /// The texts of the list under a key; none when the key is missing.
-    pub(crate) fn texts(&self, key: &str) -> Vec<&'d str> {
-        self.items(key).iter().filter_map(Value::non_empty).collect()
-    }
-
-    /// The section under a key, its keys checked.
-    pub(crate) fn section(&self, key: &str, keys: &[&str]) -> Option<Section<'d>> {
-        self.get(key)?.section(keys)
-    }
-
-    /// Keys and values in the order of the file.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'d Key, Value<'d>)> {
-        self.entries.iter().map(|(key, node)| (key, self.child(key, node)))
-    }
-
-    /// Reports a problem at a key.
-    pub(crate) fn report_key(&self, key: &Key, code: Code, message: String, help: &str) {
-        let path = join(&self.value.path, &key.text);
-        self.value.document.push(Problem::new(code, path, key.line, key.column, message).help(help));
-    }
-
-    fn child(&self, key: &Key, node: &'d Node) -> Value<'d> {
-        Value { document: self.value.document, node, path: Rc::from(join(&self.value.path, &key.text)) }
-    }
-}
-
-/// The message for a key that nothing reads.
-pub(crate) fn unknown_key(key: &Key, path: &str) -> String {
-    let place = if path.is_empty() { "at the top of the file".to_owned() } else { format!("in `{path}`") };
-    format!("unknown key `{}` {place}", key.text.escape_debug())
-}
-
 /// "`a`", "`a` or `b`", "one of `a`, `b`, `c`".
 fn one_of(words: &[&str]) -> String {
     match words {
@@ -470,8 +394,8 @@ mod tests {
         let root = document.root().unwrap().section(&["list"]).unwrap();
         for item in root.items("list") {
             let Some(item) = item.section(&["id", "name", "size"]) else { continue };
-            item.required_str("id");
-            item.required_str("name");
+            item.required("id").and_then(|id| id.non_empty());
+            item.required("name").and_then(|name| name.non_empty());
             item.optional("size", Value::size);
         }
         let problems = document.finish(Some(())).unwrap_err();

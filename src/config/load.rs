@@ -13,7 +13,7 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
 }
 
-/// Why there is no configuration. Printing it prints everything a person needs.
+/// Why there is no configuration. Printing it prints everything that a person needs.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.

@@ -7,6 +7,8 @@ use super::suggest;
 
 /// What stands for a secret.
 const MASK: &str = "***";
+/// Most characters of a line that are shown.
+const WINDOW: usize = 160;
 /// Keys whose value is a secret; also anything spelt nearly so, since misspelt keys are what diagnostics are about.
 const SENSITIVE: [&str; 4] = ["secret", "password", "passphrase", "value"];
 
@@ -20,8 +22,24 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// The part of the line around a column, and the blanks that bring a caret under that column. A line that a
+    /// machine wrote may be as long as the file.
+    pub(crate) fn window(&self, column: usize) -> (String, String) {
+        let indent = self.indent_to(column);
+        let (at, length) = (indent.chars().count(), self.shown.chars().count());
+        if length <= WINDOW {
+            return (self.shown.clone(), indent);
+        }
+        let from = at.saturating_sub(WINDOW / 2).min(length - WINDOW);
+        let (before, after) =
+            (if from > 0 { "…" } else { "" }, if from + WINDOW < length { "…" } else { "" });
+        let part: String = self.shown.chars().skip(from).take(WINDOW).collect();
+        let blanks: String = before.chars().map(|_| ' ').chain(indent.chars().skip(from)).collect();
+        (format!("{before}{part}{after}"), blanks)
+    }
+
     /// Blanks (tabs kept) that bring a caret under the original column, from 1.
-    pub(crate) fn indent_to(&self, column: usize) -> String {
+    fn indent_to(&self, column: usize) -> String {
         let wanted = column.saturating_sub(1);
         let mut at = wanted;
         for &(start, end) in &self.hidden {
@@ -41,8 +59,8 @@ impl Line {
 /// Whether a key's value is a secret.
 pub(crate) fn is_sensitive(key: &str) -> bool {
     let key = key.to_lowercase();
-    let near = |name: &&str| key.contains(*name) || suggest::distance(&key, name) <= 1;
-    SENSITIVE.iter().any(|name| near(&name))
+    let near = |name: &str| key.contains(name) || suggest::distance(&key, name) <= 1;
+    SENSITIVE.iter().any(|name| near(name))
 }
 
 /// The lines of a file, secrets masked.
@@ -50,6 +68,11 @@ pub(crate) fn lines(source: &str) -> Vec<Line> {
     let mut open: Option<Open> = None;
     let strip = |line: &str| line.strip_suffix('\r').unwrap_or(line).to_owned();
     source.trim_start_matches('\u{feff}').split('\n').map(|line| mask_line(&strip(line), &mut open)).collect()
+}
+
+/// Any text, secrets masked.
+pub(crate) fn text(text: &str) -> String {
+    lines(text).into_iter().map(|line| line.shown).collect::<Vec<_>>().join("\n")
 }
 
 /// A secret that goes on in the next line.
@@ -72,6 +95,14 @@ fn mask_line(line: &str, open: &mut Option<Open>) -> Line {
         if is_sensitive(&key) {
             from = hide_value(&chars, key_at, colon + 1, open, &mut hidden);
         }
+    }
+    if line
+        .trim_start_matches([' ', '-', '\t'])
+        .strip_prefix("? ")
+        .is_some_and(|key| is_sensitive(key.trim()))
+    {
+        // `? secret`, with `: value` on the next line.
+        *open = Some(Open::Flow);
     }
     hide_url_passwords(&chars, &mut hidden);
     Line { shown: apply(&chars, &hidden), hidden }
@@ -261,6 +292,7 @@ mod tests {
                 "tokens:\n  - { name: CI, value: ocr_1, type: project }",
                 "tokens:\n  - { name: CI, value: ***, type: project }",
             ),
+            ("? secret\n: hunter2", "? secret\n***"),
             ("secret: ${JWT_SECRET}", "secret: ${JWT_SECRET}"),
             ("a: { secret: ${JWT_SECRET}, b: 1 }", "a: { secret: ${JWT_SECRET}, b: 1 }"),
             ("secret: ${JWT_SECRET:-hunter2}", "secret: ***"),
@@ -269,6 +301,18 @@ mod tests {
         ] {
             assert_eq!(shown(source), want, "{source}");
         }
+    }
+
+    #[test]
+    fn a_long_line_is_shown_in_part() {
+        let line = &lines(&format!("{}X{}", "a".repeat(1_000), "b".repeat(1_000)))[0];
+        let (shown, indent) = line.window(1_001);
+        assert_eq!(shown.chars().count(), WINDOW + 2);
+        assert_eq!(shown.chars().nth(indent.chars().count()), Some('X'));
+        assert_eq!(line.window(1).1, "");
+        let (shown, indent) = line.window(2_001);
+        assert!(shown.starts_with('…') && shown.ends_with('b'));
+        assert_eq!(indent.chars().count(), shown.chars().count() - 1);
     }
 
     #[test]

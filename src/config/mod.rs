@@ -4,20 +4,32 @@
 
 mod check;
 pub mod compile;
+<<<<<<< HEAD
 pub mod watch;
 pub(crate) mod document;
+=======
+mod document;
+mod json_schema;
+>>>>>>> 907983d77a7ab30196a046f4eca4a93dcdc0436a
 mod load;
 mod mask;
 mod problem;
+mod reference;
 mod schema;
+mod section;
 mod substitute;
 mod suggest;
 mod units;
+mod unsupported;
+pub mod watch;
 mod yaml;
 
-pub(crate) use document::{Document, Section, Value};
+pub(crate) use document::{Document, Value};
+pub use json_schema::json_schema;
 pub use load::{LoadError, Loaded};
 pub use problem::{Code, Problem, Problems};
+pub use reference::key_reference;
+pub(crate) use section::Section;
 pub(crate) use substitute::Variables;
 
 use crate::limiter::Rate;

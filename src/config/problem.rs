@@ -112,8 +112,9 @@ impl Problems {
         if let Some(text) = line.checked_sub(1).and_then(|index| self.lines.get(index)) {
             let number = line.to_string();
             let gutter = " ".repeat(number.len());
-            writeln!(f, " {number} | {}", text.shown)?;
-            writeln!(f, " {gutter} | {}^", text.indent_to(*column))?;
+            let (shown, indent) = text.window(*column);
+            writeln!(f, " {number} | {shown}")?;
+            writeln!(f, " {gutter} | {indent}^")?;
         }
         match help {
             Some(help) => writeln!(f, "help: {help}"),

@@ -2,6 +2,7 @@
 //!
 //! What is filled in is not looked at again, so a variable's content can hold `${` and bring nothing in.
 
+use super::mask::is_sensitive;
 use super::problem::{Code, Problem};
 use super::yaml::{Kind, Node, Scalar, join};
 use std::io::Read;
@@ -93,7 +94,7 @@ impl Walk<'_> {
             let body = &rest[at + 2..];
             let end = body.find('}');
             let value = match end {
-                Some(end) => self.value(&body[..end]),
+                Some(end) => self.value(&body[..end], path),
                 None => Err(unclosed()),
             };
             let written = &rest[at..end.map_or(rest.len(), |end| at + 2 + end + 1)];
@@ -110,7 +111,7 @@ impl Walk<'_> {
         whole.then_some(out)
     }
 
-    fn value(&mut self, body: &str) -> Result<String, Failure> {
+    fn value(&mut self, body: &str, path: &str) -> Result<String, Failure> {
         if let Some(path) = body.strip_prefix("file:") {
             return self.file(path);
         }
@@ -136,7 +137,11 @@ impl Walk<'_> {
             (None, None) => Err(Failure {
                 code: Code::Variable,
                 message: format!("the environment variable `{name}` is not set"),
-                help: format!("set it, or give a default: `${{{name}:-default}}`"),
+                help: match path.rsplit('.').next().is_some_and(is_sensitive) {
+                    // A secret with a default is a secret that everybody knows.
+                    true => "set it before the start, or name a file: `${file:/path}`".to_owned(),
+                    false => format!("set it, or give a default: `${{{name}:-default}}`"),
+                },
             }),
         }
     }

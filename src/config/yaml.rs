@@ -4,7 +4,7 @@
 //! expanded within the same bounds as everything else, so that a file of a few lines cannot become a gigabyte.
 
 use super::problem::{Code, Problem};
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput};
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput};
 use std::collections::HashMap;
 
 /// Deepest nesting of lists and sections.
@@ -295,7 +295,37 @@ pub(crate) fn join(path: &str, key: &str) -> String {
 
 fn syntax(error: &ScanError) -> Fatal {
     let (line, column) = (error.marker().line(), error.marker().col() + 1);
-    Box::new(Problem::new(Code::Syntax, String::new(), line, column, error.info()))
+    if *error.kind() == ErrorKind::RecursionLimitExceeded {
+        return Box::new(too_deep(line, column));
+    }
+    let mut problem = Problem::new(Code::Syntax, String::new(), line, column, error.info());
+    problem.help = advice(error.kind()).map(str::to_owned);
+    Box::new(problem)
+}
+
+/// What to do about the usual slips; the library's messages name the rule that was broken.
+fn advice(kind: &ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+            Some("indent with spaces")
+        }
+        ErrorKind::UnknownAnchor => {
+            Some("a value that starts with `*` is an alias: put quotes around it if it is a text")
+        }
+        ErrorKind::UnclosedQuotedScalar => Some("close the quote that starts here"),
+        ErrorKind::UnclosedFlowCollection { .. } => Some("close the bracket that is open"),
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
+            Some("put a `,` between two values, and quotes around a text with brackets or commas in it")
+        }
+        ErrorKind::InvalidIndentation
+        | ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::SimpleKeyExpected => Some("check the indentation of this line and of the one above"),
+        ErrorKind::MappingValueNotAllowed => {
+            Some("put quotes around a text that has `: ` in it; check the indentation")
+        }
+        _ => None,
+    }
 }
 
 fn too_deep(line: usize, column: usize) -> Problem {

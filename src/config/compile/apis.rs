@@ -2,8 +2,9 @@
 
 use super::routes::{Owner, routes};
 use super::{at_least_one, or, path, upstreams};
-use crate::config::document::{Section, Value};
+use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::section::Section;
 use crate::config::{Api, Dialect, Identity, Mode, RateLimit};
 use crate::limiter::{Algorithm, Rate};
 use std::num::NonZeroU32;

@@ -3,8 +3,9 @@
 use super::files::Files;
 use super::{all, at_least_one, maybe, or};
 use crate::config::check::{address, network};
-use crate::config::document::{Section, Value};
+use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::section::Section;
 use crate::config::{Admin, Bounds, CertificateFiles, Listener, ListenerTls};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -119,6 +120,23 @@ pub(super) fn addresses_are_free(root: &Section<'_>) {
             }
             None => taken.push((address, value.line())),
         }
+    }
+    if root.get("admin").and_then(|admin| admin.any_section()?.get("address")).is_none() {
+        admin_default_is_free(root);
+    }
+}
+
+/// The admin listener takes an address also when the file is silent about it.
+fn admin_default_is_free(root: &Section<'_>) {
+    let addresses =
+        root.items("listeners").into_iter().filter_map(|value| value.any_section()?.get("address"));
+    for value in addresses.filter(|value| address(value).is_some_and(|address| overlap(address, ADMIN))) {
+        let message = format!("{} is where the admin listener is by default", value.shown());
+        value.report(
+            Code::Conflict,
+            message,
+            Some("take another, or give the admin listener one: `admin: { address: … }`"),
+        );
     }
 }
 

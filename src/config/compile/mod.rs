@@ -9,9 +9,10 @@ mod services;
 mod upstreams;
 
 use super::check::check;
-use super::document::{Document, Section, Value};
+use super::document::{Document, Value};
 use super::problem::{Code, Problems};
 use super::schema::{ROOT, Type};
+use super::section::Section;
 use super::substitute::Variables;
 use super::{Config, Telemetry};
 use files::Files;

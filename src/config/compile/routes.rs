@@ -2,9 +2,10 @@
 
 use super::apis::mode;
 use super::{all, at_least_one, maybe, or, path};
-use crate::config::document::{Section, Value};
+use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::schema::METHODS;
+use crate::config::section::Section;
 use crate::config::suggest::nearest;
 use crate::config::{
     Mode, ProjectPlace, ProjectRequired, ProjectRule, Require, Respond, Route, Segment, Target,

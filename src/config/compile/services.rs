@@ -2,8 +2,9 @@
 
 use super::files::Files;
 use super::{MAKE_A_SECRET, count, or};
-use crate::config::document::{Section, Value};
+use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::section::Section;
 use crate::config::{AccessLog, Jwt, Limits, LogPath, SigningAlgorithm, Store, StoreUrl, UpstreamIdentity};
 use crate::token::Secret;
 use std::num::NonZeroUsize;

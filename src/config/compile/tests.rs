@@ -228,6 +228,7 @@ fn listeners_and_admin_are_checked() {
         "invalid-value listeners[0].limits.header_size"
     );
     assert_eq!(more("admin: { address: \"127.0.0.1:8080\" }"), "conflict admin.address");
+    assert_eq!(listeners("{ address: \"127.0.0.1:9090\" }"), "conflict listeners[0].address");
     assert_eq!(more("admin: { address: \"0.0.0.0:9090\" }"), "conflict admin.address");
     assert!(load(&file(PLAIN, "admin: { address: \"0.0.0.0:9090\", insecure: true }", "")).is_ok());
     let missing = "{ address: \"127.0.0.1:1\", tls: { certificates: [{ cert: a.pem, key: b.pem }] } }";
@@ -265,8 +266,10 @@ fn no_diagnostic_holds_a_secret() {
         "jwt:\n  secret: hunter2\n  oops",
         "jwt:\n  secret: |\n    hunter2\n  oops: 1",
         "jwt: { secret: 'hunter2",
-        "jwt: hunter2",
         "jwt: { secret: \"${SHORT}\" }",
+        "jwt:\n  ? secret\n  : hunter2",
+        "store: { url: 'x, jwt: { secret: hunter2 }' }\nadmin: 'x, jwt: { secret: hunter2 }'",
+        "listeners: [{ address: \"http://me:hunter2@host\", trusted_proxies: [\"http://me:hunter2@host\"] }]",
         "jwt: { access_expiry: 1h, secret: \"${UNSET:-hunter2}\" }",
         "store: { url: postgres://me:hunter2@host/db }",
         "store: { url: mysql://me:hunter2@host/db }",
@@ -275,14 +278,8 @@ fn no_diagnostic_holds_a_secret() {
     ] {
         let env = |name: &str| (name == "SHORT").then(|| "hunter2".to_owned());
         let problems = from_str(broken, "f.yaml", Path::new("/"), &env).unwrap_err();
-        assert!(
-            broken == "jwt: hunter2" || !problems.to_string().contains("hunter2"),
-            "{broken}\n{problems}"
-        );
-        assert!(
-            !problems.iter().any(|p| p.message.contains("hunter2") && broken != "jwt: hunter2"),
-            "{broken}"
-        );
+        assert!(!problems.to_string().contains("hunter2"), "{broken}\n{problems}");
+        assert!(!problems.iter().any(|p| format!("{p:?}").contains("hunter2")), "{broken}");
     }
 }
 
@@ -309,7 +306,7 @@ fn what_this_version_lacks_is_refused_by_name() {
     let postgres = file(PLAIN, "", "").replace("sqlite://x.db", "postgres://user@host/db");
     assert_eq!(only(&postgres), "unsupported store.url");
     let rendered = load(&postgres).unwrap_err().to_string();
-    assert!(rendered.contains("this version does not have the PostgreSQL store yet"), "{rendered}");
+    assert!(rendered.contains("this version has no PostgreSQL store yet"), "{rendered}");
     let mtls =
         "{ address: \"127.0.0.1:1\", tls: { certificates: [], client_ca: a.pem, acme: { domains: [a] } } }";
     assert_eq!(

@@ -1,8 +1,9 @@
 //! `upstreams`: backend services and where they run.
 
 use super::{at_least_one, or};
-use crate::config::document::{Section, Value};
+use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::section::Section;
 use crate::config::{Endpoint, Scheme, Timeouts, Upstream};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ fn parse(text: &str) -> Result<Endpoint, &'static str> {
         Some(None) => return Err("has a `[` that is not closed"),
         None => authority.split_once(':').map_or((authority, Some("")), |(host, port)| (host, Some(port))),
     };
-    let explicit = authority.ends_with(|c: char| c == ':');
+    let explicit = authority.ends_with(':');
     let port = match port {
         Some("") if !explicit => default_port,
         Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => match port.parse() {

@@ -1,0 +1,141 @@
+//! The table of keys as JSON Schema (2020-12), for editors: completion, hover texts and red underlines while typing.
+
+use super::schema::{Key, ROOT, Type};
+use super::unsupported::{UNSUPPORTED, Unsupported};
+use super::yaml::join;
+use serde_json::{Map, Value, json};
+
+/// The whole schema.
+pub fn json_schema() -> Value {
+    let mut schema = section(ROOT, "");
+    let head = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Portcullis configuration",
+    });
+    if let (Value::Object(schema), Value::Object(mut head)) = (&mut schema, head) {
+        head.append(schema);
+        *schema = head;
+    }
+    schema
+}
+
+fn section(keys: &[Key], path: &str) -> Value {
+    let properties: Map<String, Value> =
+        keys.iter().map(|key| (key.name.to_owned(), property(key, &join(path, key.name)))).collect();
+    let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn property(key: &Key, path: &str) -> Value {
+    let mut made = kind(key.kind, path);
+    let mut description = key.doc.to_owned();
+    if let Some(default) = key.default {
+        description.push_str(&format!(" Default: {default}."));
+    }
+    let lacking: Vec<&Unsupported> = UNSUPPORTED.iter().filter(|entry| entry.path == path).collect();
+    for entry in &lacking {
+        let values = if entry.value.is_empty() { String::new() } else { format!("`{}…`: ", entry.value) };
+        description
+            .push_str(&format!(" Refused: {values}this version {} yet; {}.", entry.what, entry.instead));
+    }
+    if lacking.iter().any(|entry| entry.value.is_empty()) {
+        made["not"] = json!({});
+    }
+    made["description"] = Value::String(description);
+    made
+}
+
+fn kind(kind: Type, path: &str) -> Value {
+    match kind {
+        Type::Text | Type::Path | Type::Address | Type::Network => {
+            json!({ "type": ["string", "number", "boolean"] })
+        }
+        Type::Integer(least, most) => {
+            or_variable(json!({ "type": "integer", "minimum": least, "maximum": most }))
+        }
+        Type::Number(least, most) => {
+            or_variable(json!({ "type": "number", "minimum": least, "maximum": most }))
+        }
+        Type::Boolean => or_variable(json!({ "type": "boolean" })),
+        Type::Duration => or_variable(json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h|d)$" })),
+        Type::Size => json!({ "anyOf": [
+            { "type": "integer", "minimum": 1 },
+            { "type": "string", "pattern": "^[0-9]+ *(B|kB|KB|MB|GB|KiB|MiB|GiB|TiB)?$" },
+            variable(),
+        ] }),
+        Type::Choice(words) => or_variable(json!({ "enum": words })),
+        Type::List(item) => json!({ "type": "array", "items": self::kind(*item, &format!("{path}[]")) }),
+        Type::Section(keys) => section(keys, path),
+        Type::SectionOr(word, keys) => json!({ "anyOf": [{ "const": word }, section(keys, path)] }),
+        Type::Named(keys) => {
+            json!({ "type": "object", "additionalProperties": section(keys, &format!("{path}.*")) })
+        }
+    }
+}
+
+fn or_variable(plain: Value) -> Value {
+    json!({ "anyOf": [plain, variable()] })
+}
+
+/// A text with `${…}` in it, whose content an editor cannot know.
+fn variable() -> Value {
+    json!({ "type": "string", "pattern": "\\$\\{" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every key of the table, at the place where the schema must have it.
+    fn expect(keys: &[Key], schema: &Value) {
+        let properties = schema["properties"].as_object().unwrap();
+        assert_eq!(properties.len(), keys.len());
+        assert_eq!(schema["additionalProperties"], json!(false));
+        for key in keys {
+            let property = &properties[key.name];
+            assert!(property["description"].as_str().unwrap().starts_with(key.doc), "{}", key.name);
+            let required = schema["required"].as_array().unwrap().contains(&json!(key.name));
+            assert_eq!(required, key.required, "{}", key.name);
+            match key.kind {
+                Type::Section(keys) => expect(keys, property),
+                Type::SectionOr(_, keys) => expect(keys, &property["anyOf"][1]),
+                Type::Named(keys) => expect(keys, &property["additionalProperties"]),
+                Type::List(Type::Section(keys)) => expect(keys, &property["items"]),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn the_schema_has_every_key_of_the_table() {
+        let schema = json_schema();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        expect(ROOT, &schema);
+    }
+
+    #[test]
+    fn what_is_unsupported_names_a_key_of_the_table() {
+        fn paths(keys: &[Key], path: &str, out: &mut Vec<String>) {
+            for key in keys {
+                let path = join(path, key.name);
+                match key.kind {
+                    Type::Section(keys) | Type::SectionOr(_, keys) => paths(keys, &path, out),
+                    Type::Named(keys) => paths(keys, &format!("{path}.*"), out),
+                    Type::List(Type::Section(keys)) => paths(keys, &format!("{path}[]"), out),
+                    _ => {}
+                }
+                out.push(path);
+            }
+        }
+        let mut all = Vec::new();
+        paths(ROOT, "", &mut all);
+        for entry in UNSUPPORTED {
+            assert!(all.iter().any(|path| path == entry.path), "{} is no key", entry.path);
+        }
+    }
+}

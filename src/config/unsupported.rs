@@ -1,0 +1,66 @@
+//! What the configuration specifies and this version does not do. Such keys are refused: a key that is accepted and
+//! does nothing is worse than none. A feature that arrives takes its line out of here, and nothing else.
+
+/// A key, or some values of it.
+pub(crate) struct Unsupported {
+    /// The key, with `[]` for any item and `*` for any name.
+    pub(crate) path: &'static str,
+    /// Only values that start so; every value when empty.
+    pub(crate) value: &'static str,
+    /// Completes "this version … yet".
+    pub(crate) what: &'static str,
+    /// What to do until then.
+    pub(crate) instead: &'static str,
+}
+
+/// Everything that is refused.
+pub(crate) const UNSUPPORTED: &[Unsupported] = &[
+    key(
+        "listeners[].tls.client_ca",
+        "does not check client certificates (mTLS)",
+        "remove it; keys are checked on every request all the same",
+    ),
+    key(
+        "listeners[].tls.acme",
+        "does not fetch certificates",
+        "name files under `certificates`, and renew them with any ACME client: changed files are read again",
+    ),
+    key(
+        "listeners[].proxy_protocol",
+        "does not speak the PROXY protocol",
+        "remove it; let the load balancer set `X-Forwarded-For`, and name it under `trusted_proxies`",
+    ),
+    value("store.url", "postgres://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
+    value("store.url", "postgresql://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
+    value("limits.backend", "redis://", "does not count limits in Redis", LOCAL),
+    value("limits.backend", "rediss://", "does not count limits in Redis", LOCAL),
+    key(
+        "limits.on_backend_failure",
+        "has no limits backend that can fail",
+        "remove it; with `backend: local` there is nothing to decide",
+    ),
+    key("upstreams.*.balance", "has no choice of balancing", "remove it; the endpoints take turns"),
+    key("upstreams.*.health", "does not check the health of upstreams", "remove it"),
+    key("upstreams.*.retry", "does not retry requests", "remove it; a request is sent once"),
+    key("upstreams.*.eject", "does not leave failing endpoints alone", "remove it"),
+    key(
+        "telemetry.traces",
+        "does not export traces",
+        "remove it; `traceparent` is passed on to upstreams all the same",
+    ),
+];
+
+const LOCAL: &str = "use `local`: each process counts the requests that it serves";
+
+const fn key(path: &'static str, what: &'static str, instead: &'static str) -> Unsupported {
+    value(path, "", what, instead)
+}
+
+const fn value(
+    path: &'static str,
+    value: &'static str,
+    what: &'static str,
+    instead: &'static str,
+) -> Unsupported {
+    Unsupported { path, value, what, instead }
+}
