@@ -6,6 +6,7 @@
 mod entry;
 mod follow;
 mod gate;
+mod intern;
 mod load;
 mod organization;
 mod stats;
@@ -21,7 +22,7 @@ use super::journal::Journal;
 use super::{Store, StoreError};
 use crate::clock::Moment;
 use crate::limiter::Limiter;
-use crate::token::{Digest, TokenId, UserId};
+use crate::token::{Digest, Permissions, TokenId, UserId};
 use gate::{Gate, Name};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -70,6 +71,8 @@ pub struct Tokens {
     /// Names without a record, with the monotonic nanosecond at which each is asked for again.
     unknown: quick_cache::sync::Cache<Name, u64>,
     gate: Gate,
+    permissions: intern::Interner<Permissions>,
+    scopes: intern::Interner<Arc<[Box<str>]>>,
     /// The change up to which this index is complete; locked while changes are applied.
     sequence: tokio::sync::Mutex<u64>,
     /// Start of the last successful synchronisation, monotonic nanoseconds.
@@ -112,6 +115,8 @@ impl Tokens {
             organizations: organization::Organizations::default(),
             unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
             gate: Gate::default(),
+            permissions: intern::Interner::default(),
+            scopes: intern::Interner::default(),
             sequence: tokio::sync::Mutex::new(sequence),
             synchronised_ns: AtomicU64::new(now.mono_ns),
             counters: stats::Counters::default(),

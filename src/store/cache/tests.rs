@@ -5,7 +5,7 @@ use crate::store::conformance::{NOW_MS, fixture, token};
 use crate::store::import::{Fixture, Imported};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Answer, Change, Organization, SigningKey, TokenRecord, Usage, UserRecord};
-use crate::token::{OrganizationId, Permissions, Role};
+use crate::token::{OrganizationId, Role};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
