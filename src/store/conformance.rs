@@ -99,7 +99,7 @@ async fn an_import_is_readable(store: &dyn Store) {
     );
     assert_eq!(key.reach, Reach::Organization);
     assert_eq!(key.permissions, Permissions::new(["read"]));
-    assert_eq!(key.scopes, ["documents".into()]);
+    assert_eq!(*key.scopes, ["documents".into()]);
     // 2027-01-15 to 2028-01-15: 365 days.
     assert_eq!(key.expires_ms, Some(NOW_MS + 365 * 86_400_000));
     let same = store.token_by_id(&key.id).await.unwrap().unwrap();

@@ -92,7 +92,7 @@ pub struct TokenRecord {
     /// As granted, in order; already cut to what the creator's role has, when it was made by a person.
     pub permissions: Permissions,
     /// As granted, in order.
-    pub scopes: Vec<Box<str>>,
+    pub scopes: Arc<[Box<str>]>,
     /// Instant of expiry, milliseconds since 1970; `None` never.
     pub expires_ms: Option<u64>,
     /// False blocks it, whatever else holds.

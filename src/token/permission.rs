@@ -1,11 +1,15 @@
 //! Permissions: free-form strings, with one rule for the `view:`/`manage:` kind: manage includes view.
 
+use std::sync::Arc;
+
 /// An ordered list of permission strings, as granted.
 ///
 /// `view:x` is held by who has `view:x`, `manage:x`, `view:*` or `manage:*`; `manage:x` by who has
 /// `manage:x` or `manage:*`; any other string only by who has that very string.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Permissions(Vec<Box<str>>);
+///
+/// Cloning shares the list: a million keys have few different ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Permissions(Arc<[Box<str>]>);
 
 impl Permissions {
     /// The strings in the order given.
@@ -22,7 +26,7 @@ impl Permissions {
     #[must_use]
     pub fn within(&self, other: &Permissions) -> Self {
         let mut kept = Vec::new();
-        for held in &self.0 {
+        for held in self.0.iter() {
             if other.allow(held) {
                 kept.push(held.clone());
             } else if let Some(resource) = held.strip_prefix("manage:")
@@ -32,7 +36,7 @@ impl Permissions {
                 kept.push(format!("view:{resource}").into());
             }
         }
-        Self(kept)
+        Self(kept.into())
     }
 
     /// The strings, in order.

@@ -201,8 +201,10 @@ impl Tokens {
         organization: Arc<OrganizationCell>,
         now: Moment,
     ) -> Result<Entry, LookupError> {
-        // One text for all keys of the organization, instead of one each.
+        // One text for all keys of the organization, and one list for all keys of a kind, instead of one each.
         record.organization = organization.load().organization.id.clone();
+        record.permissions = self.permissions.shared(&record.permissions);
+        record.scopes = self.scopes.shared(&record.scopes);
         let bucket = self.limiter.bucket(record.id.as_str());
         let slot = self.journal.slot(record.row).map_err(|error| LookupError::Journal(Arc::new(error)))?;
         Ok(Entry::new(record, organization, bucket, slot, now))

@@ -6,6 +6,7 @@
 mod entry;
 mod follow;
 mod gate;
+mod intern;
 mod load;
 mod organization;
 mod stats;
@@ -21,8 +22,9 @@ use super::journal::Journal;
 use super::{Store, StoreError};
 use crate::clock::Moment;
 use crate::limiter::Limiter;
-use crate::token::{Digest, TokenId, UserId};
+use crate::token::{Digest, Permissions, TokenId, UserId};
 use gate::{Gate, Name};
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +58,6 @@ pub enum Cached {
 }
 
 /// The index over keys and people.
-#[derive(Debug)]
 pub struct Tokens {
     store: Arc<dyn Store>,
     journal: Journal,
@@ -70,11 +71,20 @@ pub struct Tokens {
     /// Names without a record, with the monotonic nanosecond at which each is asked for again.
     unknown: quick_cache::sync::Cache<Name, u64>,
     gate: Gate,
+    permissions: intern::Interner<Permissions>,
+    scopes: intern::Interner<Arc<[Box<str>]>>,
     /// The change up to which this index is complete; locked while changes are applied.
     sequence: tokio::sync::Mutex<u64>,
     /// Start of the last successful synchronisation, monotonic nanoseconds.
     synchronised_ns: AtomicU64,
     counters: stats::Counters,
+}
+
+impl fmt::Debug for Tokens {
+    /// Sizes only: a million keys are no use in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("stats", &self.stats()).finish_non_exhaustive()
+    }
 }
 
 impl Tokens {
@@ -105,6 +115,8 @@ impl Tokens {
             organizations: organization::Organizations::default(),
             unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
             gate: Gate::default(),
+            permissions: intern::Interner::default(),
+            scopes: intern::Interner::default(),
             sequence: tokio::sync::Mutex::new(sequence),
             synchronised_ns: AtomicU64::new(now.mono_ns),
             counters: stats::Counters::default(),

@@ -5,7 +5,7 @@ use crate::store::conformance::{NOW_MS, fixture, token};
 use crate::store::import::{Fixture, Imported};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Answer, Change, Organization, SigningKey, TokenRecord, Usage, UserRecord};
-use crate::token::{OrganizationId, Permissions, Role};
+use crate::token::{OrganizationId, Role};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -492,10 +492,10 @@ async fn a_regenerated_key_s_old_value_goes_with_its_entry() {
 #[tokio::test]
 async fn more_look_ups_than_the_bound_are_refused_and_not_queued() {
     let bench = bench(&fixture(), 10).await;
-    let mut gate = bench.tokens.gate.lock();
-    let flights: Vec<_> =
-        (0..16_384).map(|number| gate.depart(Name::Token(number.to_string().into())).1).collect();
-    drop(gate);
+    let flights: Vec<_> = {
+        let mut gate = bench.tokens.gate.lock();
+        (0..16_384).map(|number| gate.depart(Name::Token(number.to_string().into())).1).collect()
+    };
     assert!(matches!(bench.tokens.find(Digest::of("ocr_1"), T0).await, Err(LookupError::Overloaded)));
     assert_eq!(flights.len(), 16_384);
 }

@@ -183,13 +183,21 @@ async fn sixty_kills_lose_nothing_and_count_nothing_twice() {
         let before = [bench.used(0).await, bench.used(1).await];
         let mut child = start(&bench);
         let mut pipe = child.stderr.take().unwrap();
+        let (counting, begun) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
-            let mut acknowledged = Vec::new();
+            let mut acknowledged = vec![0];
+            let first = pipe.read(&mut acknowledged).unwrap();
+            acknowledged.truncate(first);
+            let _ = counting.send(());
             pipe.read_to_end(&mut acknowledged).unwrap();
             acknowledged
         });
+        // Mostly while it counts, however slowly it starts; now and then while it starts.
+        if round % 5 != 0 {
+            begun.recv().unwrap();
+        }
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        std::thread::sleep(std::time::Duration::from_millis(10 + (seed >> 33) % 60));
+        std::thread::sleep(std::time::Duration::from_millis((seed >> 33) % 40));
         child.kill().unwrap();
         child.wait().unwrap();
         let acknowledged = reader.join().unwrap();

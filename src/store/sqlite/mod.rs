@@ -26,8 +26,10 @@ const READERS: usize = 2;
 /// A SQLite database.
 #[derive(Debug)]
 pub struct Sqlite {
-    writer: Threads,
+    /// Before the writer, so that they are closed before it: the last connection to be closed writes the log back into
+    /// the database, and of two readers that close at once neither would.
     readers: Threads,
+    writer: Threads,
 }
 
 impl Sqlite {

@@ -63,7 +63,7 @@ fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
         organization: columns.text("organization")?.into(),
         reach: reach(columns.optional_text("project")?.map(Into::into)),
         permissions: effective(&columns, family)?,
-        scopes: columns.list("scopes")?,
+        scopes: columns.list("scopes")?.into(),
         expires_ms: columns.optional_number("expires_ms")?,
         active: columns.flag("active")?,
         addresses,
