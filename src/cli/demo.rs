@@ -1,6 +1,8 @@
 //! `portcullis demo`: everything on loopback with no set-up.
 
 use super::complain;
+use crate::demo::{self, DemoOptions};
+use crate::telemetry::log;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,8 +23,14 @@ pub(super) struct Arguments {
     pub(super) admin: SocketAddr,
 }
 
-/// GLUE: the demo takes these four as they are.
+/// Runs until Ctrl-C.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { data, .. } = arguments;
-    complain(format_args!("error: this build has no demo to run in `{}` yet", data.display()))
+    if let Err(error) = log::init() {
+        return complain(format_args!("error: {error}"));
+    }
+    let Arguments { data, listen_tls, listen_plain, admin } = arguments;
+    match demo::run(&DemoOptions { data, listen_tls, listen_plain, admin }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(format_args!("error: {error}")),
+    }
 }

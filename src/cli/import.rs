@@ -1,6 +1,9 @@
 //! `portcullis import`: organizations, projects, users and keys from a fixture, all or nothing.
 
-use super::{ConfigFile, complain};
+use super::{ConfigFile, complain, say};
+use crate::clock::Clock;
+use crate::store::{self, Store, StoreError, import};
+use std::sync::Arc;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,11 +16,32 @@ pub(super) struct Arguments {
     pub(super) fixture: PathBuf,
 }
 
-/// GLUE: `store` parses the fixture and imports it into the configured store.
+/// Imports the fixture into the configured store and says what that changed.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let Arguments { file, fixture } = arguments;
-    match file.load() {
-        Ok(_loaded) => complain(format_args!("error: this build cannot import `{}` yet", fixture.display())),
-        Err(code) => code,
+    let loaded = match arguments.file.load() {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let name = arguments.fixture.display().to_string();
+    let source = match std::fs::read_to_string(&arguments.fixture) {
+        Ok(source) => source,
+        Err(error) => return complain(format_args!("error: {name} can not be read: {error}")),
+    };
+    let imported = store::open(&loaded.config.store.url)
+        .map_err(|error| format!("error: {}", crate::app::chain(&error)))
+        .and_then(|store| bring_in(&store, &source, &name));
+    match imported {
+        Ok(imported) => say(format_args!("{name}: {imported}")),
+        Err(text) => complain(format_args!("{text}\nnothing was imported")),
     }
+}
+
+fn bring_in(store: &Arc<dyn Store>, source: &str, name: &str) -> Result<import::Imported, String> {
+    let fixture = import::parse(source, name).map_err(|problems| problems.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("error: the system refuses timers: {error}"))?;
+    runtime.block_on(store.import(&fixture, Clock::new().now().unix_ms)).map_err(|error| match &error {
+        StoreError::Conflicts(conflicts) => import::problems(source, name, conflicts).to_string(),
+        _ => format!("error: {}", crate::app::chain(&error)),
+    })
 }

@@ -1,6 +1,8 @@
 //! `portcullis serve`: the gateway.
 
 use super::{ConfigFile, complain};
+use crate::app::Gateway;
+use crate::telemetry::log;
 use std::process::ExitCode;
 
 #[derive(clap::Args, Debug)]
@@ -9,10 +11,24 @@ pub(super) struct Arguments {
     pub(super) file: ConfigFile,
 }
 
-/// GLUE: `app` runs `loaded.config`, and watches `loaded.files` with `config::watch`.
+/// Runs until SIGINT or SIGTERM.
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    match arguments.file.load() {
-        Ok(_loaded) => complain("error: this build has no gateway to start yet"),
-        Err(code) => code,
+    if let Err(error) = log::init() {
+        return complain(format_args!("error: {error}"));
+    }
+    let loaded = match arguments.file.load() {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let gateway = match Gateway::start(loaded, Some(arguments.file.path())) {
+        Ok(gateway) => gateway,
+        Err(error) => return complain(format_args!("error: {error}")),
+    };
+    for address in gateway.addresses() {
+        tracing::info!(%address, "listening");
+    }
+    match gateway.until_stopped() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(format_args!("error: {error}")),
     }
 }

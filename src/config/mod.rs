@@ -4,13 +4,8 @@
 
 mod check;
 pub mod compile;
-<<<<<<< HEAD
-pub mod watch;
-pub(crate) mod document;
-=======
 mod document;
 mod json_schema;
->>>>>>> 907983d77a7ab30196a046f4eca4a93dcdc0436a
 mod load;
 mod mask;
 mod problem;

@@ -184,6 +184,7 @@ fn service(
     service_fn(move |request: Request<Incoming>| {
         let active = watch.begin(connections.now_ns.clone());
         let answer = pipeline::handle(worker.clone(), peer.clone(), request);
+        eprintln!("handle future {}", std::mem::size_of_val(&answer));
         async move { Ok(answer.await.map(|body| Watched { body, _active: active })) }
     })
 }
