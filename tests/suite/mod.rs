@@ -1,0 +1,21 @@
+//! One file per subject; a test is named after the line of the contract it holds.
+
+mod agreement;
+mod architecture;
+mod bodies;
+mod canary;
+mod credentials;
+mod errors;
+mod forwarding;
+mod identity;
+mod limits;
+mod listening;
+mod login;
+mod ocore;
+mod paths;
+mod projects;
+mod reload;
+mod tenant;
+mod upstreams;
+mod usage;
+mod validation;
