@@ -200,7 +200,7 @@ fn c14_the_other_systems_key_is_401_in_this_surfaces_envelope() {
 fn c14_the_other_systems_jwt_is_401() {
     let w = world();
     let ocriva = w.token(&w.org_key());
-    let person = jwt::access(crate::support::world::DEVELOPER);
+    let person = w.access(crate::support::world::DEVELOPER);
     w.refused_ocore(&get("/api/servers").bearer(&ocriva), 401);
     w.refused(&get(TEMPLATES).bearer(&person), 401, None);
 }

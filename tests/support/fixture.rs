@@ -23,6 +23,11 @@ pub(crate) fn ocore_key() -> String {
     format!("ocore_k_{}", random_hex(64))
 }
 
+/// The e-mail address of a person of a fixture.
+pub(crate) fn email(name: &str) -> String {
+    format!("{name}@example.com")
+}
+
 /// A fixture under construction.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fixture {
@@ -68,11 +73,10 @@ impl Organization {
         self.projects.push(project);
     }
 
-    /// Adds a person; `id` is what the `sub` of their access token says.
-    pub(crate) fn member(&mut self, id: &str, role: &str) {
+    /// Adds a person.
+    pub(crate) fn member(&mut self, name: &str, role: &str) {
         self.members.push(json!({
-            "id": id, "email": format!("{id}@example.com"), "name": id,
-            "password": "a-long-passw0rd", "role": role,
+            "email": email(name), "name": name, "password": "a-long-passw0rd", "role": role,
         }));
     }
 

@@ -1,6 +1,6 @@
 //! The gateway most tests share: usual settings, one backend, two organizations, and keys to take from.
 
-use super::fixture::{Fixture, Organization, ocore_key, ocriva_key};
+use super::fixture::{Fixture, Organization, email, ocore_key, ocriva_key};
 use super::gateway::Gateway;
 use super::reply::Reply;
 use super::request::Request;
@@ -98,6 +98,11 @@ fn stock() -> (Fixture, HashMap<String, Vec<String>>) {
             put(grant, &key);
         }
     }
+    for _ in 0..4 {
+        let key = ocore_key();
+        ours.token(&key, json!({ "permissions": ["manage:servers"], "createdBy": email(VIEWER) }));
+        put("made by a viewer", &key);
+    }
     ours.member(DEVELOPER, "developer");
     ours.member(VIEWER, "viewer");
     ours.member(BOTH, "owner");
@@ -154,6 +159,11 @@ impl World {
         details
     }
 
+    /// An access token of this person.
+    pub(crate) fn access(&self, name: &str) -> String {
+        super::jwt::access(&user_id(&self.gateway.db_path(), name))
+    }
+
     /// Logs in with a key and gives the answer's JSON.
     #[track_caller]
     pub(crate) fn login(&self, key: &str) -> Value {
@@ -168,13 +178,23 @@ impl World {
     }
 }
 
-/// `usageCount` and whether `lastUsedAt` is set, of the key with this value.
-pub(crate) fn usage(database: &Path, key: &str) -> (u64, bool) {
+/// The id of the person with this name of a fixture: the `sub` of their access tokens.
+fn user_id(database: &Path, name: &str) -> String {
+    let find = "SELECT id FROM users WHERE email = ?1";
+    read_only(database).query_row(find, [email(name)], |row| row.get(0)).expect("the person's row")
+}
+
+fn read_only(database: &Path) -> rusqlite::Connection {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let store = rusqlite::Connection::open_with_flags(database, flags).expect("open the database");
     store.busy_timeout(std::time::Duration::from_secs(5)).expect("a time-out");
-    let digest = portcullis::token::Digest::of(key);
     store
+}
+
+/// `usageCount` and whether `lastUsedAt` is set, of the key with this value.
+pub(crate) fn usage(database: &Path, key: &str) -> (u64, bool) {
+    let digest = portcullis::token::Digest::of(key);
+    read_only(database)
         .query_row(
             "SELECT usage_count, last_used_ms IS NOT NULL FROM tokens WHERE digest = ?1",
             [&digest.0[..]],
