@@ -47,7 +47,8 @@ fn c46_a_compressed_answer_stays_compressed() {
     let body = b"\x1f\x8b\x08not really".to_vec();
     let headers = vec![("content-encoding", "gzip".to_owned()), ("vary", "accept-encoding".to_owned())];
     let reply = answering("gzip", Answer { headers, body: body.clone(), ..Answer::default() });
-    assert_eq!((reply.header("content-encoding"), reply.body), (Some("gzip"), body));
+    assert_eq!(reply.header("content-encoding"), Some("gzip"));
+    assert_eq!(reply.body, body);
 }
 
 #[test]

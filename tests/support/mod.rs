@@ -15,7 +15,6 @@ pub(crate) mod upstream;
 pub(crate) mod wait;
 pub(crate) mod world;
 
-pub(crate) use client::Connection;
 pub(crate) use envelope::{assert_ocore, assert_ocriva};
 pub(crate) use reply::Reply;
 pub(crate) use request::{Request, delete, get, method, patch, post, put};
