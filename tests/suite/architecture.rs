@@ -5,8 +5,19 @@ use std::path::{Path, PathBuf};
 
 /// Top first. `main` is the program and may use what `cli` may.
 const ORDER: [&str; 13] = [
-    "cli", "app", "listen", "pipeline", "control", "dialect", "store", "upstream", "telemetry", "config", "limiter",
-    "token", "clock",
+    "cli",
+    "app",
+    "listen",
+    "pipeline",
+    "control",
+    "dialect",
+    "store",
+    "upstream",
+    "telemetry",
+    "config",
+    "limiter",
+    "token",
+    "clock",
 ];
 
 /// Libraries that must be exchangeable: a word, and whether a file may use it.
@@ -172,7 +183,10 @@ fn a_planted_breach_is_found() {
 #[test]
 fn what_is_right_is_left_alone() {
     let right = [
-        ("pipeline/mod.rs", "//! x\nuse crate::{config, store::cache, token};\n// crate::control is not named\n"),
+        (
+            "pipeline/mod.rs",
+            "//! x\nuse crate::{config, store::cache, token};\n// crate::control is not named\n",
+        ),
         ("cli/mod.rs", "//! x\nuse crate::app;\nuse crate::control::x;"),
         ("store/sqlite/mod.rs", "//! x\nuse rusqlite::Connection;\nuse super::super::Store;"),
         ("listen/tls.rs", "//! x\nuse rustls::ServerConfig;"),
@@ -180,7 +194,10 @@ fn what_is_right_is_left_alone() {
         ("config/yaml.rs", "//! x\nuse granit_parser::Parser;"),
         ("telemetry/metrics/mod.rs", "//! x\nuse prometheus_client::registry;"),
         ("telemetry/log.rs", "//! x\nconst QUIET: &str = \"rustls=warn\"; // rustls talks much\n"),
-        ("token/id.rs", "//! x\nuse crate::clock::Moment;\n#[cfg(test)]\nmod tests {\n    use crate::store::X;\n}"),
+        (
+            "token/id.rs",
+            "//! x\nuse crate::clock::Moment;\n#[cfg(test)]\nmod tests {\n    use crate::store::X;\n}",
+        ),
         ("lib.rs", "//! x\npub mod app;"),
     ];
     for (file, text) in right {

@@ -59,7 +59,17 @@ fn c06_json_bytes_are_not_rewritten() {
 fn c06_json_that_is_not_json_is_400() {
     let w = world();
     let key = w.org_key();
-    let bad = ["", "{", "[]", "\"projectId\"", "{\"projectId\":\"a\"", "{'projectId':'a'}", "{} {}", "NaN", "{\"a\":01}"];
+    let bad = [
+        "",
+        "{",
+        "[]",
+        "\"projectId\"",
+        "{\"projectId\":\"a\"",
+        "{'projectId':'a'}",
+        "{} {}",
+        "NaN",
+        "{\"a\":01}",
+    ];
     for body in bad {
         w.refused(&post(TEMPLATES).body("application/json", body).key(&key), 400, None);
     }
@@ -127,7 +137,8 @@ fn c11_compressed_bodies_are_415_where_the_body_is_read() {
     let body = json!({ "projectId": P1 });
     w.arrives(&post(TEMPLATES).json(&body).header("Content-Encoding", "identity").key(&key));
     // Elsewhere it is the upstream's business.
-    let request = post("/v1/openapi/other").header("Content-Encoding", "gzip").raw_body("\x1f\u{8b}").key(&key);
+    let request =
+        post("/v1/openapi/other").header("Content-Encoding", "gzip").raw_body("\x1f\u{8b}").key(&key);
     w.arrives(&request);
 }
 
@@ -137,7 +148,12 @@ fn c12_only_utf8_json_where_the_body_is_read() {
     let key = w.org_key();
     let body = json!({ "projectId": P1 }).to_string();
     let send = |kind: &str, body: &[u8]| post(TEMPLATES).body(kind, body).key(&key);
-    for kind in ["application/json", "application/json; charset=utf-8", "application/vnd.api+json", "Application/JSON"] {
+    for kind in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "application/vnd.api+json",
+        "Application/JSON",
+    ] {
         w.arrives(&send(kind, body.as_bytes()));
     }
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "text/json5", ""] {
@@ -190,7 +206,8 @@ fn c45_chunked_bodies_are_counted() {
 fn c45_no_100_before_a_413() {
     let w = world();
     let mut connection = w.gateway.connect();
-    let request = post("/v1/openapi/other").header("Content-Length", "99999999").header("Expect", "100-continue");
+    let request =
+        post("/v1/openapi/other").header("Content-Length", "99999999").header("Expect", "100-continue");
     let reply = connection.send(&request.key(&w.org_key()).unframed());
     assert_ocriva(&reply, 413, None);
     assert_eq!(reply.interim, Vec::<u16>::new());

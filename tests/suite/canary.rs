@@ -123,7 +123,11 @@ fn misplaced(key: &str, other: &str) -> Vec<Request> {
     list.push(put(login).body("text/plain", key));
     list.push(post("/v1/openapi/templates").json(&json!({ "projectId": key })).key(other));
     list.push(post("/v1/openapi/templates").body("application/json", key).key(other));
-    list.push(post("/v1/openapi/batch/upload").body(&format!("multipart/form-data; boundary={key}"), key).key(other));
+    list.push(
+        post("/v1/openapi/batch/upload")
+            .body(&format!("multipart/form-data; boundary={key}"), key)
+            .key(other),
+    );
     list.push(method(key, "/v1/openapi/templates").key(other));
     list
 }
@@ -160,9 +164,14 @@ fn search_folder(folder: &Path, key: &str) -> usize {
 
 fn hunt(key: &str, gateway: &Gateway, upstream: &Upstream, other: &str) {
     for (request, reply) in drive(gateway, as_credential(key)) {
-        assert_absent(&format!("the answer to {} {}", request.method, request.target), &answer_bytes(&reply), key);
+        assert_absent(
+            &format!("the answer to {} {}", request.method, request.target),
+            &answer_bytes(&reply),
+            key,
+        );
         for record in upstream.seen(&request.tag) {
-            let seen = format!("{} {:?} {:?}", record.target, record.headers, String::from_utf8_lossy(&record.body));
+            let seen =
+                format!("{} {:?} {:?}", record.target, record.headers, String::from_utf8_lossy(&record.body));
             assert_absent(&format!("what the upstream saw of {}", request.target), seen.as_bytes(), key);
         }
     }

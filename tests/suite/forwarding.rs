@@ -87,7 +87,8 @@ fn c48_a_stream_may_outlast_the_response_time_out() {
 
 #[test]
 fn a_silent_stream_ends_with_the_idle_time_out() {
-    let (gateway, backend, key) = play(|value| value["upstreams"]["main"]["timeouts"] = json!({ "idle": "500ms" }));
+    let (gateway, backend, key) =
+        play(|value| value["upstreams"]["main"]["timeouts"] = json!({ "idle": "500ms" }));
     let mut client = gateway.connect();
     client.write(&get(TARGET).key(&key).bytes("gateway.test"));
     let mut peer = backend.accept();
@@ -155,8 +156,11 @@ fn expect_100_continue_is_answered_when_the_body_is_wanted() {
 #[test]
 fn expect_100_continue_gets_the_refusal_without_a_100() {
     let (gateway, _backend, _) = play(|_| {});
-    let request =
-        post(TARGET).key("ocr_unknown").header("Expect", "100-continue").header("Content-Length", "4").unframed();
+    let request = post(TARGET)
+        .key("ocr_unknown")
+        .header("Expect", "100-continue")
+        .header("Content-Length", "4")
+        .unframed();
     let reply = gateway.send(&request);
     assert_ocriva(&reply, 401, None);
     assert_eq!(reply.interim, Vec::<u16>::new());
@@ -221,7 +225,8 @@ fn a_connection_that_cannot_be_made_times_out_as_504_or_502() {
 #[test]
 fn upstream_connections_are_kept_and_reused() {
     let upstream = Upstream::http();
-    let (gateway, key) = in_front_of(&Settings::usual(&upstream.url()).with(|value| value["workers"] = json!(1)));
+    let (gateway, key) =
+        in_front_of(&Settings::usual(&upstream.url()).with(|value| value["workers"] = json!(1)));
     for _ in 0..20 {
         gateway.send(&get(TARGET).key(&key)).expect(200);
     }
@@ -262,7 +267,8 @@ fn an_h2c_upstream_sees_http2() {
     let upstream = Upstream::h2c();
     upstream.script("trailers", Answer { trailers: vec![("x-digest", "123")], ..Answer::default() });
     let (gateway, key) = in_front_of(&Settings::usual(&upstream.url()));
-    let request = post(TARGET).key(&key).body("text/plain", "hello").header("TE", "trailers").script("trailers");
+    let request =
+        post(TARGET).key(&key).body("text/plain", "hello").header("TE", "trailers").script("trailers");
     let reply = gateway.send(&request).expect(200);
     let record = upstream.one(&reply.tag);
     assert!(record.http2 && record.body == b"hello");

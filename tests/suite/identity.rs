@@ -32,7 +32,10 @@ fn a6_the_clients_credential_never_arrives() {
     for request in requests {
         let (_, record) = w.arrives(&request);
         for (name, value) in &record.headers {
-            assert!(!value.contains(&key) && !value.contains(&token), "{name} carries the credential: {request:?}");
+            assert!(
+                !value.contains(&key) && !value.contains(&token),
+                "{name} carries the credential: {request:?}"
+            );
         }
         assert_eq!((record.header("x-api-key"), record.header("cookie")), (None, None));
     }

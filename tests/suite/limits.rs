@@ -134,7 +134,10 @@ fn a41_every_answer_to_an_identified_key_has_the_headers() {
         assert!(reply.number("x-ratelimit-remaining") < 60);
         let reset = reply.number("x-ratelimit-reset");
         assert!(reset.abs_diff(wait::now().unix_s()) <= 61, "Unix seconds: {reset}");
-        assert!(reply.header("ratelimit").is_some() && reply.header("ratelimit-policy").is_some(), "{reply:?}");
+        assert!(
+            reply.header("ratelimit").is_some() && reply.header("ratelimit-policy").is_some(),
+            "{reply:?}"
+        );
     }
 }
 

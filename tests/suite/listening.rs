@@ -220,7 +220,12 @@ fn c16_a_malformed_head_is_400_in_the_paths_envelope() {
 
 #[test]
 fn c16_what_is_no_request_is_400_in_some_envelope() {
-    for head in ["HELLO\r\n\r\n", "GET  /v1/x  HTTP/1.1\r\n\r\n", "GET /v1/x HTTP/9.9\r\nHost: a\r\n\r\n", "\u{1}\u{2}\r\n\r\n"] {
+    for head in [
+        "HELLO\r\n\r\n",
+        "GET  /v1/x  HTTP/1.1\r\n\r\n",
+        "GET /v1/x HTTP/9.9\r\nHost: a\r\n\r\n",
+        "\u{1}\u{2}\r\n\r\n",
+    ] {
         let reply = raw(head).unwrap_or_else(|e| panic!("{head:?}: {e}"));
         assert!(reply.status == 400 || reply.status == 505, "{head:?}: {reply:?}");
         assert!(reply.json().is_object());
@@ -244,7 +249,8 @@ fn http_1_0_is_answered_and_closed() {
 
 #[test]
 fn a_slow_head_ends_the_connection() {
-    let (gateway, _upstream, _) = plain_gateway(|value| value["listeners"][0]["header_timeout"] = json!("500ms"));
+    let (gateway, _upstream, _) =
+        plain_gateway(|value| value["listeners"][0]["header_timeout"] = json!("500ms"));
     for begun in ["", "GET /v1/openapi/templ", "GET /v1/openapi/templates HTTP/1.1\r\nHost: a\r\nX-"] {
         let mut connection = gateway.connect();
         connection.write(begun.as_bytes());
@@ -258,7 +264,8 @@ fn a_slow_head_ends_the_connection() {
 
 #[test]
 fn an_idle_connection_ends_in_time() {
-    let (gateway, _upstream, key) = plain_gateway(|value| value["listeners"][0]["idle_timeout"] = json!("500ms"));
+    let (gateway, _upstream, key) =
+        plain_gateway(|value| value["listeners"][0]["idle_timeout"] = json!("500ms"));
     let mut connection = gateway.connect();
     assert_eq!(connection.send(&get(TARGET).key(&key)).status, 200);
     assert!(connection.closes_within(8 * SECOND));
@@ -297,11 +304,21 @@ fn only_trusted_proxies_may_name_the_client() {
     });
     let gateway = Gateway::start(&settings, &Fixture::default().with(org));
     let ask = |forwarded: &str| get(TARGET).key(&key).header("X-Forwarded-For", forwarded);
-    for good in ["203.0.113.7", "198.51.100.1, 203.0.113.7", "rubbish, 203.0.113.7, 10.1.2.3", "2001:db8::7", "::ffff:203.0.113.7"] {
+    for good in [
+        "203.0.113.7",
+        "198.51.100.1, 203.0.113.7",
+        "rubbish, 203.0.113.7, 10.1.2.3",
+        "2001:db8::7",
+        "::ffff:203.0.113.7",
+    ] {
         let reply = gateway.send(&ask(good));
         assert_eq!(reply.status, 200, "{good}: {}", reply.text());
         let record = upstream.one(&reply.tag);
-        assert!(record.header("x-forwarded-for").is_some_and(|list| list.contains(good.rsplit(", ").next().expect("one"))));
+        assert!(
+            record
+                .header("x-forwarded-for")
+                .is_some_and(|list| list.contains(good.rsplit(", ").next().expect("one")))
+        );
     }
     // The rightmost address that no trusted proxy has is the client, whatever stands to the left of it.
     for bad in ["203.0.113.7, 198.51.100.1", "203.0.113.7, 198.51.100.1, 10.1.2.3", "rubbish", ""] {
@@ -309,7 +326,10 @@ fn only_trusted_proxies_may_name_the_client() {
     }
     let untrusted = gateway.send_from([127, 0, 0, 44], &ask("203.0.113.7"));
     assert_ocriva(&untrusted, 403, None);
-    let two = get(TARGET).key(&key).header("X-Forwarded-For", "203.0.113.7").header("X-Forwarded-For", "198.51.100.1");
+    let two = get(TARGET)
+        .key(&key)
+        .header("X-Forwarded-For", "203.0.113.7")
+        .header("X-Forwarded-For", "198.51.100.1");
     assert_ocriva(&gateway.send(&two), 403, None);
 }
 
@@ -333,7 +353,8 @@ fn metrics_count_what_happened_and_name_nobody() {
     }
     gateway.send(&get(TARGET).key("ocr_unknown")).expect(401);
     gateway.send(&get(TARGET)).expect(401);
-    let passed = [("api", "open-api"), ("route", "/v1/openapi/templates"), ("method", "GET"), ("status", "200")];
+    let passed =
+        [("api", "open-api"), ("route", "/v1/openapi/templates"), ("method", "GET"), ("status", "200")];
     wait::until("three requests are counted", || gateway.metric("portcullis_requests_total", &passed) == 3.0);
     for (outcome, count) in [("accepted", 3.0), ("unknown", 1.0), ("missing", 1.0)] {
         assert_eq!(gateway.metric("portcullis_auth_total", &[("outcome", outcome)]), count, "{outcome}");
@@ -347,13 +368,17 @@ fn metrics_count_what_happened_and_name_nobody() {
 
 #[test]
 fn c60_a_short_or_missing_jwt_secret_refuses_to_start() {
-    for secret in [json!("short"), json!("x".repeat(31)), json!("${NO_SUCH_VARIABLE_HERE}"), json!(""), Value::Null] {
-        let settings = Settings::usual("http://127.0.0.1:1").with(|value| value["jwt"]["secret"] = secret.clone());
+    for secret in
+        [json!("short"), json!("x".repeat(31)), json!("${NO_SUCH_VARIABLE_HERE}"), json!(""), Value::Null]
+    {
+        let settings =
+            Settings::usual("http://127.0.0.1:1").with(|value| value["jwt"]["secret"] = secret.clone());
         let gateway = Gateway::prepare(&settings);
         for command in ["check", "serve"] {
             let output = gateway.run(command, &[]);
             assert_eq!(output.status.code(), Some(1), "{command} took {secret}");
-            let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned()
+                + &String::from_utf8_lossy(&output.stdout);
             assert!(said.contains("secret"), "{said}");
             assert!(!said.contains(&"x".repeat(31)), "the secret itself is not printed");
         }

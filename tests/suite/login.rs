@@ -23,7 +23,10 @@ fn a3_login_members_are_these_and_never_the_key() {
     let w = world();
     let key = w.key("free-form");
     let answer = w.send(&login(&json!({ "token": key }))).expect(200);
-    assert!(!answer.text().contains(&key) && !answer.text().contains(&portcullis::token::Digest::of(&key).to_hex()));
+    assert!(
+        !answer.text().contains(&key)
+            && !answer.text().contains(&portcullis::token::Digest::of(&key).to_hex())
+    );
     let info = answer.json()["tokenInfo"].clone();
     let mut names: Vec<_> = info.as_object().expect("an object").keys().cloned().collect();
     names.sort();
@@ -103,8 +106,14 @@ fn a3_login_400_for_a_body_that_is_not_it() {
 fn a3_login_401_for_keys_that_do_not_hold() {
     let w = world();
     let jwt = w.token(&w.org_key());
-    let bad =
-        [w.key("inactive"), w.key("expired"), w.key("view:servers"), jwt, "ocr_unknown".into(), "plain".into()];
+    let bad = [
+        w.key("inactive"),
+        w.key("expired"),
+        w.key("view:servers"),
+        jwt,
+        "ocr_unknown".into(),
+        "plain".into(),
+    ];
     for token in bad {
         w.refused(&login(&json!({ "token": token })), 401, None);
     }

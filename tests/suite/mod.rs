@@ -1,6 +1,7 @@
 //! One file per subject; a test is named after the line of the contract it holds.
 
 mod agreement;
+mod agreement_bodies;
 mod architecture;
 mod bodies;
 mod canary;
@@ -14,6 +15,7 @@ mod login;
 mod ocore;
 mod paths;
 mod projects;
+mod readings;
 mod reload;
 mod tenant;
 mod upstreams;

@@ -11,7 +11,10 @@ const SERVERS: &str = "/api/servers";
 fn b01_the_surface_is_json_under_api() {
     let w = world();
     let (reply, record) = w.arrives(&get("/api/servers/7?x=1").bearer(&w.key("view:servers")));
-    assert_eq!((record.target.as_str(), reply.body.as_slice()), ("/api/servers/7?x=1", &br#"{"ok":true}"#[..]));
+    assert_eq!(
+        (record.target.as_str(), reply.body.as_slice()),
+        ("/api/servers/7?x=1", &br#"{"ok":true}"#[..])
+    );
 }
 
 #[test]

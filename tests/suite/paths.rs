@@ -54,7 +54,11 @@ fn c51_a_trailing_slash_is_the_same_route_and_is_kept() {
     let (_, record) = w.arrives(&get("/v1/openapi/templates/").key(&key));
     assert_eq!(record.target, "/v1/openapi/templates/");
     // The same route, so the same rule: a project is needed.
-    w.refused(&get("/v1/openapi/batch/").key(&key), 400, Some("projectId is required for organization tokens"));
+    w.refused(
+        &get("/v1/openapi/batch/").key(&key),
+        400,
+        Some("projectId is required for organization tokens"),
+    );
     w.send(&get("/v1/openapi/projects/").key(&key)).expect(200).json();
 }
 
@@ -72,7 +76,9 @@ fn c51_another_case_is_another_path() {
 fn c51_unreserved_escapes_are_decoded_before_matching() {
     let w = world();
     let key = w.org_key();
-    for path in ["/v1/openapi/%62atch", "/v1/openapi/b%61tch", "/%76%31/openapi/batch", "/v1/%6Fpenapi/%62%61tch"] {
+    for path in
+        ["/v1/openapi/%62atch", "/v1/openapi/b%61tch", "/%76%31/openapi/batch", "/v1/%6Fpenapi/%62%61tch"]
+    {
         w.refused(&get(path).key(&key), 400, Some("projectId is required for organization tokens"));
     }
     let (_, record) = w.arrives(&get(&format!("/v1/openapi/b%61tch?projectId={P1}")).key(&key));

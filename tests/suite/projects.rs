@@ -96,7 +96,9 @@ fn a4_order_is_creation_then_id() {
         .as_array()
         .expect("an array")
         .iter()
-        .map(|p| (p["createdAt"].as_str().expect("a time").to_owned(), p["id"].as_str().expect("id").to_owned()))
+        .map(|p| {
+            (p["createdAt"].as_str().expect("a time").to_owned(), p["id"].as_str().expect("id").to_owned())
+        })
         .collect();
     let mut sorted = keys.clone();
     sorted.sort();
@@ -140,7 +142,10 @@ fn a4_another_organization_in_the_path_is_401() {
     let foreign = w.refused(&get(&of_organization(OTHER_ORG)).bearer(&key), 401, None);
     let unknown = w.refused(&get(&of_organization("no-such")).bearer(&key), 401, None);
     assert_eq!(foreign.body, unknown.body);
-    assert_eq!(ids(&w.send(&get(&of_organization(OTHER_ORG)).bearer(&w.key("foreign"))).expect(200)), [FOREIGN]);
+    assert_eq!(
+        ids(&w.send(&get(&of_organization(OTHER_ORG)).bearer(&w.key("foreign"))).expect(200)),
+        [FOREIGN]
+    );
 }
 
 #[test]

@@ -78,7 +78,10 @@ fn every_worker_swaps() {
 fn a_bad_file_changes_nothing_and_says_so() {
     let scene = Scene::start();
     let mut kept = scene.gateway.connect();
-    let bad = scene.gateway.filled(&scene.answering(299)).with(|value| value["apis"][0]["dialekt"] = json!("ocriva"));
+    let bad = scene
+        .gateway
+        .filled(&scene.answering(299))
+        .with(|value| value["apis"][0]["dialekt"] = json!("ocriva"));
     scene.gateway.configure_text(&bad.yaml());
     wait::until("the failure is counted", || scene.failures() == 1.0);
     assert_eq!(scene.last_was_good(), 0.0);
@@ -216,7 +219,9 @@ fn serve_refuses_a_bad_file_with_the_same_diagnostics() {
 
 #[test]
 fn bad_usage_exits_with_2() {
-    for arguments in [&["serve"][..], &["no-such-command"], &["check", "--no-such-flag"], &["import", "--config", "x"]] {
+    for arguments in
+        [&["serve"][..], &["no-such-command"], &["check", "--no-such-flag"], &["import", "--config", "x"]]
+    {
         let output = std::process::Command::new(crate::support::gateway::PROGRAM).args(arguments).output();
         let output = output.expect("run the program");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

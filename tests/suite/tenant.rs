@@ -13,8 +13,10 @@ fn history(query: &str) -> Request {
 }
 
 fn form(fields: &[(&str, &str)]) -> Request {
-    let mut body = String::from("--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\
-        Content-Type: application/pdf\r\n\r\n%PDF bytes\r\n");
+    let mut body = String::from(
+        "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\
+        Content-Type: application/pdf\r\n\r\n%PDF bytes\r\n",
+    );
     for (name, value) in fields {
         body.push_str(&format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
     }
@@ -61,9 +63,16 @@ fn a14_a_project_keys_project_is_inferred() {
 fn a14_the_upstream_of_a_query_route_sees_exactly_one_project_id() {
     let w = world();
     let key = w.project_key();
-    for query in ["", "?page=2", &format!("?projectId={P1}"), &format!("?projectId={P1}&projectId={P1}"), "?projectId="] {
+    for query in [
+        "",
+        "?page=2",
+        &format!("?projectId={P1}"),
+        &format!("?projectId={P1}&projectId={P1}"),
+        "?projectId=",
+    ] {
         let (_, record) = w.arrives(&history(query).key(&key));
-        let named: Vec<&str> = record.query().split('&').filter(|pair| pair.starts_with("projectId")).collect();
+        let named: Vec<&str> =
+            record.query().split('&').filter(|pair| pair.starts_with("projectId")).collect();
         assert_eq!(named, [format!("projectId={P1}")], "{query} became {}", record.target);
     }
 }
@@ -72,7 +81,8 @@ fn a14_the_upstream_of_a_query_route_sees_exactly_one_project_id() {
 fn a15_an_organization_key_without_project_where_one_is_needed() {
     let w = world();
     let key = w.org_key();
-    let requests = [history(""), history("?page=1"), post("/v1/openapi/templates").json(&json!({"a": 1})), form(&[])];
+    let requests =
+        [history(""), history("?page=1"), post("/v1/openapi/templates").json(&json!({"a": 1})), form(&[])];
     for request in requests {
         w.refused(&request.key(&key), 400, Some(NEEDED));
     }
@@ -175,7 +185,9 @@ fn a21_c10_query_and_body_that_disagree_are_400() {
     let w = world();
     let key = w.org_key();
     let both = |query: &str, body: &str| {
-        post(&format!("/v1/openapi/templates?projectId={query}")).json(&json!({ "projectId": body })).key(&key)
+        post(&format!("/v1/openapi/templates?projectId={query}"))
+            .json(&json!({ "projectId": body }))
+            .key(&key)
     };
     w.refused(&both(P1, P2), 400, None);
     w.refused(&both(P2, P1), 400, None);
@@ -214,7 +226,9 @@ fn a23_c05_a_project_is_needed_only_where_the_route_says_so() {
         let (_, record) = w.arrives(&get(target).key(&key));
         assert_eq!(record.header("x-gateway-project-id").unwrap_or_default(), "");
     }
-    for target in ["/v1/openapi/batch", "/v1/openapi/processing-history/id-7", "/v1/openapi/processing-history/stats"] {
+    for target in
+        ["/v1/openapi/batch", "/v1/openapi/processing-history/id-7", "/v1/openapi/processing-history/stats"]
+    {
         w.refused(&get(target).key(&key), 400, Some(NEEDED));
     }
 }
@@ -270,7 +284,9 @@ fn c09_names_and_values_are_decoded_before_they_are_compared() {
     let w = world();
     let (org, project) = (w.org_key(), w.project_key());
     let spelled: String = P1.bytes().map(|b| format!("%{b:02x}")).collect();
-    for query in [format!("?%70rojectId={P1}"), format!("?projectId={spelled}"), format!("?project%49d={spelled}")] {
+    for query in
+        [format!("?%70rojectId={P1}"), format!("?projectId={spelled}"), format!("?project%49d={spelled}")]
+    {
         let (_, record) = w.arrives(&history(&query).key(&org));
         assert_eq!(record.query(), format!("projectId={P1}"), "forwarded in the canonical spelling");
     }
@@ -283,7 +299,11 @@ fn c09_names_and_values_are_decoded_before_they_are_compared() {
 #[test]
 fn a_semicolon_does_not_hide_a_project() {
     let w = world();
-    for query in [format!("?a=1;projectId={FOREIGN}"), format!("?projectId={P1};projectId={FOREIGN}"), format!("?a;projectId={P1}")] {
+    for query in [
+        format!("?a=1;projectId={FOREIGN}"),
+        format!("?projectId={P1};projectId={FOREIGN}"),
+        format!("?a;projectId={P1}"),
+    ] {
         w.refused(&history(&query).key(&w.org_key()), 400, None);
         w.refused(&history(&query).key(&w.project_key()), 400, None);
     }

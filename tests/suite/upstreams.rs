@@ -118,9 +118,17 @@ fn c50_hop_by_hop_fields_of_the_request_are_dropped() {
 #[test]
 fn c50_connection_can_not_remove_the_identity() {
     let w = world();
-    let listed = "authorization, x-gateway-organization-id, x-gateway-token-id, x-request-id, x-forwarded-for, host";
+    let listed =
+        "authorization, x-gateway-organization-id, x-gateway-token-id, x-request-id, x-forwarded-for, host";
     let (_, record) = w.arrives(&get(TARGET).key(&w.org_key()).header("Connection", listed));
-    for name in ["authorization", "x-gateway-organization-id", "x-gateway-token-id", "x-request-id", "x-forwarded-for", "host"] {
+    for name in [
+        "authorization",
+        "x-gateway-organization-id",
+        "x-gateway-token-id",
+        "x-request-id",
+        "x-forwarded-for",
+        "host",
+    ] {
         assert!(record.header(name).is_some(), "{name} was removed by the client");
     }
 }

@@ -115,7 +115,8 @@ fn c28_nothing_is_lost_under_load() {
     let upstream = Upstream::http();
     let mut org = organization();
     let key = org.org_key();
-    let gateway = Gateway::start(&Settings::usual(&upstream.url()).unlimited(), &Fixture::default().with(org));
+    let gateway =
+        Gateway::start(&Settings::usual(&upstream.url()).unlimited(), &Fixture::default().with(org));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {

@@ -49,7 +49,8 @@ pub(crate) fn leaf(names: &[&str]) -> Leaf {
 impl Leaf {
     /// Writes `<stem>.pem` and `<stem>.key` into a folder, each in one step so that a watcher sees whole files.
     pub(crate) fn write(&self, folder: &Path, stem: &str) {
-        for (name, text) in [(format!("{stem}.key"), &self.key_pem), (format!("{stem}.pem"), &self.cert_pem)] {
+        for (name, text) in [(format!("{stem}.key"), &self.key_pem), (format!("{stem}.pem"), &self.cert_pem)]
+        {
             let draft = folder.join(format!("{name}.new"));
             std::fs::write(&draft, text).expect("write a certificate file");
             std::fs::rename(&draft, folder.join(&name)).expect("put a certificate file in place");
@@ -82,8 +83,7 @@ pub(crate) fn trusting(
         Some(version) => builder.with_protocol_versions(&[version]),
         None => builder.with_safe_default_protocol_versions(),
     };
-    let mut config =
-        builder.expect("protocol versions").with_root_certificates(roots).with_no_client_auth();
+    let mut config = builder.expect("protocol versions").with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
     Arc::new(config)
 }

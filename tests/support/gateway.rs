@@ -112,11 +112,19 @@ impl Gateway {
         self.path("portcullis.db")
     }
 
-    /// Runs a subcommand that takes `--config`, to its end.
+    /// Runs a subcommand that takes `--config`, to its end, which must come within half a minute.
     pub(crate) fn run(&self, subcommand: &str, more: &[&str]) -> Output {
         let mut command = Command::new(PROGRAM);
         command.arg(subcommand).arg("--config").arg(self.config()).args(more).current_dir(self.folder());
-        command.stdin(Stdio::null()).output().expect("run the program")
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("run the program");
+        let ended = wait::poll(Duration::from_secs(30), || child.try_wait().expect("wait"));
+        if ended.is_none() {
+            child.kill().expect("kill");
+        }
+        let output = child.wait_with_output().expect("its output");
+        assert!(ended.is_some(), "{subcommand} does not end: {}", String::from_utf8_lossy(&output.stderr));
+        output
     }
 
     /// Runs `import` with this fixture.

@@ -66,7 +66,9 @@ impl H2 {
             let under_way: Vec<_> = requests
                 .iter()
                 .map(|r| (r.tag.clone(), sender.send_request(translate(r, base))))
-                .map(|(tag, answer)| tokio::spawn(async move { read(answer.await.expect("an answer"), tag).await }))
+                .map(|(tag, answer)| {
+                    tokio::spawn(async move { read(answer.await.expect("an answer"), tag).await })
+                })
                 .collect();
             let mut replies = Vec::new();
             for reply in under_way {

@@ -38,7 +38,10 @@ fn special() -> Vec<(&'static str, Value)> {
         ("host bits", json!({ "ipWhitelist": ["127.3.2.1/8", "2001:db8::1/32"] })),
         ("all of IPv4", json!({ "ipWhitelist": ["0.0.0.0/0"] })),
         ("empty whitelist", json!({ "ipWhitelist": [] })),
-        ("free-form", json!({ "permissions": ["banana", "two words", "อ่าน"], "scopes": ["อ่าน ได้", "Z", "a"] })),
+        (
+            "free-form",
+            json!({ "permissions": ["banana", "two words", "อ่าน"], "scopes": ["อ่าน ได้", "Z", "a"] }),
+        ),
         ("inactive project", json!({ "type": "project", "projectId": P_INACTIVE })),
         ("second project", json!({ "type": "project", "projectId": P2 })),
     ]
