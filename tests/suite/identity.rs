@@ -156,6 +156,22 @@ fn the_trace_goes_on() {
 }
 
 #[test]
+fn the_signing_key_survives_a_restart() {
+    let upstream = crate::support::upstream::Upstream::http();
+    let mut org = crate::support::world::organization();
+    let key = org.org_key();
+    let settings = crate::support::settings::Settings::usual(&upstream.url());
+    let fixture = crate::support::fixture::Fixture::default().with(org);
+    let mut gateway = crate::support::gateway::Gateway::start(&settings, &fixture);
+    let reply = gateway.send(&get(TEMPLATES).key(&key)).expect(200);
+    gateway.restart();
+    let jwks = gateway.send(&get("/.well-known/jwks.json")).expect(200).json();
+    let record = upstream.one(&reply.tag);
+    let token = record.header("authorization").and_then(|v| v.strip_prefix("Bearer ")).expect("a token");
+    jwt::verify_identity(token, &jwks);
+}
+
+#[test]
 fn the_published_keys_are_public_and_need_no_login() {
     let w = world();
     let reply = w.send(&get("/.well-known/jwks.json")).expect(200);

@@ -250,7 +250,7 @@ fn http_1_0_is_answered_and_closed() {
 #[test]
 fn a_slow_head_ends_the_connection() {
     let (gateway, _upstream, _) =
-        plain_gateway(|value| value["listeners"][0]["header_timeout"] = json!("500ms"));
+        plain_gateway(|value| value["listeners"][0]["limits"] = json!({ "header_timeout": "500ms" }));
     for begun in ["", "GET /v1/openapi/templ", "GET /v1/openapi/templates HTTP/1.1\r\nHost: a\r\nX-"] {
         let mut connection = gateway.connect();
         connection.write(begun.as_bytes());
@@ -265,7 +265,7 @@ fn a_slow_head_ends_the_connection() {
 #[test]
 fn an_idle_connection_ends_in_time() {
     let (gateway, _upstream, key) =
-        plain_gateway(|value| value["listeners"][0]["idle_timeout"] = json!("500ms"));
+        plain_gateway(|value| value["listeners"][0]["limits"] = json!({ "idle_timeout": "500ms" }));
     let mut connection = gateway.connect();
     assert_eq!(connection.send(&get(TARGET).key(&key)).status, 200);
     assert!(connection.closes_within(8 * SECOND));

@@ -8,6 +8,7 @@ mod canary;
 mod credentials;
 mod errors;
 mod forwarding;
+mod harness;
 mod identity;
 mod limits;
 mod listening;

@@ -91,14 +91,6 @@ impl Peer {
         }
     }
 
-    /// Whether nothing at all comes within `limit`.
-    pub(crate) fn silent_for(&mut self, limit: Duration) -> bool {
-        self.stream.set_read_timeout(Some(limit)).expect("a read time-out");
-        let quiet = self.ahead.is_empty() && self.fill().is_err();
-        self.stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a read time-out");
-        quiet
-    }
-
     fn fill(&mut self) -> io::Result<usize> {
         let mut piece = [0; 65536];
         let read = self.stream.read(&mut piece)?;

@@ -166,16 +166,6 @@ impl Connection {
         }
     }
 
-    /// Sets the longest wait for bytes.
-    pub(crate) fn patience(&self, limit: Duration) {
-        self.socket.set_read_timeout(Some(limit)).expect("a read time-out");
-    }
-
-    /// Tells the peer that no more comes; answers can still be read.
-    pub(crate) fn finish(&self) {
-        self.socket.shutdown(std::net::Shutdown::Write).expect("shut down writing");
-    }
-
     /// Bytes read and not used: anything after the last answer.
     pub(crate) fn leftover(&self) -> &[u8] {
         &self.ahead

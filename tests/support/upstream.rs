@@ -29,8 +29,6 @@ pub(crate) struct Record {
     pub(crate) trailers: Vec<(String, String)>,
     /// Whether the body came to its proper end.
     pub(crate) complete: bool,
-    /// Which connection it came on, counted from 0.
-    pub(crate) connection: usize,
 }
 
 impl Record {
@@ -187,29 +185,29 @@ async fn accept(listener: std::net::TcpListener, speech: Speech, shared: Arc<Sha
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
     while let Ok((socket, _)) = listener.accept().await {
         let _ = socket.set_nodelay(true);
-        let number = shared.connections.fetch_add(1, Ordering::SeqCst);
-        tokio::spawn(connection(socket, speech.clone(), Arc::clone(&shared), number));
+        shared.connections.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(connection(socket, speech.clone(), Arc::clone(&shared)));
     }
 }
 
-async fn connection(socket: tokio::net::TcpStream, speech: Speech, shared: Arc<Shared>, number: usize) {
+async fn connection(socket: tokio::net::TcpStream, speech: Speech, shared: Arc<Shared>) {
     match speech {
-        Speech::Http1 => serve(socket, false, shared, number).await,
-        Speech::H2c => serve(socket, true, shared, number).await,
+        Speech::Http1 => serve(socket, false, shared).await,
+        Speech::H2c => serve(socket, true, shared).await,
         Speech::Tls(config) => {
             if let Ok(stream) = tokio_rustls::TlsAcceptor::from(config).accept(socket).await {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                serve(stream, http2, shared, number).await;
+                serve(stream, http2, shared).await;
             }
         }
     }
 }
 
-async fn serve<S>(stream: S, http2: bool, shared: Arc<Shared>, number: usize)
+async fn serve<S>(stream: S, http2: bool, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| answer(Arc::clone(&shared), request, http2, number));
+    let service = service_fn(move |request| answer(Arc::clone(&shared), request, http2));
     let io = TokioIo::new(stream);
     // A connection that breaks is what some tests are about.
     let _ = if http2 {
@@ -223,7 +221,6 @@ async fn answer(
     shared: Arc<Shared>,
     request: http::Request<Incoming>,
     http2: bool,
-    connection: usize,
 ) -> io::Result<http::Response<Body>> {
     let (parts, mut body) = request.into_parts();
     let script = parts.headers.get("x-script").and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -235,7 +232,6 @@ async fn answer(
             target: parts.uri.path_and_query().map_or(String::new(), ToString::to_string),
             http2,
             headers: texts(&parts.headers),
-            connection,
             ..Record::default()
         });
         records.len() - 1
