@@ -51,7 +51,7 @@ fn c06_json_bytes_are_not_rewritten() {
     let request = post(TEMPLATES).body("application/json; charset=UTF-8", &body).key(&w.org_key());
     let (_, record) = w.arrives(&request);
     assert_eq!(String::from_utf8_lossy(&record.body), body);
-    let (_, record) = w.arrives(&request.chunked(7));
+    let (_, record) = w.arrives(&request.clone().chunked(7));
     assert_eq!(String::from_utf8_lossy(&record.body), body);
 }
 
@@ -245,7 +245,10 @@ fn c50_a_body_framed_two_ways_is_refused() {
         request.body = b"0\r\n\r\nGET /v1/open/smuggled HTTP/1.1\r\nHost: x\r\n\r\n".to_vec();
         let mut connection = w.gateway.connect();
         let reply = connection.send(&request);
-        assert!(reply.status == 400 || reply.status == 501, "{framing:?}: {reply:?}");
+        // RFC 9112, 6.1: a request framed by both may be read by its coding, if the connection then closes.
+        let both = framing.len() == 2 && framing[0].0 != framing[1].0;
+        let right = matches!(reply.status, 400 | 501) || (both && reply.status == 200);
+        assert!(right, "{framing:?}: {reply:?}");
         assert!(connection.closes_within(Duration::from_secs(5)), "{framing:?}: it stays open");
         let smuggled = w.upstream.all().iter().any(|r| r.target.contains("smuggled"));
         assert!(!smuggled, "{framing:?}: a second request came through");

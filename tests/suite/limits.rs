@@ -43,17 +43,18 @@ fn exhaust(key: &str) -> Reply {
 #[test]
 fn a38_a39_61_at_once_60_pass_and_one_gets_the_exact_429() {
     let w = world();
-    let key = w.org_key();
-    let start = wait::now();
-    let replies = at_once(&key, 61);
-    let took = wait::now().since(start);
-    let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 429).collect();
-    let passed = replies.iter().filter(|reply| reply.status == 200).count();
-    assert_eq!(passed + refused.len(), 61);
-    // A second of delay on a loaded machine earns one more permit, which would be right.
-    assert!(took < Duration::from_secs(1), "too slow to tell: {took:?}");
-    assert_eq!((passed, refused.len()), (60, 1));
-    assert_exact_429(refused[0]);
+    for _ in 0..10 {
+        let start = wait::now();
+        let replies = at_once(&w.org_key(), 61);
+        if wait::now().since(start) >= Duration::from_secs(1) {
+            // On a loaded machine a second may pass, which rightly earns one more permit.
+            continue;
+        }
+        let (passed, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
+        assert_eq!((passed.len(), refused.len()), (60, 1));
+        return assert_exact_429(refused[0]);
+    }
+    panic!("61 requests never came within one second");
 }
 
 fn assert_exact_429(reply: &Reply) {
@@ -98,10 +99,12 @@ fn a40_refusals_do_not_extend_the_wait() {
     let key = w.org_key();
     let refused = exhaust(&key);
     let end = wait::now().after(Duration::from_secs(refused.number("retry-after")));
-    while wait::now().mono_ns < end.mono_ns {
-        w.send(&get(TEMPLATES).key(&key));
+    let mut passed = false;
+    while !passed && wait::now().mono_ns < end.mono_ns {
+        passed = w.send(&get(TEMPLATES).key(&key)).status == 200;
     }
-    assert_eq!(w.send(&get(TEMPLATES).key(&key)).status, 200);
+    // Either one of the impatient requests was let in, or the one at the promised time is.
+    assert!(passed || w.send(&get(TEMPLATES).key(&key)).status == 200);
 }
 
 #[test]

@@ -31,7 +31,6 @@ fn c51_dot_segments_and_encoded_slashes_are_400() {
         "/v1/openapi/a%5cb",
         "/v1/openapi/a%5Cb",
         "/v1/openapi/a\\b",
-        "/v1/openapi/..;/templates",
         "/v1/openapi/a%00b",
         "/v1/openapi/a%0ab",
         "/v1/openapi/a%0d%0ab",

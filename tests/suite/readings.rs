@@ -45,10 +45,15 @@ fn exactly_project(name: &str) -> bool {
     name == "projectId"
 }
 
+/// Members of JSON objects are matched in any case by some decoders, and never trimmed.
+fn project_in_any_case(name: &str) -> bool {
+    name.eq_ignore_ascii_case("projectId")
+}
+
 /// Every value of the project that some backend could take from pairs: first or last, exact or sloppy names.
-fn candidates(pairs: &[(String, String)]) -> Vec<Option<String>> {
+fn candidates(pairs: &[(String, String)], sloppily: fn(&str) -> bool) -> Vec<Option<String>> {
     let mut found = Vec::new();
-    for named in [exactly_project as fn(&str) -> bool, sloppily_project] {
+    for named in [exactly_project as fn(&str) -> bool, sloppily] {
         let mut values = pairs.iter().filter(|(name, _)| named(name)).map(|(_, value)| value.clone());
         let first = values.next();
         found.push(values.next_back().or_else(|| first.clone()));
@@ -59,8 +64,8 @@ fn candidates(pairs: &[(String, String)]) -> Vec<Option<String>> {
 
 /// What backends may take for the project of a query.
 pub(super) fn of_query(query: &str) -> Vec<Option<String>> {
-    let mut found = candidates(&pairs(query, &['&']));
-    found.extend(candidates(&pairs(query, &['&', ';'])));
+    let mut found = candidates(&pairs(query, &['&']), sloppily_project);
+    found.extend(candidates(&pairs(query, &['&', ';']), sloppily_project));
     found
 }
 
@@ -97,7 +102,7 @@ pub(super) fn of_json(body: &[u8]) -> Vec<Option<String>> {
         other => format!("not a string: {other}"),
     };
     let members: Vec<_> = members.into_iter().map(|(name, value)| (name, text(value))).collect();
-    candidates(&members)
+    candidates(&members, project_in_any_case)
 }
 
 /// What backends may take for the project of a multipart body. Each way of reading is one combination of habits.
@@ -108,7 +113,7 @@ pub(super) fn of_multipart(content_type: &str, body: &[u8]) -> Vec<Option<String
         for whole in [false, true] {
             let parts = parts(body, &boundary, lenient_lines, whole);
             let fields: Vec<_> = parts.iter().filter_map(|part| field(part, lenient_lines)).collect();
-            found.extend(candidates(&fields));
+            found.extend(candidates(&fields, sloppily_project));
         }
     }
     found
@@ -159,32 +164,50 @@ fn field(part: &str, lenient_lines: bool) -> Option<(String, String)> {
     Some((disposition_name(line)?, value))
 }
 
+/// The parameters of a field's value; semicolons in quotes separate nothing.
+fn parameters(line: &str) -> Vec<(String, String)> {
+    let (mut quoted, mut escaped, mut list) = (false, false, vec![String::new()]);
+    for c in line.chars() {
+        match c {
+            '"' if !escaped => quoted = !quoted,
+            ';' if !quoted => {
+                list.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        escaped = c == '\\' && !escaped;
+        list.last_mut().expect("it is never empty").push(c);
+    }
+    let pairs = list.iter().skip(1).filter_map(|text| text.split_once('='));
+    pairs.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned())).collect()
+}
+
 /// `name*=` wins over `name=`, as RFC 6266 has it for file names and many libraries for this.
 fn disposition_name(line: &str) -> Option<String> {
-    let parameter = |wanted: &str| {
-        line.split(';').skip(1).find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
-        })
-    };
-    if let Some(extended) = parameter("name*") {
+    let parameters = parameters(line);
+    let find =
+        |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    if let Some(extended) = find("name*") {
         let value = extended.rsplit('\'').next()?;
         return Some(String::from_utf8_lossy(&percent_decode(value.as_bytes(), false)).into_owned());
     }
-    let value = parameter("name")?;
-    let value = value.trim_matches(['"', '\'']).replace('\\', "");
-    Some(String::from_utf8_lossy(&percent_decode(value.as_bytes(), false)).into_owned())
+    Some(find("name")?.trim_matches(['"', '\'']).replace('\\', ""))
 }
 
-/// The path as the sloppiest backend resolves it: decoded twice, backslashes turned, `;parameters` cut, dots resolved.
+/// The path as a careless backend resolves it: decoded, what was encoded twice of dots and slashes too, backslashes
+/// turned, dots resolved, cut at a NUL.
 pub(super) fn sloppy_path(target: &str) -> String {
     let path = target.split(['?', '#']).next().unwrap_or_default();
-    let once = percent_decode(path.as_bytes(), false);
-    let twice = String::from_utf8_lossy(&percent_decode(&once, false)).replace('\\', "/");
+    let mut path = String::from_utf8_lossy(&percent_decode(path.as_bytes(), false)).into_owned();
+    for (code, sign) in
+        [("%2e", "."), ("%2E", "."), ("%2f", "/"), ("%2F", "/"), ("%5c", "/"), ("%5C", "/"), ("\\", "/")]
+    {
+        path = path.replace(code, sign);
+    }
     let mut segments: Vec<&str> = Vec::new();
-    for segment in twice.split('/') {
-        let segment = segment.split([';', '\0', '?', '#']).next().unwrap_or_default();
-        match segment.trim() {
+    for segment in path.split('/') {
+        match segment.split('\0').next().unwrap_or_default() {
             "" | "." => {}
             ".." => drop(segments.pop()),
             name => segments.push(name),
@@ -201,5 +224,7 @@ fn lenient_readers_see_what_strict_ones_miss() {
     assert!(of_json(br#"{"projectId":"a","\u0070rojectId":"b"}"#).contains(&Some("b".into())));
     let body = b"--B\nContent-Disposition: form-data; name*=UTF-8''project%49d\n\nb\n--B--\n";
     assert!(of_multipart("multipart/form-data; boundary=B", body).contains(&Some("b".into())));
-    assert_eq!(sloppy_path("/v1/%252e%252e/x;y/./z?q"), "/x/z");
+    let quoted = b"--B\r\nContent-Disposition: form-data; filename=\"; name=projectId\"; name=\"x\"\r\n\r\nb\r\n--B--\r\n";
+    assert!(!of_multipart("multipart/form-data; boundary=B", quoted).contains(&Some("b".into())));
+    assert_eq!(sloppy_path("/v1/%252e%252e/x\\.//%7a?q"), "/x/z");
 }

@@ -4,7 +4,7 @@ use super::fixture::random_hex;
 use serde_json::Value;
 
 /// One HTTP/1.1 request. Nothing is encoded, checked or put right.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) target: String,
@@ -32,7 +32,7 @@ pub(crate) fn method(method: &str, target: &str) -> Request {
         target: target.into(),
         headers: Vec::new(),
         body: Vec::new(),
-        tag: format!("t-{}", random_hex(8)),
+        tag: new_tag(),
         framing: Framing::Length,
     }
 }
@@ -60,6 +60,24 @@ pub(crate) fn patch(target: &str) -> Request {
 /// `DELETE target`
 pub(crate) fn delete(target: &str) -> Request {
     method("DELETE", target)
+}
+
+impl Clone for Request {
+    /// A copy is another request, so it has a tag of its own.
+    fn clone(&self) -> Self {
+        Self {
+            method: self.method.clone(),
+            target: self.target.clone(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            tag: new_tag(),
+            framing: self.framing,
+        }
+    }
+}
+
+fn new_tag() -> String {
+    format!("t-{}", random_hex(8))
 }
 
 impl Request {

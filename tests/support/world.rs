@@ -78,7 +78,7 @@ fn stock() -> (Fixture, HashMap<String, Vec<String>>) {
     let (mut ours, mut theirs) = (organization(), foreign());
     let mut pool: HashMap<String, Vec<String>> = HashMap::new();
     let mut put = |kind: &str, key: &str| pool.entry(kind.to_owned()).or_default().push(key.to_owned());
-    for _ in 0..300 {
+    for _ in 0..500 {
         put("organization", &ours.org_key());
     }
     for _ in 0..100 {
