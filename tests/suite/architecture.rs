@@ -20,8 +20,11 @@ const ORDER: [&str; 13] = [
     "clock",
 ];
 
-/// Libraries that must be exchangeable: a word, and whether a file may use it.
-const HOMES: [(&str, fn(&str) -> bool); 7] = [
+/// Whether a file may use a library.
+type Allowed = fn(&str) -> bool;
+
+/// Libraries that must be exchangeable: the word they are named by, and where that may be.
+const HOMES: [(&str, Allowed); 7] = [
     ("rusqlite", |file| file.starts_with("store/")),
     ("rustls", in_tls),
     ("tokio_rustls", in_tls),

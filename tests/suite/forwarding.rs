@@ -2,11 +2,10 @@
 
 use crate::support::backend::{Backend, Peer};
 use crate::support::certificate;
-use crate::support::fixture::Fixture;
 use crate::support::gateway::Gateway;
 use crate::support::settings::Settings;
 use crate::support::upstream::{Answer, Upstream};
-use crate::support::world::organization;
+use crate::support::world::with_one_key;
 use crate::support::{Request, assert_ocriva, get, post, wait};
 use serde_json::json;
 use std::time::Duration;
@@ -22,9 +21,7 @@ fn play(alter: impl FnOnce(&mut serde_json::Value)) -> (Gateway, Backend, String
 }
 
 fn in_front_of(settings: &Settings) -> (Gateway, String) {
-    let mut org = organization();
-    let key = org.org_key();
-    (Gateway::start(&settings.clone().unlimited(), &Fixture::default().with(org)), key)
+    with_one_key(&settings.clone().unlimited())
 }
 
 fn streaming_head(key: &str) -> Request {

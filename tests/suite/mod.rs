@@ -13,6 +13,7 @@ mod identity;
 mod limits;
 mod listening;
 mod login;
+mod observing;
 mod ocore;
 mod paths;
 mod projects;

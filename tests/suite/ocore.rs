@@ -149,6 +149,23 @@ fn b11_c58_roles_decide_for_people() {
 }
 
 #[test]
+fn c58_a_change_of_role_takes_effect_while_the_gateway_runs() {
+    let upstream = crate::support::upstream::Upstream::http();
+    let fixture = |role: &str| {
+        let mut org = crate::support::world::organization();
+        org.member("changing", role);
+        crate::support::fixture::Fixture::default().with(org)
+    };
+    let settings = crate::support::settings::Settings::usual(&upstream.url());
+    let gateway = crate::support::gateway::Gateway::start(&settings, &fixture("developer"));
+    let token = jwt::access(&crate::support::world::user_id(&gateway.db_path(), "changing"));
+    let create = || gateway.send(&post(SERVERS).json(&json!({})).bearer(&token)).status;
+    assert_eq!(create(), 200);
+    gateway.import(&fixture("viewer").text()).expect_success();
+    crate::support::wait::until("the same token may no more", || create() == 403);
+}
+
+#[test]
 fn b12_each_resource_wants_its_own_manage_permission() {
     let w = world();
     for resource in ["servers", "instances", "members", "roles"] {

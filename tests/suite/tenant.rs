@@ -143,7 +143,7 @@ fn a20_c08_different_values_or_brackets_are_400() {
         format!("?projectId={P1}&projectId={FOREIGN}"),
         format!("?projectId[]={P1}"),
         format!("?projectId[x]={P1}"),
-        format!("?projectId[$ne]=x"),
+        "?projectId[$ne]=x".to_owned(),
         format!("?projectId%5B%5D={P1}"),
         format!("?projectId={P1}&projectId%5b0%5d={FOREIGN}"),
         format!("?projectid={P1}"),

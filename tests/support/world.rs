@@ -49,13 +49,10 @@ fn special() -> Vec<(&'static str, Value)> {
 
 /// The shared gateway; started by the first test that asks.
 pub(crate) fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
-        let upstream = Upstream::http();
-        let (fixture, pool) = stock();
-        let gateway = Gateway::start(&Settings::usual(&upstream.url()), &fixture);
-        World { gateway, upstream, pool: Mutex::new(pool) }
-    })
+    static WORLD: OnceLock<Option<World>> = OnceLock::new();
+    // A gateway that does not start fails every test at once, not each after its own wait.
+    let world = WORLD.get_or_init(|| std::panic::catch_unwind(World::start).ok());
+    world.as_ref().expect("the shared gateway did not start: see the first test that failed")
 }
 
 /// The first organization, with its three projects and nothing else.
@@ -65,6 +62,13 @@ pub(crate) fn organization() -> Organization {
     organization.project(P2, "Receipt Scanning", None, true);
     organization.project(P_INACTIVE, "Old", Some(""), false);
     organization
+}
+
+/// A gateway of the test's own, with an organization and one key of it.
+pub(crate) fn with_one_key(settings: &Settings) -> (Gateway, String) {
+    let mut organization = organization();
+    let key = organization.org_key();
+    (Gateway::start(settings, &Fixture::default().with(organization)), key)
 }
 
 /// Another organization with one project.
@@ -114,6 +118,13 @@ fn stock() -> (Fixture, HashMap<String, Vec<String>>) {
 }
 
 impl World {
+    fn start() -> Self {
+        let upstream = Upstream::http();
+        let (fixture, pool) = stock();
+        let gateway = Gateway::start(&Settings::usual(&upstream.url()), &fixture);
+        Self { gateway, upstream, pool: Mutex::new(pool) }
+    }
+
     /// A key of this kind that no other test uses, with its whole limit.
     pub(crate) fn key(&self, kind: &str) -> String {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +193,7 @@ impl World {
 }
 
 /// The id of the person with this name of a fixture: the `sub` of their access tokens.
-fn user_id(database: &Path, name: &str) -> String {
+pub(crate) fn user_id(database: &Path, name: &str) -> String {
     let find = "SELECT id FROM users WHERE email = ?1";
     read_only(database).query_row(find, [email(name)], |row| row.get(0)).expect("the person's row")
 }
