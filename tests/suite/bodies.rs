@@ -96,6 +96,7 @@ fn c07_a_foreign_upload_never_reaches_the_upstream() {
     w.refused(&form(BATCH, &body).chunked(999).key(&w.org_key()), 401, None);
     let body = [file(100 * KIB), field("projectId", P2), end()].concat();
     w.refused(&form(BATCH, &body).key(&w.project_key()), 401, None);
+    w.arrives(&form(BATCH, &body).key(&w.org_key()));
 }
 
 #[test]

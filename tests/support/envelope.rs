@@ -43,6 +43,7 @@ pub(crate) fn code(status: u16) -> &'static str {
     }
 }
 
+#[track_caller]
 fn common(reply: &Reply, status: u16, kind: &str) -> Value {
     assert_eq!(reply.status, status, "{reply:?}\n{}", reply.text());
     let sent = reply.header("content-type").unwrap_or_default();
