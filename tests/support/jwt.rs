@@ -1,0 +1,71 @@
+//! Tokens as a client may present them, well made or not, and the check of the upstream's identity token.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+/// `jwt.secret` of every gateway of the suite.
+pub(crate) const SECRET: &str = "a-secret-of-the-test-suite-with-more-than-32-characters";
+
+/// Encodes one part of a token.
+pub(crate) fn part(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// The claims of a token, unchecked.
+pub(crate) fn claims(token: &str) -> Value {
+    decode(token.split('.').nth(1).expect("a payload"))
+}
+
+/// The header of a token, unchecked.
+pub(crate) fn header(token: &str) -> Value {
+    decode(token.split('.').next().expect("a header"))
+}
+
+fn decode(part: &str) -> Value {
+    let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url without padding");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+/// A token signed with HMAC-SHA256.
+pub(crate) fn sign(header: &Value, claims: &Value, secret: &str) -> String {
+    let signed = format!("{}.{}", part(header), part(claims));
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = aws_lc_rs::hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+/// Signs claims the way the gateway does.
+pub(crate) fn hs256(claims: &Value) -> String {
+    sign(&json!({"alg": "HS256", "typ": "JWT"}), claims, SECRET)
+}
+
+/// The claims of an access token of a person of the `ocore` dialect, good for an hour.
+pub(crate) fn access_claims(user: &str) -> Value {
+    let now = super::wait::now().unix_s();
+    json!({
+        "iss": "portcullis", "aud": "portcullis:ocore", "typ": "access", "sub": user,
+        "sid": "session-of-the-suite", "iat": now, "exp": now + 3600, "jti": super::fixture::random_hex(16),
+    })
+}
+
+/// An access token of a person.
+pub(crate) fn access(user: &str) -> String {
+    hs256(&access_claims(user))
+}
+
+/// Checks a token against a published key set (Ed25519) and gives its claims.
+pub(crate) fn verify_identity(token: &str, jwks: &Value) -> Value {
+    let kid = header(token)["kid"].clone();
+    let keys = jwks["keys"].as_array().expect("keys");
+    let key = keys.iter().find(|key| key["kid"] == kid).unwrap_or_else(|| panic!("no {kid} in {jwks}"));
+    assert_eq!((&key["kty"], &key["crv"]), (&json!("OKP"), &json!("Ed25519")), "{key}");
+    assert_eq!(key.get("d"), None, "a private key was published");
+    let public = URL_SAFE_NO_PAD.decode(key["x"].as_str().expect("x")).expect("base64url");
+    let (signed, signature) = token.rsplit_once('.').expect("a signature");
+    let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+    aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, public)
+        .verify(signed.as_bytes(), &signature)
+        .expect("the identity token's signature holds");
+    claims(token)
+}

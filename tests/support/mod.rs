@@ -1,0 +1,20 @@
+//! What the suite shares: the gateway's process, scripted backends, raw clients, fixtures, checks of envelopes.
+
+pub(crate) mod backend;
+pub(crate) mod certificate;
+pub(crate) mod client;
+pub(crate) mod envelope;
+pub(crate) mod fixture;
+pub(crate) mod gateway;
+pub(crate) mod h2;
+pub(crate) mod jwt;
+pub(crate) mod reply;
+pub(crate) mod request;
+pub(crate) mod settings;
+pub(crate) mod upstream;
+pub(crate) mod wait;
+pub(crate) mod world;
+
+pub(crate) use envelope::{assert_ocore, assert_ocriva};
+pub(crate) use reply::Reply;
+pub(crate) use request::{Request, delete, get, method, patch, post, put};
