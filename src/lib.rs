@@ -1,7 +1,7 @@
 //! Portcullis: an edge gateway for APIs that are opened by key.
 //!
-//! `ARCHITECTURE.md` tells the life of a request; the modules below stand in the order in which they may
-//! use each other (downward only), which `tests/suite/architecture.rs` holds.
+//! `ARCHITECTURE.md` tells the life of a request. Which module may use which is held by
+//! `tests/suite/architecture.rs`: from the command line down to the clock, never up.
 
 pub mod app;
 pub mod cli;

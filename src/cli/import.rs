@@ -1,8 +1,8 @@
 //! `portcullis import`: organizations, projects, users and keys from a fixture, all or nothing.
 
-use super::{ConfigFile, complain, say};
+use super::{ConfigFile, complain, print};
 use crate::clock::Clock;
-use crate::store::{self, Store, StoreError, import};
+use crate::store::{self, Store, StoreError, import as fixture};
 use std::sync::Arc;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,17 +31,17 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         .map_err(|error| format!("error: {}", crate::app::chain(&error)))
         .and_then(|store| bring_in(&store, &source, &name));
     match imported {
-        Ok(imported) => say(format_args!("{name}: {imported}")),
+        Ok(imported) => print(format_args!("{name}: {imported}\n")),
         Err(text) => complain(format_args!("{text}\nnothing was imported")),
     }
 }
 
-fn bring_in(store: &Arc<dyn Store>, source: &str, name: &str) -> Result<import::Imported, String> {
-    let fixture = import::parse(source, name).map_err(|problems| problems.to_string())?;
+fn bring_in(store: &Arc<dyn Store>, source: &str, name: &str) -> Result<fixture::Imported, String> {
+    let parsed = fixture::parse(source, name).map_err(|problems| problems.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("error: the system refuses timers: {error}"))?;
-    runtime.block_on(store.import(&fixture, Clock::new().now().unix_ms)).map_err(|error| match &error {
-        StoreError::Conflicts(conflicts) => import::problems(source, name, conflicts).to_string(),
+    runtime.block_on(store.import(&parsed, Clock::new().now().unix_ms)).map_err(|error| match &error {
+        StoreError::Conflicts(conflicts) => fixture::problems(source, name, conflicts).to_string(),
         _ => format!("error: {}", crate::app::chain(&error)),
     })
 }

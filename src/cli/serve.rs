@@ -20,7 +20,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let gateway = match Gateway::start(loaded, Some(arguments.file.path())) {
+    let gateway = match Gateway::start(loaded, Some(&arguments.file.config)) {
         Ok(gateway) => gateway,
         Err(error) => return complain(format_args!("error: {error}")),
     };

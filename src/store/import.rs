@@ -145,6 +145,23 @@ pub struct Tally {
     pub unchanged: usize,
 }
 
+impl std::fmt::Display for Imported {
+    /// One line for a person: `organizations 1 created, 0 updated, 2 unchanged; …`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kinds = [
+            ("organizations", self.organizations),
+            ("projects", self.projects),
+            ("members", self.members),
+            ("tokens", self.tokens),
+        ];
+        for (index, (kind, Tally { created, updated, unchanged })) in kinds.into_iter().enumerate() {
+            let before = if index == 0 { "" } else { "; " };
+            write!(f, "{before}{kind} {created} created, {updated} updated, {unchanged} unchanged")?;
+        }
+        Ok(())
+    }
+}
+
 /// When a new key expires that names no expiry: one calendar year on for `ocriva`, never for `ocore`.
 pub fn default_expiry_ms(family: KeyFamily, now_ms: u64) -> Option<u64> {
     match family {

@@ -6,6 +6,8 @@ mod architecture;
 mod bodies;
 mod canary;
 mod credentials;
+mod demo;
+mod documents;
 mod errors;
 mod forwarding;
 mod harness;
