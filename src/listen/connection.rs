@@ -2,7 +2,7 @@
 
 use super::io::{Io, Stream};
 use super::watch::{Active, Connections, Order, Place, Watch};
-use super::{Open, Settings};
+use super::{Open, Settings, tls};
 use crate::pipeline::{self, Early, Observed, Peer, Worker};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 /// How HTTP/2 begins (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -43,9 +42,8 @@ pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
         &settings.trusted_proxies,
         settings.bounds.header_size,
     ));
-    let greeted = worker.deadlines.within(settings.bounds.header_timeout, greet(&settings, tcp)).await;
     // Who sends no byte, or breaks TLS, gets no answer: there is no HTTP yet.
-    let Ok(Ok(Greeting { stream, ahead, h2 })) = greeted else { return };
+    let Some(Greeting { stream, ahead, h2 }) = greeted(&worker, &settings, &place, tcp).await else { return };
     let io = Io::new(stream, ahead, place.watch.clone(), worker.clone(), connections.now_ns.clone());
     if h2 {
         serve_h2(worker, connections, &settings, peer, io, &place).await;
@@ -53,6 +51,19 @@ pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
         serve_h1(worker, connections, &settings, peer, io, &place).await;
     }
     drop(open);
+}
+
+/// The greeting, within `header_timeout`, and unless the worker drains.
+async fn greeted(worker: &Worker, settings: &Settings, place: &Place, tcp: TcpStream) -> Option<Greeting> {
+    let mut greeting = pin!(worker.deadlines.within(settings.bounds.header_timeout, greet(settings, tcp)));
+    poll_fn(|cx| {
+        place.watch.register(cx.waker());
+        match place.watch.order() {
+            Some(_) => Poll::Ready(None),
+            None => greeting.as_mut().poll(cx).map(|greeted| greeted.ok()?.ok()),
+        }
+    })
+    .await
 }
 
 struct Greeting {
@@ -64,8 +75,8 @@ struct Greeting {
 /// TLS and its ALPN, or the first bytes: whether this is HTTP/2.
 async fn greet(settings: &Settings, mut tcp: TcpStream) -> std::io::Result<Greeting> {
     if let Some(config) = &settings.tls {
-        let tls = TlsAcceptor::from(config.clone()).accept(tcp).await?;
-        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        let tls = tls::accept(config.clone(), tcp).await?;
+        let h2 = tls::is_h2(&tls);
         return Ok(Greeting { stream: Stream::Tls(Box::new(tls)), ahead: Bytes::new(), h2 });
     }
     let mut ahead = BytesMut::with_capacity(1024);
@@ -184,7 +195,6 @@ fn service(
     service_fn(move |request: Request<Incoming>| {
         let active = watch.begin(connections.now_ns.clone());
         let answer = pipeline::handle(worker.clone(), peer.clone(), request);
-        eprintln!("handle future {}", std::mem::size_of_val(&answer));
         async move { Ok(answer.await.map(|body| Watched { body, _active: active })) }
     })
 }
@@ -200,7 +210,10 @@ impl Body for Watched {
     type Data = Bytes;
     type Error = crate::upstream::body::BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -6,8 +6,8 @@ use super::query::{self, BadQuery};
 use super::reject::Reject;
 use super::route::Routed;
 use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired};
-use crate::store::cache::Entry;
 use crate::store::Membership;
+use crate::store::cache::Entry;
 use crate::token::{OrganizationId, ProjectId, Reach, Role};
 use http::{HeaderMap, HeaderName};
 
@@ -71,7 +71,9 @@ impl Grant {
     }
 
     fn required(self, routed: &Routed<'_>) -> Result<Self, Reject> {
-        let (Some(rule), Known::Key(entry)) = (routed.route.config.project, &self.known) else { return Ok(self) };
+        let (Some(rule), Known::Key(entry)) = (routed.route.config.project, &self.known) else {
+            return Ok(self);
+        };
         let organization_key = entry.record.reach == Reach::Organization;
         match rule.required {
             _ if self.named => Ok(self),
@@ -104,7 +106,11 @@ pub fn check(
 }
 
 /// The organization that the path or `X-Org-Slug` names has to be the caller's.
-fn organization(caller: &Caller, routed: &Routed<'_>, headers: &HeaderMap) -> Result<Option<Membership>, Reject> {
+fn organization(
+    caller: &Caller,
+    routed: &Routed<'_>,
+    headers: &HeaderMap,
+) -> Result<Option<Membership>, Reject> {
     let ocore = routed.api.config.dialect == Dialect::Ocore;
     match caller.known() {
         Known::Anonymous => Ok(None),
@@ -113,7 +119,9 @@ fn organization(caller: &Caller, routed: &Routed<'_>, headers: &HeaderMap) -> Re
             if routed.organization.as_deref().is_some_and(|named| named != id.as_str()) {
                 return Err(Reject::ForeignOrganization);
             }
-            if ocore && slugs(headers).any(|slug| slug != entry.organization.load().organization.slug.as_bytes()) {
+            if ocore
+                && slugs(headers).any(|slug| slug != entry.organization.load().organization.slug.as_bytes())
+            {
                 return Err(Reject::ForeignSlug);
             }
             Ok(None)
@@ -143,7 +151,9 @@ fn membership<'m>(memberships: &'m [Membership], headers: &HeaderMap) -> Result<
 /// `projectId` in the query: checked wherever the dialect knows the parameter, required or not.
 fn project(grant: &mut Grant, routed: &Routed<'_>, raw_query: Option<&str>) -> Result<(), Reject> {
     let rule = routed.route.config.project;
-    if !matches!(grant.known, Known::Key(_)) || (routed.api.config.dialect != Dialect::Ocriva && rule.is_none()) {
+    if !matches!(grant.known, Known::Key(_))
+        || (routed.api.config.dialect != Dialect::Ocriva && rule.is_none())
+    {
         return Ok(());
     }
     let seen = match raw_query {

@@ -24,7 +24,7 @@ pub enum Credential<'r> {
 ///
 /// # Errors
 /// [`Reject::NoCredential`], [`Reject::UnusableCredential`]
-pub fn extract<'r>(routed: &Routed<'_>, headers: &'r HeaderMap) -> Result<Credential<'r>, Reject> {
+pub(super) fn extract<'r>(routed: &Routed<'_>, headers: &'r HeaderMap) -> Result<Credential<'r>, Reject> {
     if routed.route.config.open {
         return Ok(Credential::NotAsked);
     }

@@ -28,7 +28,7 @@ pub use worker::{Shared, Snapshot, Worker};
 
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use hyper::body::{Body, Incoming};
 use observe::Trail;
 use route::{Builtin, Routed, Serve};
@@ -43,7 +43,8 @@ pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incomin
     let snapshot = worker.snapshot();
     let found = snapshot.router.find(&request);
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
-    let outcome = match found.routed {
+    let outcome = match peer.head_fits(&request).and(found.routed) {
+        routed if is_preflight(&request) => refusal::preflight(routed),
         Ok(routed) => caught(walk(&worker, &snapshot, &peer, &routed, request, &mut trail)).await,
         Err(reject) => Err(reject),
     };
@@ -65,10 +66,6 @@ async fn walk(
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     let (parts, body) = request.into_parts();
-    peer.head_fits(&parts)?;
-    if is_preflight(&parts) {
-        return Ok(refusal::preflight(routed));
-    }
     if let Serve::Builtin(Builtin::Login) = routed.route.service {
         return builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail).await;
     }
@@ -79,6 +76,7 @@ async fn walk(
     let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;
     let grant = authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)?;
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
+    project_body::says_json(routed, &parts, &body)?;
     let passage = Rc::new(Passage::default());
     let (in_body, outgoing) = if grant.needs_body(routed) {
         project_body::read(routed, &parts.headers, body, trail).await?
@@ -106,10 +104,10 @@ fn outgoing(body: Incoming, routed: &Routed<'_>, passage: &Rc<Passage>) -> Outgo
 }
 
 /// A CORS preflight (Fetch, 3.2.2) carries no credential and is never forwarded.
-fn is_preflight(parts: &http::request::Parts) -> bool {
-    parts.method == Method::OPTIONS
-        && parts.headers.contains_key(http::header::ORIGIN)
-        && parts.headers.contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
+fn is_preflight<B>(request: &Request<B>) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(http::header::ORIGIN)
+        && request.headers().contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// Turns a panic of ours into a 500, so that one bad request does not take its connection with it.
@@ -122,6 +120,3 @@ async fn caught<T>(work: impl Future<Output = Result<T, Reject>>) -> Result<T, R
     })
     .await
 }
-
-/// The status of an answer to a preflight.
-const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;

@@ -189,7 +189,8 @@ impl Trail {
         let status = self.status.as_u16();
         route.cells.finished(self.worker.index, &self.method, status, total, self.upstream_time);
         let Some(facts) = &self.facts else { return };
-        let text = |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let text =
+            |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         self.worker.log.borrow_mut().write(&AccessRecord {
             at: self.at,
             request_id: &text(Some(&self.request_id)),
@@ -276,14 +277,19 @@ impl Body for Observed {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let polled = match &mut this.payload {
             Payload::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
             Payload::Upstream(answer) => Pin::new(answer).poll_frame(cx),
         };
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Poll::Ready(Some(Ok(frame))) => {
+                this.bytes += frame.data_ref().map_or(0, |data| data.len() as u64)
+            }
             Poll::Ready(Some(Err(error))) => {
                 let request_id = this.trail.request_id.to_str().unwrap_or_default();
                 tracing::warn!(request_id, cause = %chain(error), "an answer broke off");

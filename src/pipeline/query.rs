@@ -38,7 +38,8 @@ pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
     for pair in query.split('&') {
         let Some(value) = value_of(pair)? else { continue };
         count += 1;
-        let plain = pair.starts_with("projectId=") && value.bytes().all(is_plain) && !pair.contains(['%', '+']);
+        let plain =
+            pair.starts_with("projectId=") && value.bytes().all(is_plain) && !pair.contains(['%', '+']);
         canonical &= plain || is_canonical(pair, &value);
         if value.is_empty() {
             canonical = false;
@@ -56,7 +57,7 @@ pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
 pub fn with_project(query: Option<&str>, project: Option<&str>) -> String {
     let mut out = String::with_capacity(query.map_or(0, str::len) + 40);
     let mut placed = false;
-    let mut push = |pair: &str, out: &mut String| {
+    let push = |pair: &str, out: &mut String| {
         if !out.is_empty() {
             out.push('&');
         }
@@ -119,7 +120,9 @@ fn value_text(value: &str) -> Result<Cow<'_, str>, BadQuery> {
     }
     let decoded = decode(value);
     // A second pair behind `;`, or a control character, is one value here and another one elsewhere.
-    if decoded.iter().any(|b| b.is_ascii_control()) || value.split(';').skip(1).any(|rest| resembles(&decode(rest))) {
+    if decoded.iter().any(|b| b.is_ascii_control())
+        || value.split(';').skip(1).any(|rest| resembles(&decode(rest)))
+    {
         return Err(BadQuery::NotSingle);
     }
     String::from_utf8(decoded.into_owned()).map(Cow::Owned).map_err(|_| BadQuery::NotSingle)
@@ -178,7 +181,13 @@ mod tests {
 
     #[test]
     fn every_spelling_of_the_name_is_found() {
-        for query in ["projectId=A", "%70rojectId=A", "a=1&projectId=A&b", "%70%72ojectId=%41", "projectId=A&projectId=A"] {
+        for query in [
+            "projectId=A",
+            "%70rojectId=A",
+            "a=1&projectId=A&b",
+            "%70%72ojectId=%41",
+            "projectId=A&projectId=A",
+        ] {
             assert_eq!(project(query), Ok(Some("A".into())), "{query}");
         }
         assert_eq!(project("a=1&projectIds=B&xprojectId=C"), Ok(None));

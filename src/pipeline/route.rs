@@ -189,15 +189,8 @@ impl Router {
 }
 
 impl RoutedApi {
-    fn new(
-        index: usize,
-        api: &Api,
-        services: &[Arc<Service>],
-        limiter: &Limiter,
-        metrics: &Metrics,
-    ) -> Self {
-        let mut routes: Vec<Route> =
-            if api.builtin { builtins(api, metrics).collect() } else { Vec::new() };
+    fn new(index: usize, api: &Api, services: &[Arc<Service>], limiter: &Limiter, metrics: &Metrics) -> Self {
+        let mut routes: Vec<Route> = if api.builtin { builtins(api, metrics).collect() } else { Vec::new() };
         routes.extend(api.routes.iter().map(|route| {
             let service = match &route.target {
                 Target::Upstream(index) => Serve::Upstream(*index, services[*index].clone()),
@@ -225,7 +218,13 @@ impl RoutedApi {
         Self::assemble(index, api, vec![route], limiter, metrics)
     }
 
-    fn assemble(index: usize, api: Api, mut routes: Vec<Route>, limiter: &Limiter, metrics: &Metrics) -> Self {
+    fn assemble(
+        index: usize,
+        api: Api,
+        mut routes: Vec<Route>,
+        limiter: &Limiter,
+        metrics: &Metrics,
+    ) -> Self {
         let mut tree = Node::default();
         for (index, route) in routes.iter().enumerate() {
             tree.insert(&route.config.pattern, index);
@@ -298,7 +297,9 @@ impl Route {
 }
 
 fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
-    let under = |path: &str| api.prefixes.iter().any(|prefix| path.starts_with(&format!("{}/", prefix.trim_end_matches('/'))));
+    let under = |path: &str| {
+        api.prefixes.iter().any(|prefix| path.starts_with(&format!("{}/", prefix.trim_end_matches('/'))))
+    };
     BUILTINS.into_iter().filter(move |(dialect, path, _, _)| *dialect == api.dialect && under(path)).map(
         |(_, path, method, builtin)| {
             let route = builtin_route(path, method, false);

@@ -52,7 +52,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// Prepares a configuration.
     pub fn new(config: &Config, ring: Arc<ArcSwap<KeyRing>>, limiter: &Limiter, metrics: &Metrics) -> Self {
-        let services: Vec<Arc<Service>> = config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
+        let services: Vec<Arc<Service>> =
+            config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
         Self {
             router: Router::new(&config.apis, &services, limiter, metrics),
             client_tokens: ClientTokens::new(&config.jwt.secret),

@@ -122,7 +122,8 @@ impl Replay {
     /// The next piece, or `None` at the end.
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.on_disk > 0 {
-            return ready!(self.poll_disk(cx)).map_or_else(|e| Poll::Ready(Some(Err(e))), |b| Poll::Ready(Some(Ok(b))));
+            return ready!(self.poll_disk(cx))
+                .map_or_else(|e| Poll::Ready(Some(Err(e))), |b| Poll::Ready(Some(Ok(b))));
         }
         self.disk = Disk::None;
         let length = self.memory.len().min(READ_AT_ONCE);
