@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -110,7 +111,7 @@ async fn serve_h1(
     let service = service(worker.clone(), connections, peer, place.watch.clone());
     let mut builder = http1::Builder::new();
     // The pipeline holds the exact bound, so that its answer is an envelope; this one only bounds the buffer.
-    builder.max_buf_size((settings.bounds.header_size * 2).max(16 * 1024)).max_headers(256);
+    builder.max_buf_size((settings.bounds.header_size * 2).max(16 * 1024));
     // Time-outs are kept by `Watch`, for all connections at once.
     builder.header_read_timeout(None);
     let mut connection = builder.serve_connection(TokioIo::new(io), service);
@@ -194,16 +195,34 @@ fn service(
 > {
     service_fn(move |request: Request<Incoming>| {
         let active = watch.begin(connections.now_ns.clone());
-        let answer = pipeline::handle(worker.clone(), peer.clone(), request);
-        async move { Ok(answer.await.map(|body| Watched { body, _active: active })) }
+        Answering { answer: pipeline::handle(worker.clone(), peer.clone(), request), active: Some(active) }
     })
+}
+
+pin_project! {
+    /// A request being answered. Not an `async` block, which would hold the pipeline's future twice.
+    struct Answering<F> {
+        #[pin]
+        answer: F,
+        active: Option<Active>,
+    }
+}
+
+impl<F: Future<Output = Response<Observed>>> Future for Answering<F> {
+    type Output = Result<Response<Watched>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let active = this.active;
+        this.answer.poll(cx).map(|answer| Ok(answer.map(|body| Watched { body, _active: active.take() })))
+    }
 }
 
 /// An answer's body; while it lasts, its connection is not idle.
 #[derive(Debug)]
 struct Watched {
     body: Observed,
-    _active: Active,
+    _active: Option<Active>,
 }
 
 impl Body for Watched {

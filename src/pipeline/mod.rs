@@ -31,11 +31,13 @@ use crate::upstream::body::Passage;
 use http::{Method, Request, Response};
 use hyper::body::{Body, Incoming};
 use observe::Trail;
+use pin_project_lite::pin_project;
 use route::{Builtin, Routed, Serve};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// Answers a request. Whatever happens on the way, there is an answer in the dialect of the path.
 pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming>) -> Response<Observed> {
@@ -45,7 +47,7 @@ pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incomin
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
     let outcome = match peer.head_fits(&request).and(found.routed) {
         routed if is_preflight(&request) => refusal::preflight(routed),
-        Ok(routed) => caught(walk(&worker, &snapshot, &peer, &routed, request, &mut trail)).await,
+        Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),
     };
     let mut response = outcome.unwrap_or_else(|reject| {
@@ -67,7 +69,8 @@ async fn walk(
 ) -> Result<Response<Payload>, Reject> {
     let (parts, body) = request.into_parts();
     if let Serve::Builtin(Builtin::Login) = routed.route.service {
-        return builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail).await;
+        // Boxed, here and below: what is rare must not make the future of every request large.
+        return Box::pin(builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail)).await;
     }
     let now = trail.at();
     let credential = credential::extract(routed, &parts.headers)?;
@@ -79,7 +82,7 @@ async fn walk(
     project_body::says_json(routed, &parts, &body)?;
     let passage = Rc::new(Passage::default());
     let (in_body, outgoing) = if grant.needs_body(routed) {
-        project_body::read(routed, &parts.headers, body, trail).await?
+        Box::pin(project_body::read(routed, &parts.headers, body, trail)).await?
     } else {
         (None, outgoing(body, routed, &passage))
     };
@@ -110,13 +113,21 @@ fn is_preflight<B>(request: &Request<B>) -> bool {
         && request.headers().contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Turns a panic of ours into a 500, so that one bad request does not take its connection with it.
-async fn caught<T>(work: impl Future<Output = Result<T, Reject>>) -> Result<T, Reject> {
-    let mut work = pin!(work);
-    std::future::poll_fn(|cx| {
+pin_project! {
+    /// Turns a panic of ours into a 500, so that one bad request does not take its connection with it.
+    struct Caught<F> {
+        #[pin]
+        work: F,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Reject>>> Future for Caught<F> {
+    type Output = Result<T, Reject>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let work = self.project().work;
         // The future is not polled again after a panic.
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
-            .unwrap_or_else(|_| std::task::Poll::Ready(Err(Reject::Internal("a stage panicked".into()))))
-    })
-    .await
+        catch_unwind(AssertUnwindSafe(|| work.poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Reject::Internal("a stage panicked".into()))))
+    }
 }

@@ -53,24 +53,29 @@ impl Connection {
         .await
     }
 
-    /// One exchange, up to the head of the answer. A request that was never sent comes back with the error.
-    async fn exchange(
+    /// One exchange, up to the head of the answer. A request that was never sent comes back with the error, boxed
+    /// because that is rare and large.
+    fn exchange(
         &mut self,
         request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, (hyper::Error, Option<Request<Outgoing>>)> {
-        let Self { sender, driver, ended } = self;
-        let mut answer = pin!(sender.try_send_request(request));
-        poll_fn(|cx| {
-            if !*ended && driver.as_mut().poll(cx).is_ready() {
-                *ended = true;
-            }
-            answer.as_mut().poll(cx)
-        })
-        .await
-        .map_err(|mut error| {
-            let request = error.take_message();
-            (error.into_error(), request)
-        })
+    ) -> impl Future<Output = Result<Response<Incoming>, (hyper::Error, Option<Box<Request<Outgoing>>>)>>
+    {
+        // Handed over here, and not in an `async fn`, which would hold the request twice.
+        let answer = self.sender.try_send_request(request);
+        let (driver, ended) = (&mut self.driver, &mut self.ended);
+        async move {
+            let mut answer = pin!(answer);
+            poll_fn(|cx| {
+                if !*ended && driver.as_mut().poll(cx).is_ready() {
+                    *ended = true;
+                }
+                answer.as_mut().poll(cx).map_err(|mut error| {
+                    let unsent = error.take_message().map(Box::new);
+                    (error.into_error(), unsent)
+                })
+            })
+            .await
+        }
     }
 }
 
@@ -89,10 +94,21 @@ pub(super) async fn send(
         match connection.exchange(request).await {
             Ok(response) => return Ok(finish(service, target, pools, deadlines, connection, response)),
             // Nothing of it was written: the connection was closing, another is as good.
-            Err((_, Some(unsent))) => request = unsent,
+            Err((_, Some(unsent))) => request = *unsent,
             Err((source, None)) => return Err(broke(target, source)),
         }
     }
+    Box::pin(send_anew(service, target, pools, deadlines, request)).await
+}
+
+/// Sends on a new connection.
+async fn send_anew(
+    service: &Service,
+    target: &Target,
+    pools: &Rc<Pools>,
+    deadlines: &Rc<Deadlines>,
+    request: Request<Outgoing>,
+) -> Result<Response<Answer>, UpstreamError> {
     let connected = connect(service, target, pools, deadlines).await?;
     send_on(service, target, pools, deadlines, connected.io, request).await
 }

@@ -109,7 +109,10 @@ impl Service {
             }
             Scheme::H2c | Scheme::Https => {
                 deadlines
-                    .within(self.timeouts.response, h2::send(self, target, pools, deadlines, request))
+                    .within(
+                        self.timeouts.response,
+                        Box::pin(h2::send(self, target, pools, deadlines, request)),
+                    )
                     .await
             }
         };
