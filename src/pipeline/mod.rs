@@ -28,9 +28,11 @@ pub use worker::{Shared, Snapshot, Worker};
 
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, request};
 use hyper::body::{Body, Incoming};
-use observe::Trail;
+
+pub use authorize::Grant;
+pub use observe::Trail;
 use pin_project_lite::pin_project;
 use route::{Builtin, Routed, Serve};
 use std::future::Future;
@@ -72,12 +74,7 @@ async fn walk(
         // Boxed, here and below: what is rare must not make the future of every request large.
         return Box::pin(builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail)).await;
     }
-    let now = trail.at();
-    let credential = credential::extract(routed, &parts.headers)?;
-    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
-    let admitted = limit::admit(known, routed.api, now, trail)?;
-    let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;
-    let grant = authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)?;
+    let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
     project_body::says_json(routed, &parts, &body)?;
     let passage = Rc::new(Passage::default());
@@ -97,6 +94,26 @@ async fn walk(
         Serve::Builtin(which) => builtin::answer(*which, snapshot, grant.known()),
         Serve::Nobody => Err(Reject::NoRoute),
     }
+}
+
+/// The policy: all that is decided about a request by its head. Public so that its cost can be measured.
+///
+/// # Errors
+/// What is refused, and why.
+pub async fn decide(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    peer: &Peer,
+    routed: &Routed<'_>,
+    parts: &request::Parts,
+    trail: &mut Trail,
+) -> Result<Grant, Reject> {
+    let now = trail.at();
+    let credential = credential::extract(routed, &parts.headers)?;
+    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
+    let admitted = limit::admit(known, routed.api, now, trail)?;
+    let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;
+    authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)
 }
 
 fn outgoing(body: Incoming, routed: &Routed<'_>, passage: &Rc<Passage>) -> Outgoing {

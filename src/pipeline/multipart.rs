@@ -389,7 +389,7 @@ mod tests {
                 part("form-data; name=\"x\"\nContent-Disposition: form-data; name=\"projectId\"", "B")
             ),
             format!("{}--XyZ--", part("attachment; name=\"projectId\"", "B")),
-            format!("--XyZ\r\nContent-Type: text/plain\r\n\r\nB\r\n--XyZ--"),
+            "--XyZ\r\nContent-Type: text/plain\r\n\r\nB\r\n--XyZ--".into(),
         ] {
             assert!(matches!(project(&body), Err(Bad::Malformed(_))), "{body:?}: {:?}", project(&body));
         }

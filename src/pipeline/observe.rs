@@ -4,7 +4,8 @@ use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
 use super::reject::Reject;
 use super::route::Found;
-use super::{Peer, Snapshot, Worker, swap};
+use super::worker::Current;
+use super::{Peer, Worker, swap};
 use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
@@ -27,7 +28,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Trail {
     worker: Rc<Worker>,
-    snapshot: Rc<Arc<Snapshot>>,
+    snapshot: Rc<Current>,
     at: Moment,
     method: Method,
     request_id: HeaderValue,
@@ -64,7 +65,7 @@ impl Trail {
     /// Begins with a request's head.
     pub fn begin<B>(
         worker: &Rc<Worker>,
-        snapshot: &Rc<Arc<Snapshot>>,
+        snapshot: &Rc<Current>,
         peer: &Peer,
         request: &Request<B>,
         found: &Found<'_>,

@@ -63,6 +63,18 @@ impl Snapshot {
     }
 }
 
+/// The snapshot that a worker serves by, counted by the worker alone, so that workers do not contend for its count.
+#[derive(Debug)]
+pub struct Current(Arc<Snapshot>);
+
+impl std::ops::Deref for Current {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
+}
+
 impl Shared {
     /// Begins with this snapshot.
     pub fn new(
@@ -99,7 +111,7 @@ pub struct Worker {
     pub(super) identities: Identities,
     /// Its end of the access log.
     pub log: RefCell<LogWriter>,
-    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    snapshot: RefCell<Rc<Current>>,
     version: Cell<u64>,
 }
 
@@ -115,7 +127,7 @@ impl Worker {
         log: LogWriter,
     ) -> Result<Rc<Self>, aws_lc_rs::error::Unspecified> {
         let version = shared.version.load(Ordering::Acquire);
-        let snapshot = Rc::new(shared.snapshot.load_full());
+        let snapshot = Rc::new(Current(shared.snapshot.load_full()));
         Ok(Rc::new(Self {
             index,
             pools,
@@ -130,11 +142,11 @@ impl Worker {
         }))
     }
 
-    /// The newest snapshot. The worker keeps a reference of its own, so that workers do not contend for its count.
-    pub fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Rc<Current> {
         let version = self.shared.version.load(Ordering::Acquire);
         if version != self.version.get() {
-            *self.snapshot.borrow_mut() = Rc::new(self.shared.snapshot.load_full());
+            *self.snapshot.borrow_mut() = Rc::new(Current(self.shared.snapshot.load_full()));
             self.version.set(version);
         }
         self.snapshot.borrow().clone()

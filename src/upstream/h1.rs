@@ -12,6 +12,9 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+/// Why an exchange failed, and the request if nothing of it was sent; boxed because that is rare and large.
+type Failed = (hyper::Error, Option<Box<Request<Outgoing>>>);
+
 /// A connection with its driver; nothing else polls it.
 pub(super) struct Connection {
     sender: http1::SendRequest<Outgoing>,
@@ -53,13 +56,11 @@ impl Connection {
         .await
     }
 
-    /// One exchange, up to the head of the answer. A request that was never sent comes back with the error, boxed
-    /// because that is rare and large.
+    /// One exchange, up to the head of the answer.
     fn exchange(
         &mut self,
         request: Request<Outgoing>,
-    ) -> impl Future<Output = Result<Response<Incoming>, (hyper::Error, Option<Box<Request<Outgoing>>>)>>
-    {
+    ) -> impl Future<Output = Result<Response<Incoming>, Failed>> {
         // Handed over here, and not in an `async fn`, which would hold the request twice.
         let answer = self.sender.try_send_request(request);
         let (driver, ended) = (&mut self.driver, &mut self.ended);
