@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// Why a body ended early. What the client or the log is told is decided elsewhere.
@@ -169,13 +169,15 @@ impl Answer {
 
     /// The incoming body's frames, with the connection driven by whoever asks for them.
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let first = Pin::new(&mut self.incoming).poll_frame(cx);
+        let Some(lease) = &mut self.lease else { return Pin::new(&mut self.incoming).poll_frame(cx) };
+        // Frames come only while the connection is driven, which is done here: nobody has to be woken for them.
+        let unwoken = &mut Context::from_waker(Waker::noop());
+        let first = Pin::new(&mut self.incoming).poll_frame(unwoken);
         if first.is_ready() {
             return first;
         }
-        let Some(lease) = &mut self.lease else { return Poll::Pending };
         lease.connection.drive(cx);
-        Pin::new(&mut self.incoming).poll_frame(cx)
+        Pin::new(&mut self.incoming).poll_frame(unwoken)
     }
 
     fn ended(&mut self) {

@@ -10,7 +10,7 @@ use hyper::client::conn::http1;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// Why an exchange failed, and the request if nothing of it was sent; boxed because that is rare and large.
 type Failed = (hyper::Error, Option<Box<Request<Outgoing>>>);
@@ -48,12 +48,11 @@ impl Connection {
 
     /// Whether a request may be sent, after one poll: a connection that the peer has closed, or that is still busy
     /// with the end of its last exchange, may not.
-    async fn ready(&mut self) -> bool {
-        poll_fn(|cx| {
-            self.drive(cx);
-            Poll::Ready(!self.ended && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(()))))
-        })
-        .await
+    fn ready(&mut self) -> bool {
+        // Nobody is to be woken by what follows: [`Connection::exchange`] drives the connection in the same turn.
+        let cx = &mut Context::from_waker(Waker::noop());
+        self.drive(cx);
+        !self.ended && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
 
     /// One exchange, up to the head of the answer.
@@ -66,14 +65,21 @@ impl Connection {
         let (driver, ended) = (&mut self.driver, &mut self.ended);
         async move {
             let mut answer = pin!(answer);
+            // The answer comes only while the connection is driven, which is done here: waking ourselves for it would
+            // cost one more turn of the whole client connection.
+            let unwoken = &mut Context::from_waker(Waker::noop());
             poll_fn(|cx| {
                 if !*ended && driver.as_mut().poll(cx).is_ready() {
                     *ended = true;
                 }
-                answer.as_mut().poll(cx).map_err(|mut error| {
+                let answered = answer.as_mut().poll(unwoken).map_err(|mut error| {
                     let unsent = error.take_message().map(Box::new);
                     (error.into_error(), unsent)
-                })
+                });
+                if answered.is_ready() && !*ended && driver.as_mut().poll(unwoken).is_ready() {
+                    *ended = true;
+                }
+                answered
             })
             .await
         }
@@ -89,7 +95,7 @@ pub(super) async fn send(
     mut request: Request<Outgoing>,
 ) -> Result<Response<Answer>, UpstreamError> {
     while let Some(mut connection) = pools.checkout(&target.endpoint) {
-        if !connection.ready().await {
+        if !connection.ready() {
             continue;
         }
         match connection.exchange(request).await {
