@@ -28,6 +28,9 @@ pub struct ProjectQuery<'a> {
 /// # Errors
 /// [`BadQuery`]
 pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
+    if let Some(read) = read_plain(query) {
+        return Ok(read);
+    }
     let escaped = query.as_bytes().contains(&b'%');
     if escaped && !escapes_are_whole(query.as_bytes()) {
         return Err(BadQuery::Escape);
@@ -52,6 +55,42 @@ pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
     }
     Ok(ProjectQuery { project: found, canonical: canonical && count <= 1 })
 }
+
+/// The way of most queries: plain characters only, and `projectId` at most once and spelled so. `None` for whatever
+/// needs a closer look.
+fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
+    if !query.bytes().all(|byte| PLAIN_PAIRS[usize::from(byte)]) {
+        return None;
+    }
+    let (mut rest, mut project) = (query, None);
+    loop {
+        let end = memchr::memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+        let pair = &rest[..end];
+        if let Some(value) = pair.strip_prefix("projectId=") {
+            if value.is_empty() || value.contains('=') || project.is_some() {
+                return None;
+            }
+            project = Some(Cow::Borrowed(value));
+        } else if pair.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
+            return None;
+        }
+        if end == rest.len() {
+            return Some(ProjectQuery { project, canonical: true });
+        }
+        rest = &rest[end + 1..];
+    }
+}
+
+/// Characters that mean themselves to every server, and the two that part pairs.
+static PLAIN_PAIRS: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = is_plain(byte as u8) || matches!(byte as u8, b'=' | b'&');
+        byte += 1;
+    }
+    plain
+};
 
 /// The query with `projectId` in it exactly once (`Some`) or not at all (`None`), the other pairs untouched.
 pub fn with_project(query: Option<&str>, project: Option<&str>) -> String {
@@ -155,7 +194,7 @@ fn escapes_are_whole(query: &[u8]) -> bool {
 }
 
 /// A character that no server reads as anything else in a value.
-fn is_plain(byte: u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 

@@ -1,6 +1,7 @@
 //! What the request path holds: what all workers share, and what each has of its own.
 
 use super::arena::Arena;
+use super::digests::Digests;
 use super::ids::Ids;
 use super::route::Router;
 use super::swap::Identities;
@@ -109,6 +110,7 @@ pub struct Worker {
     pub(super) arena: Arena,
     pub(super) ids: Ids,
     pub(super) identities: Identities,
+    pub(super) digests: Digests,
     /// Its end of the access log.
     pub log: RefCell<LogWriter>,
     snapshot: RefCell<Rc<Current>>,
@@ -135,6 +137,7 @@ impl Worker {
             arena: Arena::default(),
             ids: Ids::new()?,
             identities: Identities::default(),
+            digests: Digests::default(),
             log: RefCell::new(log),
             snapshot: RefCell::new(snapshot),
             version: Cell::new(version),
