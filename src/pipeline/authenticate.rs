@@ -11,6 +11,7 @@ use super::{Snapshot, Worker};
 use crate::clock::Moment;
 use crate::config::Dialect;
 use crate::store::cache::{Cached, Entry, UserEntry};
+use crate::telemetry::metrics::CacheLookup;
 use crate::token::jwt::{Audience, Subject};
 use crate::token::{Digest, KeyFamily, TokenId};
 use std::net::IpAddr;
@@ -77,13 +78,24 @@ pub async fn identify(
 
 async fn key_entry(worker: &Worker, digest: Digest, now: Moment) -> Result<Arc<Entry>, Reject> {
     let tokens = &worker.shared.tokens;
-    match tokens.cached(&digest, now) {
+    match counted(worker, tokens.cached(&digest, now)) {
         Cached::Hit(entry) => Ok(entry),
         Cached::Unknown => Err(Reject::UnknownKey),
         Cached::Miss => {
             Box::pin(tokens.find(digest, now)).await.map_err(Reject::Store)?.ok_or(Reject::UnknownKey)
         }
     }
+}
+
+/// Counts a look-up, with what it found.
+fn counted(worker: &Worker, cached: Cached) -> Cached {
+    let found = match cached {
+        Cached::Hit(_) => CacheLookup::Hit,
+        Cached::Unknown => CacheLookup::Negative,
+        Cached::Miss => CacheLookup::Miss,
+    };
+    worker.shared.metrics.cache_lookup(worker.index, found);
+    cached
 }
 
 /// Whom a JWT stands for: what it names is looked up, so that it dies with it.
@@ -115,7 +127,7 @@ async fn bearer_of(
 
 async fn key_by_id(worker: &Worker, id: TokenId, now: Moment) -> Result<Arc<Entry>, Reject> {
     let tokens = &worker.shared.tokens;
-    match tokens.cached_by_id(id.as_str(), now) {
+    match counted(worker, tokens.cached_by_id(id.as_str(), now)) {
         Cached::Hit(entry) => Ok(entry),
         Cached::Unknown => Err(Reject::UnknownKey),
         Cached::Miss => tokens.find_by_id(id, now).await.map_err(Reject::Store)?.ok_or(Reject::UnknownKey),

@@ -77,7 +77,6 @@ pub struct Tokens {
     sequence: tokio::sync::Mutex<u64>,
     /// Start of the last successful synchronisation, monotonic nanoseconds.
     synchronised_ns: AtomicU64,
-    counters: stats::Counters,
 }
 
 impl fmt::Debug for Tokens {
@@ -119,7 +118,6 @@ impl Tokens {
             scopes: intern::Interner::default(),
             sequence: tokio::sync::Mutex::new(sequence),
             synchronised_ns: AtomicU64::new(now.mono_ns),
-            counters: stats::Counters::default(),
         });
         tokens.preload(now).await?;
         Ok(tokens)
@@ -142,16 +140,13 @@ impl Tokens {
     }
 
     fn hit(&self, entry: &Arc<Entry>) -> Cached {
-        self.counters.hit();
         Cached::Hit(Arc::clone(entry))
     }
 
     fn absent(&self, name: &Name, now: Moment) -> Cached {
         if self.known_unknown(name, now) {
-            self.counters.negative_hit();
             return Cached::Unknown;
         }
-        self.counters.miss();
         Cached::Miss
     }
 
@@ -184,8 +179,8 @@ impl Tokens {
         &self.store
     }
 
-    /// Sizes and counters.
+    /// Sizes.
     pub fn stats(&self) -> Stats {
-        self.counters.stats(self.by_digest.len(), self.unknown.len())
+        Stats { entries: self.by_digest.len(), negatives: self.unknown.len() }
     }
 }

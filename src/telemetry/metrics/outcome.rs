@@ -34,14 +34,10 @@ outcomes! {
         Expired = "expired",
         /// Not from an allowed address.
         Address = "address",
-        /// A scope is missing.
+        /// A scope is missing, or the request reaches for another's project or organization.
         Scope = "scope",
         /// A permission is missing.
         Permission = "permission",
-        /// Another project's, or no project was named.
-        Project = "project",
-        /// Another organization's.
-        Organization = "organization",
         /// This node has been cut off from the store for too long to tell.
         StaleStore = "stale_store",
     }

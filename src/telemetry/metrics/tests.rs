@@ -81,8 +81,7 @@ fn outcomes_and_decisions_have_their_labels() {
     }
     metrics.cache_lookup(2, CacheLookup::Negative);
     let text = metrics.encode(Format::Prometheus);
-    let labels =
-        "accepted missing unknown inactive expired address scope permission project organization stale_store";
+    let labels = "accepted missing unknown inactive expired address scope permission stale_store";
     for (times, outcome) in labels.split(' ').enumerate() {
         let series = format!("portcullis_auth_total{{api=\"ocore\",outcome=\"{outcome}\"}}");
         assert_eq!(value(&text, &series), times as f64 + 1.0);
