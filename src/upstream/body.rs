@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Why a body ended early. What the client or the log is told is decided elsewhere.
@@ -19,6 +19,9 @@ pub enum BodyError {
     /// The other side broke off.
     #[error("the body broke off")]
     Broke(#[from] hyper::Error),
+    /// The upstream broke off, or sent what is no HTTP.
+    #[error("the answer broke off")]
+    Exchange(#[source] super::h1::ExchangeError),
     /// More bytes than the API's `body_limit`.
     #[error("the body is larger than body_limit")]
     TooLarge,
@@ -122,29 +125,51 @@ impl Body for Outgoing {
 /// An HTTP/1.1 connection in use; it goes back to its pool when the exchange has ended well.
 #[derive(Debug)]
 pub(super) struct Lease {
-    connection: Connection,
+    connection: Option<Box<Connection>>,
     pools: Rc<Pools>,
     endpoint: Endpoint,
     keep: Duration,
 }
 
 impl Lease {
-    pub(super) fn new(connection: Connection, pools: &Rc<Pools>, endpoint: Endpoint, keep: Duration) -> Self {
-        Self { connection, pools: pools.clone(), endpoint, keep }
+    pub(super) fn new(connection: Box<Connection>, pools: &Rc<Pools>, endpoint: Endpoint, keep: Duration) -> Self {
+        Self { connection: Some(connection), pools: pools.clone(), endpoint, keep }
     }
 
-    fn give_back(self) {
-        if !self.connection.is_closed() {
-            self.pools.checkin(&self.endpoint, self.connection, self.keep);
+    /// Gives the connection back if the whole exchange has ended, the request's own body included.
+    fn settle(&mut self) {
+        if let Some(connection) = self.connection.take_if(|connection| connection.is_reusable()) {
+            self.pools.checkin(&self.endpoint, connection, self.keep);
         }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+        let frame = ready!(connection.poll_frame(cx));
+        self.settle();
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Exchange)))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.connection.as_ref().is_none_or(|connection| connection.has_ended())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let remaining = self.connection.as_ref().map_or(Some(0), |connection| connection.remaining());
+        remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
 /// An upstream's answer body. Dropping it before its end closes (HTTP/1.1) or resets (HTTP/2) the exchange.
 #[derive(Debug)]
 pub struct Answer {
-    incoming: Incoming,
-    lease: Option<Lease>,
+    source: Source,
     deadlines: Rc<Deadlines>,
     idle: Duration,
     slot: Option<usize>,
@@ -152,38 +177,25 @@ pub struct Answer {
     trailers: bool,
 }
 
+/// Where an answer's frames come from.
+#[derive(Debug)]
+enum Source {
+    H1(Lease),
+    H2(Incoming),
+}
+
 impl Answer {
-    pub(super) fn new(
-        incoming: Incoming,
-        lease: Option<Lease>,
-        deadlines: Rc<Deadlines>,
-        idle: Duration,
-    ) -> Self {
-        Self { incoming, lease, deadlines, idle, slot: None, trailers: false }
+    pub(super) fn h1(lease: Lease, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
+        Self { source: Source::H1(lease), deadlines, idle, slot: None, trailers: false }
+    }
+
+    pub(super) fn h2(incoming: Incoming, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
+        Self { source: Source::H2(incoming), deadlines, idle, slot: None, trailers: false }
     }
 
     /// Keeps announced trailers from being lost to a known length (RFC 9112, 7.1.2).
     pub fn expect_trailers(&mut self) {
         self.trailers = true;
-    }
-
-    /// The incoming body's frames, with the connection driven by whoever asks for them.
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(lease) = &mut self.lease else { return Pin::new(&mut self.incoming).poll_frame(cx) };
-        // Frames come only while the connection is driven, which is done here: nobody has to be woken for them.
-        let unwoken = &mut Context::from_waker(Waker::noop());
-        let first = Pin::new(&mut self.incoming).poll_frame(unwoken);
-        if first.is_ready() {
-            return first;
-        }
-        lease.connection.drive(cx);
-        Pin::new(&mut self.incoming).poll_frame(unwoken)
-    }
-
-    fn ended(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
     }
 }
 
@@ -191,43 +203,39 @@ impl Body for Answer {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        match this.poll_incoming(cx) {
-            Poll::Pending => match this.deadlines.arm(&mut this.slot, this.idle, cx) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(()) => {
-                    this.deadlines.disarm(&mut this.slot);
-                    Poll::Ready(Some(Err(BodyError::Stalled)))
-                }
-            },
-            Poll::Ready(frame) => {
-                this.deadlines.disarm(&mut this.slot);
-                if frame.is_none() || this.incoming.is_end_stream() {
-                    this.ended();
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broke)))
-            }
+        let polled = match &mut this.source {
+            Source::H1(lease) => lease.poll_frame(cx),
+            Source::H2(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::Broke),
+        };
+        if polled.is_ready() {
+            this.deadlines.disarm(&mut this.slot);
+            return polled;
         }
+        ready!(this.deadlines.arm(&mut this.slot, this.idle, cx));
+        this.deadlines.disarm(&mut this.slot);
+        Poll::Ready(Some(Err(BodyError::Stalled)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.source {
+            Source::H1(lease) => lease.has_ended(),
+            Source::H2(incoming) => incoming.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.trailers { SizeHint::default() } else { self.incoming.size_hint() }
+        match &self.source {
+            _ if self.trailers => SizeHint::default(),
+            Source::H1(lease) => lease.size_hint(),
+            Source::H2(incoming) => incoming.size_hint(),
+        }
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         self.deadlines.disarm(&mut self.slot);
-        if self.incoming.is_end_stream() {
-            self.ended();
-        }
     }
 }

@@ -3,16 +3,12 @@
 use super::{Pools, Service, Target, UpstreamError};
 use crate::config::Scheme;
 use crate::deadline::Deadlines;
-use hyper_util::rt::TokioIo;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A byte stream to an endpoint.
-pub(super) type Io = TokioIo<Stream>;
-
-/// Plain or encrypted.
+/// A byte stream to an endpoint, plain or encrypted.
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(TcpStream),
@@ -21,7 +17,7 @@ pub(super) enum Stream {
 
 /// A new stream, and whether HTTP/2 was agreed on.
 pub(super) struct Connected {
-    pub(super) io: Io,
+    pub(super) stream: Stream,
     pub(super) h2: bool,
 }
 
@@ -53,7 +49,7 @@ async fn dial(target: &Target, pools: &Pools) -> std::io::Result<Connected> {
             (Stream::Tls(Box::new(tls)), h2)
         }
     };
-    Ok(Connected { io: TokioIo::new(stream), h2 })
+    Ok(Connected { stream, h2 })
 }
 
 impl AsyncRead for Stream {

@@ -2,13 +2,13 @@
 //! to HTTP/1.1, whose connections are pooled as for `http`.
 
 use super::body::Answer;
-use super::connect::{Io, connect};
-use super::{Outgoing, Pools, Service, Target, UpstreamError, h1};
+use super::connect::{Stream, connect};
+use super::{Head, Outgoing, Pools, Service, Target, UpstreamError, h1};
 use crate::config::Scheme;
 use crate::deadline::Deadlines;
 use http::{Request, Response, Uri, Version};
 use hyper::client::conn::http2;
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::rc::Rc;
 
 /// Runs connection tasks on the worker's own runtime.
@@ -27,25 +27,26 @@ pub(super) async fn send(
     target: &Target,
     pools: &Rc<Pools>,
     deadlines: &Rc<Deadlines>,
-    mut request: Request<Outgoing>,
+    head: &Head,
+    mut body: Outgoing,
 ) -> Result<Response<Answer>, UpstreamError> {
     if let Some(sender) = pools.shared(&target.endpoint) {
-        match exchange(service, target, deadlines, sender, request).await {
+        match exchange(service, target, deadlines, sender, head, body).await {
             Ok(response) => return Ok(response),
             // The connection was going away before the request was on it.
-            Err(Failed::Unsent(unsent)) => request = *unsent,
+            Err(Failed::Unsent(unsent)) => body = *unsent,
             Err(Failed::Broke(error)) => return Err(error),
         }
     } else if target.endpoint.scheme == Scheme::Https && pools.has_idle(&target.endpoint) {
-        return h1::send(service, target, pools, deadlines, request).await;
+        return h1::send(service, target, pools, deadlines, head, body).await;
     }
     let connected = connect(service, target, pools, deadlines).await?;
     if !connected.h2 {
-        return h1::send_on(service, target, pools, deadlines, connected.io, request).await;
+        return h1::send_on(service, target, pools, deadlines, connected.stream, head, body).await;
     }
-    let sender = open(target, connected.io).await?;
+    let sender = open(target, connected.stream).await?;
     pools.share(&target.endpoint, sender.clone());
-    match exchange(service, target, deadlines, sender, request).await {
+    match exchange(service, target, deadlines, sender, head, body).await {
         Ok(response) => Ok(response),
         Err(Failed::Broke(error)) => Err(error),
         Err(Failed::Unsent(_)) => Err(UpstreamError::Connect {
@@ -55,8 +56,8 @@ pub(super) async fn send(
     }
 }
 
-async fn open(target: &Target, io: Io) -> Result<http2::SendRequest<Outgoing>, UpstreamError> {
-    let handshake = http2::Builder::new(Local).timer(TokioTimer::new()).handshake(io).await;
+async fn open(target: &Target, stream: Stream) -> Result<http2::SendRequest<Outgoing>, UpstreamError> {
+    let handshake = http2::Builder::new(Local).timer(TokioTimer::new()).handshake(TokioIo::new(stream)).await;
     let (sender, driver) = handshake.map_err(|source| h1::broke(target, source))?;
     let authority = target.authority.clone();
     // Ends when the last sender is dropped or the peer closes.
@@ -69,7 +70,7 @@ async fn open(target: &Target, io: Io) -> Result<http2::SendRequest<Outgoing>, U
 }
 
 enum Failed {
-    Unsent(Box<Request<Outgoing>>),
+    Unsent(Box<Outgoing>),
     Broke(UpstreamError),
 }
 
@@ -78,34 +79,34 @@ async fn exchange(
     target: &Target,
     deadlines: &Rc<Deadlines>,
     mut sender: http2::SendRequest<Outgoing>,
-    mut request: Request<Outgoing>,
+    head: &Head,
+    body: Outgoing,
 ) -> Result<Response<Answer>, Failed> {
     if sender.ready().await.is_err() {
-        return Err(Failed::Unsent(Box::new(request)));
+        return Err(Failed::Unsent(Box::new(body)));
     }
-    absolute(target, &mut request);
-    match sender.try_send_request(request).await {
-        Ok(response) => {
-            Ok(response.map(|body| Answer::new(body, None, deadlines.clone(), service.timeouts.idle)))
-        }
+    match sender.try_send_request(request(target, head, body)).await {
+        Ok(response) => Ok(response.map(|body| Answer::h2(body, deadlines.clone(), service.timeouts.idle))),
         Err(mut error) => match error.take_message() {
-            Some(request) => Err(Failed::Unsent(Box::new(request))),
+            Some(request) => Err(Failed::Unsent(Box::new(request.into_body()))),
             None => Err(Failed::Broke(h1::broke(target, error.into_error()))),
         },
     }
 }
 
 /// HTTP/2 names scheme and authority in pseudo-header fields, which hyper takes from the URI (RFC 9113, 8.3.1).
-fn absolute(target: &Target, request: &mut Request<Outgoing>) {
-    request.headers_mut().remove(http::header::HOST);
-    *request.version_mut() = Version::HTTP_2;
+fn request(target: &Target, head: &Head, body: Outgoing) -> Request<Outgoing> {
     let scheme = match target.endpoint.scheme {
         Scheme::Https => "https",
         Scheme::Http | Scheme::H2c => "http",
     };
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let path = head.target.path_and_query().map_or("/", |path| path.as_str());
     let uri = Uri::builder().scheme(scheme).authority(&*target.authority).path_and_query(path).build();
-    if let Ok(uri) = uri {
-        *request.uri_mut() = uri;
-    }
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method.clone();
+    // All three parts are valid each by itself.
+    *request.uri_mut() = uri.unwrap_or_else(|_| head.target.clone());
+    *request.version_mut() = Version::HTTP_2;
+    *request.headers_mut() = head.fields();
+    request
 }

@@ -5,18 +5,20 @@
 
 pub mod body;
 mod connect;
-mod h1;
+pub mod h1;
+mod head;
 mod h2;
 mod pool;
 pub mod spool;
 pub mod tls;
 
 pub use body::{Answer, Outgoing};
+pub use head::{Head, Prepared};
 pub use pool::Pools;
 
 use crate::config::{Endpoint, Scheme, Timeouts, Upstream};
 use crate::deadline::Deadlines;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Response};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +45,7 @@ pub enum UpstreamError {
         endpoint: Arc<str>,
         /// What went wrong.
         #[source]
-        source: hyper::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No answer within `timeouts.response`.
     #[error("{0} gave no answer within timeouts.response")]
@@ -89,7 +91,7 @@ impl Service {
         }
     }
 
-    /// Sends a request and waits for the head of its answer. The request's target is in origin form; `Host` is set here.
+    /// Sends a request and waits for the head of its answer.
     ///
     /// # Errors
     /// [`UpstreamError`] when there is no answer; dropping the future closes or resets what it used.
@@ -97,23 +99,15 @@ impl Service {
         &self,
         pools: &Rc<Pools>,
         deadlines: &Rc<Deadlines>,
-        mut request: Request<Outgoing>,
+        head: &Head,
+        body: Outgoing,
     ) -> Result<Response<Answer>, UpstreamError> {
-        let target = self.pick();
-        request.headers_mut().insert(http::header::HOST, target.host.clone());
+        let (target, time) = (self.pick(), self.timeouts.response);
         let sent = match target.endpoint.scheme {
-            Scheme::Http => {
-                deadlines
-                    .within(self.timeouts.response, h1::send(self, target, pools, deadlines, request))
-                    .await
-            }
+            Scheme::Http => deadlines.within(time, h1::send(self, target, pools, deadlines, head, body)).await,
             Scheme::H2c | Scheme::Https => {
-                deadlines
-                    .within(
-                        self.timeouts.response,
-                        Box::pin(h2::send(self, target, pools, deadlines, request)),
-                    )
-                    .await
+                let sending = Box::pin(h2::send(self, target, pools, deadlines, head, body));
+                deadlines.within(time, sending).await
             }
         };
         sent.unwrap_or_else(|_| Err(UpstreamError::ResponseTimeout(target.authority.clone())))

@@ -24,7 +24,7 @@ pub struct Pools {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since_ns: u64,
     keep: Duration,
 }
@@ -41,7 +41,7 @@ impl Pools {
     }
 
     /// Takes the connection that was used last: it is the likeliest to be alive.
-    pub(super) fn checkout(&self, endpoint: &Endpoint) -> Option<Connection> {
+    pub(super) fn checkout(&self, endpoint: &Endpoint) -> Option<Box<Connection>> {
         self.h1.borrow_mut().get_mut(endpoint)?.pop().map(|idle| idle.connection)
     }
 
@@ -51,7 +51,7 @@ impl Pools {
     }
 
     /// Keeps a connection that has ended its exchange; it is closed when unused for `keep`.
-    pub(super) fn checkin(&self, endpoint: &Endpoint, connection: Connection, keep: Duration) {
+    pub(super) fn checkin(&self, endpoint: &Endpoint, connection: Box<Connection>, keep: Duration) {
         let mut pools = self.h1.borrow_mut();
         let idle = Idle { connection, since_ns: self.now_ns.get(), keep };
         match pools.get_mut(endpoint) {
@@ -86,7 +86,6 @@ impl Pools {
         self.h1.borrow_mut().retain(|_, list| {
             list.retain(|idle| {
                 Duration::from_nanos(now.mono_ns.saturating_sub(idle.since_ns)) < idle.keep
-                    && !idle.connection.is_closed()
             });
             !list.is_empty()
         });

@@ -1,0 +1,268 @@
+//! One HTTP/1.1 connection to an upstream, with the exchange that is under way on it.
+
+use super::super::body::BodyError;
+use super::super::connect::Stream;
+use super::super::{Head, Outgoing, Target};
+use super::ExchangeError;
+use super::decode::{self, Answered, Framing, Piece};
+use super::encode::{self, Coding};
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, Method, Response};
+use http_body::{Body, Frame};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+/// Bytes asked for at once.
+const READ_AT_ONCE: usize = 8 * 1024;
+/// Bytes of a body that are collected before they are written.
+const WRITE_AT_ONCE: usize = 32 * 1024;
+
+/// A connection.
+#[derive(Debug)]
+pub(in super::super) struct Connection {
+    stream: Stream,
+    /// Read, and not taken yet.
+    read: BytesMut,
+    /// To be written.
+    write: BytesMut,
+    /// Something was written to the stream of what may still be in its own buffers.
+    unflushed: bool,
+    /// A byte of the present request has gone out.
+    begun: bool,
+    sending: Option<Sending>,
+    framing: Framing,
+    /// Another request may follow.
+    keep: bool,
+}
+
+/// A request's body that has not ended.
+#[derive(Debug)]
+struct Sending {
+    body: Outgoing,
+    coding: Coding,
+    /// What of the client's trailers goes out.
+    passes: fn(&HeaderName) -> bool,
+    /// A frame of it was taken.
+    begun: bool,
+}
+
+/// An exchange that failed before its answer's head, and the request's body if the request may be sent again.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: ExchangeError,
+    pub(super) again: Option<Outgoing>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            read: BytesMut::new(),
+            write: BytesMut::new(),
+            unflushed: false,
+            begun: false,
+            sending: None,
+            framing: Framing::Ended,
+            keep: true,
+        }
+    }
+
+    /// Whether nothing has come in while the connection waited: neither its end nor bytes that nobody asked for.
+    pub(super) fn is_alive(&mut self) -> bool {
+        let cx = &mut Context::from_waker(Waker::noop());
+        self.read.is_empty() && self.poll_read(cx).is_pending()
+    }
+
+    /// Whether the connection can serve another request.
+    pub(in super::super) fn is_reusable(&self) -> bool {
+        self.keep
+            && self.framing == Framing::Ended
+            && self.sending.is_none()
+            && self.write.is_empty()
+            && self.read.is_empty()
+    }
+
+    /// Whether the answer's body has ended.
+    pub(in super::super) fn has_ended(&self) -> bool {
+        self.framing == Framing::Ended
+    }
+
+    /// Bytes of the answer's body that are still to come, where that is known.
+    pub(in super::super) fn remaining(&self) -> Option<u64> {
+        match self.framing {
+            Framing::Ended => Some(0),
+            Framing::Length(left) => Some(left),
+            Framing::Chunked(_) | Framing::Close => None,
+        }
+    }
+
+    /// Sends a request and reads the head of its answer; the rest of the request's body goes on while the answer is read.
+    pub(super) async fn exchange(
+        &mut self,
+        target: &Target,
+        head: &Head,
+        body: Outgoing,
+    ) -> Result<Response<()>, Failed> {
+        self.begun = false;
+        let coding = encode::head(&mut self.write, target, head, &body);
+        let bodiless = body.is_end_stream();
+        self.sending = (!bodiless).then_some(Sending { body, coding, passes: head.hides, begun: false });
+        match poll_fn(|cx| self.poll_head(cx, &head.method)).await {
+            Ok(Answered { response, framing, keep }) => {
+                (self.framing, self.keep) = (framing, keep);
+                Ok(response)
+            }
+            Err(error) => Err(self.failed(error, &head.method, bodiless)),
+        }
+    }
+
+    /// A request may be sent again when the upstream can not have acted on it (nothing of it went out), or when acting
+    /// twice is as good as once (RFC 9110, 9.2.2) and no answer has begun.
+    fn failed(&mut self, error: ExchangeError, method: &Method, bodiless: bool) -> Failed {
+        let broke = matches!(error, ExchangeError::Io(_) | ExchangeError::Closed) && self.read.is_empty();
+        let again = match self.sending.take() {
+            _ if !broke => None,
+            None if bodiless && (!self.begun || method.is_idempotent()) => Some(Outgoing::Empty),
+            Some(Sending { body, begun: false, .. }) if !self.begun => Some(body),
+            _ => None,
+        };
+        Failed { error, again }
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, method: &Method) -> Poll<Result<Answered, ExchangeError>> {
+        // A connection that no longer takes the request may still hold the answer to it.
+        let sent = match self.poll_send(cx) {
+            Poll::Ready(Err(error @ ExchangeError::Body(_))) => return Poll::Ready(Err(error)),
+            Poll::Ready(Err(error)) => Some(error),
+            _ => None,
+        };
+        loop {
+            if let Some(answered) = decode::head(&mut self.read, method)? {
+                return Poll::Ready(Ok(answered));
+            }
+            match (self.poll_read(cx), &sent) {
+                (Poll::Ready(Ok(0)), _) => return Poll::Ready(Err(sent.unwrap_or(ExchangeError::Closed))),
+                (Poll::Ready(Ok(_)), _) => {}
+                (Poll::Ready(Err(error)), _) => return Poll::Ready(Err(error.into())),
+                (Poll::Pending, None) => return Poll::Pending,
+                (Poll::Pending, Some(_)) => return Poll::Ready(Err(sent.unwrap_or(ExchangeError::Closed))),
+            }
+        }
+    }
+
+    /// The next frame of the answer's body.
+    pub(in super::super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ExchangeError>>> {
+        if self.poll_send(cx)?.is_ready() && self.framing == Framing::Ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            match decode::piece(&mut self.read, &mut self.framing)? {
+                Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Some(Piece::Trailers(fields)) => return Poll::Ready(Some(Ok(Frame::trailers(fields)))),
+                Some(Piece::End) => return Poll::Ready(None),
+                None => {}
+            }
+            if ready!(self.poll_read(cx))? == 0 {
+                if self.framing != Framing::Close {
+                    return Poll::Ready(Some(Err(ExchangeError::Closed)));
+                }
+                self.framing = Framing::Ended;
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.read.capacity() - self.read.len() < READ_AT_ONCE / 4 {
+            self.read.reserve(READ_AT_ONCE);
+        }
+        pin!(self.stream.read_buf(&mut self.read)).poll(cx)
+    }
+
+    /// Writes what is to be written, and what of the request's body there is.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
+        loop {
+            self.collect(cx)?;
+            if self.write.is_empty() {
+                break;
+            }
+            if let Err(error) = ready!(self.poll_write(cx)) {
+                // What is left of the request is of no use to anybody.
+                self.write.clear();
+                self.keep = false;
+                return Poll::Ready(Err(error.into()));
+            }
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        if self.sending.is_some() { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.write))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.begun = true;
+        self.unflushed = true;
+        if written == self.write.len() {
+            self.write.clear();
+        } else {
+            self.write.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes frames of the request's body while there is room for them.
+    fn collect(&mut self, cx: &mut Context<'_>) -> Result<(), ExchangeError> {
+        while self.write.len() < WRITE_AT_ONCE {
+            let Some(sending) = &mut self.sending else { return Ok(()) };
+            let frame = match Pin::new(&mut sending.body).poll_frame(cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(frame) => frame.transpose().map_err(|error| self.abandon(error))?,
+            };
+            self.take(frame);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, frame: Option<Frame<Bytes>>) {
+        let Some(sending) = &mut self.sending else { return };
+        sending.begun = true;
+        let passes = |name: &HeaderName| !(sending.passes)(name);
+        let ended = match frame {
+            None => {
+                encode::end(&mut self.write, sending.coding, None, passes);
+                true
+            }
+            Some(frame) => match frame.into_data() {
+                Ok(data) => {
+                    encode::data(&mut self.write, sending.coding, &data);
+                    false
+                }
+                Err(frame) => {
+                    let trailers: Option<HeaderMap> = frame.into_trailers().ok();
+                    encode::end(&mut self.write, sending.coding, trailers.as_ref(), passes);
+                    true
+                }
+            },
+        };
+        if ended {
+            self.sending = None;
+        }
+    }
+
+    /// The request's body broke off: the upstream must not take what it has for the whole.
+    fn abandon(&mut self, error: BodyError) -> ExchangeError {
+        self.sending = None;
+        self.keep = false;
+        ExchangeError::Body(Box::new(error))
+    }
+}

@@ -1,0 +1,86 @@
+//! The head of a request on its way to an upstream: the client's fields, less those that are not its to send, and ours.
+//!
+//! It is kept in these parts until it is written, so that no field is put into a map only to be taken out again.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use std::rc::Rc;
+
+/// A request's head.
+#[derive(Debug)]
+pub struct Head {
+    /// Method.
+    pub method: Method,
+    /// Path and query, in origin form.
+    pub target: Uri,
+    /// What the client sent.
+    pub client: HeaderMap,
+    /// Which of the client's fields no upstream sees; length and coding of the body are hidden in any case.
+    pub hides: fn(&HeaderName) -> bool,
+    /// Fields that the client's `Connection` lists.
+    pub listed: Vec<HeaderName>,
+    /// Ours, made for this request.
+    pub added: Vec<(&'static HeaderName, HeaderValue)>,
+    /// Ours, the same for many requests.
+    pub prepared: Rc<Prepared>,
+}
+
+impl Head {
+    /// Whether one of the client's fields goes out.
+    pub fn passes(&self, name: &HeaderName) -> bool {
+        let framing = [http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING, http::header::HOST];
+        !framing.contains(name) && !self.listed.contains(name) && !(self.hides)(name)
+    }
+
+    /// All fields but `Host` in one map, for HTTP/2.
+    pub(super) fn fields(&self) -> HeaderMap {
+        let mut fields = HeaderMap::with_capacity(self.client.len() + self.added.len() + 8);
+        for (name, value) in self.client.iter().filter(|(name, _)| self.passes(name)) {
+            fields.append(name, value.clone());
+        }
+        for (name, value) in &self.added {
+            fields.insert(*name, value.clone());
+        }
+        for (name, value) in &self.prepared.fields {
+            fields.insert(name, value.clone());
+        }
+        fields
+    }
+
+    /// All fields but `Host` as lines of HTTP/1.1.
+    pub(super) fn write_fields(&self, out: &mut BytesMut) {
+        for (name, value) in self.client.iter().filter(|(name, _)| self.passes(name)) {
+            write_field(out, name, value);
+        }
+        for (name, value) in &self.added {
+            write_field(out, name, value);
+        }
+        out.extend_from_slice(&self.prepared.lines);
+    }
+}
+
+/// Fields that are the same for many requests, with their lines.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    fields: Vec<(HeaderName, HeaderValue)>,
+    lines: Bytes,
+}
+
+impl Prepared {
+    /// Writes the lines once.
+    pub fn new(fields: Vec<(HeaderName, HeaderValue)>) -> Self {
+        let mut lines = BytesMut::new();
+        fields.iter().for_each(|(name, value)| write_field(&mut lines, name, value));
+        Self { fields, lines: lines.freeze() }
+    }
+}
+
+/// One line; names and values are valid by their types, so that none can end a line.
+pub(super) fn write_field(out: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
+    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
