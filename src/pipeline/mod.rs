@@ -5,6 +5,7 @@ pub mod authenticate;
 pub mod authorize;
 mod builtin;
 mod credential;
+pub mod explain;
 mod forward;
 mod ids;
 pub mod limit;
