@@ -104,7 +104,8 @@ async fn stage(
     let nothing = config::AccessLog { path: LogPath::Stderr, sample: 0.0 };
     let log = AccessLog::open(&nothing, &metrics)?;
     let shared = Arc::new(Shared::new(clock, tokens, limiter, metrics, snapshot));
-    let worker = Worker::new(0, shared, Pools::new(Pools::tls_client()), log.writer()).map_err(io::Error::other)?;
+    let worker =
+        Worker::new(0, shared, Pools::new(Pools::tls_client()), log.writer()).map_err(io::Error::other)?;
     Ok((worker, log))
 }
 
@@ -127,7 +128,8 @@ fn question(config: &Config, described: Described, store_exists: bool, now: Mome
     }
     // As a client sends it: path and query.
     *request.uri_mut() = url.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
-    let (trusted, bounds) = (listener.map(|it| &*it.trusted_proxies), listener.map(|it| it.bounds.header_size));
+    let (trusted, bounds) =
+        (listener.map(|it| &*it.trusted_proxies), listener.map(|it| it.bounds.header_size));
     let tls = listener.is_some_and(|listener| listener.tls.is_some());
     let asked = Asked {
         method: request.method().to_string(),

@@ -127,7 +127,9 @@ fn plain(value: &Value) -> String {
 
 fn ending(explanation: &Explanation) -> String {
     let refused = explanation.steps.iter().find(|step| step.outcome == Outcome::Refused);
+    let open = explanation.steps.iter().any(|step| step.outcome == Outcome::Info);
     match explanation.result {
+        Ending::Forwarded if open => "It would be forwarded, if the body passes:".to_owned(),
         Ending::Forwarded => "It would be forwarded:".to_owned(),
         Ending::Answered => "The gateway would answer:".to_owned(),
         Ending::Refused => {
@@ -183,8 +185,11 @@ impl TypedValueParser for HeaderField {
         value: &OsStr,
     ) -> Result<Self::Value, clap::Error> {
         header(value).map_err(|what| {
-            clap::Error::raw(ErrorKind::ValueValidation, format!("a value of --header is not usable: {what}\n"))
-                .with_cmd(command)
+            clap::Error::raw(
+                ErrorKind::ValueValidation,
+                format!("a value of --header is not usable: {what}\n"),
+            )
+            .with_cmd(command)
         })
     }
 }
@@ -193,7 +198,8 @@ fn header(value: &OsStr) -> Result<(HeaderName, HeaderValue), &'static str> {
     let text = value.to_str().ok_or("it is not UTF-8")?;
     let (name, value) =
         text.split_once(':').ok_or("write a name, a colon and a value: 'X-API-Key: ocr_…'")?;
-    let name = name.trim().parse().map_err(|_| "what stands before the colon is not the name of a header field")?;
+    let name =
+        name.trim().parse().map_err(|_| "what stands before the colon is not the name of a header field")?;
     let mut value: HeaderValue =
         value.trim().parse().map_err(|_| "what stands after the colon is not the value of a header field")?;
     value.set_sensitive(true);

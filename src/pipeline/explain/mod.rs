@@ -13,7 +13,8 @@ use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::route::{Builtin, Routed, Serve};
 use super::{
-    Peer, Snapshot, Worker, authenticate, authorize, builtin, credential, is_preflight, limit, project_body, refusal, swap,
+    Peer, Snapshot, Worker, authenticate, authorize, builtin, credential, is_preflight, limit, project_body,
+    refusal, swap,
 };
 use crate::clock::Moment;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
@@ -85,7 +86,9 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
     };
     let (ending, forwarded, answer) = match ended {
         Ok(End::Forwarded(forwarded)) => (Ending::Forwarded, Some(forwarded), None),
-        Ok(End::Answered(response, shown)) => (Ending::Answered, None, Some(answer_of(response, shown).await)),
+        Ok(End::Answered(response, shown)) => {
+            (Ending::Answered, None, Some(answer_of(response, shown).await))
+        }
         Ok(End::Undecided) => (Ending::Undecided, None, None),
         Err(reject) => {
             way.refuse(say::reason(&reject));
@@ -134,7 +137,9 @@ async fn walk(
     way.allow(say::shown(&credential));
     way.enter(Stage::Identify);
     if !scene.store_exists && matches!(credential, Credential::Shown { .. }) {
-        way.inform("no store yet: the key cannot be looked up. `portcullis import` or `serve` makes the store");
+        way.inform(
+            "no store yet: the key cannot be looked up. `portcullis import` or `serve` makes the store",
+        );
         return Ok(End::Undecided);
     }
     say::lookup(way, &credential);
@@ -163,7 +168,9 @@ fn login(way: &mut Way, headers: &HeaderMap) -> Result<End, Reject> {
          the key's limit and validity would be checked as with any request",
     );
     way.enter(Stage::Forward);
-    way.inform("the gateway answers itself: 200 with a JWT for a good key, else what the checks refuse it with");
+    way.inform(
+        "the gateway answers itself: 200 with a JWT for a good key, else what the checks refuse it with",
+    );
     Ok(End::Undecided)
 }
 
@@ -212,7 +219,8 @@ fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, headers: &HeaderMap) -
     way.fact("limit", say::size(limit));
     project_body::bounded(headers, limit)?;
     if !grant.needs_body(routed) {
-        way.allow("the body is passed on as it comes");
+        let passed_on = matches!(routed.route.service, Serve::Upstream(..));
+        way.allow(if passed_on { "the body is passed on as it comes" } else { "the body is not read" });
         way.enter(Stage::ProjectRule);
         let grant = grant.with_body(routed, None)?;
         way.allow(say::rule(routed, grant.known()));
@@ -283,7 +291,9 @@ async fn answer_of(response: Response<Payload>, shown: Shown) -> Answer {
 fn secrets(headers: &HeaderMap) -> Vec<String> {
     let names = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HeaderName::from_static("x-api-key")];
     let values = names.iter().flat_map(|name| headers.get_all(name));
-    let words = values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split([' ', '\t', ';', '=', ',']));
+    let words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split([' ', '\t', ';', '=', ',']));
     // Shorter ones are no secrets, and would punch holes into every other word.
     let mut secrets: Vec<String> = words.filter(|word| word.len() >= 8).map(str::to_owned).collect();
     secrets.retain(|word| word != "access_token");

@@ -9,7 +9,12 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::request;
 
 /// Tells what leaves for an upstream; `client` is what came.
-pub(super) fn describe(snapshot: &Snapshot, service: &Service, outbound: Outbound, client: &HeaderMap) -> Forwarded {
+pub(super) fn describe(
+    snapshot: &Snapshot,
+    service: &Service,
+    outbound: Outbound,
+    client: &HeaderMap,
+) -> Forwarded {
     let parts = outbound.into_parts();
     let (ours, kept): (Vec<&HeaderName>, Vec<&HeaderName>) =
         parts.headers.keys().partition(|name| is_ours(name.as_str()));

@@ -275,7 +275,10 @@ impl Way {
         let mut steps = self.steps;
         for (at, stage) in Stage::ALL.into_iter().enumerate() {
             if steps.get(at).is_none_or(|step| step.stage != stage) {
-                steps.insert(at, Step { stage, outcome: Outcome::NotReached, why: String::new(), facts: Facts::new() });
+                steps.insert(
+                    at,
+                    Step { stage, outcome: Outcome::NotReached, why: String::new(), facts: Facts::new() },
+                );
             }
         }
         steps

@@ -34,7 +34,10 @@ pub(super) fn route(way: &mut Way, router: &Router, sent: &str, found: &Found<'_
     if let Some((prefix, _)) = router.prefix_of(path) {
         way.fact("prefix", &**prefix);
     }
-    way.fact("path", if path == sent { format!("{path}, as sent") } else { format!("{path}, sent as {sent}") });
+    way.fact(
+        "path",
+        if path == sent { format!("{path}, as sent") } else { format!("{path}, sent as {sent}") },
+    );
     if let Some(organization) = &routed.organization {
         way.fact("organizationId", organization.as_str());
     }
@@ -68,7 +71,10 @@ pub(super) fn not_routed(way: &mut Way, router: &Router, reject: &Reject, found:
             names.sort_unstable();
             names.dedup();
             let (path, from) = (&found.route.config.path, origin(found.route));
-            way.if_refused(format!("{path} ({from}) has the path, but no such method; it has {}", names.join(", ")));
+            way.if_refused(format!(
+                "{path} ({from}) has the path, but no such method; it has {}",
+                names.join(", ")
+            ));
         }
         _ => {}
     }
@@ -95,9 +101,11 @@ pub(super) fn credential(way: &mut Way, routed: &Routed<'_>, headers: &HeaderMap
     if routed.route.config.open {
         return;
     }
-    for (name, place) in
-        [(&X_API_KEY, "X-API-Key"), (&AUTHORIZATION, "Authorization: Bearer"), (&COOKIE, "the cookie access_token")]
-    {
+    for (name, place) in [
+        (&X_API_KEY, "X-API-Key"),
+        (&AUTHORIZATION, "Authorization: Bearer"),
+        (&COOKIE, "the cookie access_token"),
+    ] {
         // The same reading, of this field alone: what it finds stands there.
         let mut alone = HeaderMap::new();
         for value in headers.get_all(name) {
@@ -113,8 +121,12 @@ pub(super) fn credential(way: &mut Way, routed: &Routed<'_>, headers: &HeaderMap
         way.fact(place, found);
     }
     let shown = match dialect::present(api, headers) {
-        Err(Unusable::Contradictory) => "there are two credentials that differ, so that it would be a guess which counts",
-        Err(Unusable::Foreign) => "what is shown is neither a key nor a JWT of this dialect, so it is not looked up",
+        Err(Unusable::Contradictory) => {
+            "there are two credentials that differ, so that it would be a guess which counts"
+        }
+        Err(Unusable::Foreign) => {
+            "what is shown is neither a key nor a JWT of this dialect, so it is not looked up"
+        }
         Ok(_) if api.dialect == Dialect::Ocore && headers.contains_key(&X_API_KEY) => {
             "no credential: in this dialect it is Authorization: Bearer or the cookie access_token; X-API-Key is none"
         }
@@ -164,7 +176,9 @@ pub(super) fn known(way: &mut Way, known: &Known) {
         }
         Known::User(user) => {
             way.fact("user", user.record.id.as_str());
-            let place = |place: &crate::store::Membership| format!("{} as {}", place.slug, place.role.as_str()).into();
+            let place = |place: &crate::store::Membership| {
+                format!("{} as {}", place.slug, place.role.as_str()).into()
+            };
             way.fact("organizations", Value::Array(user.record.memberships.iter().map(place).collect()));
             way.allow("a person");
         }
@@ -222,20 +236,37 @@ pub(super) fn validity(way: &mut Way, routed: &Routed<'_>, known: &Known, client
         Known::Key(entry) => {
             let record = &entry.record;
             let fits = authenticate::family_fits(record, routed.api.config.dialect);
-            way.fact("family", format!("{}, {}", record.family.as_str(), if fits { "as this API asks" } else { "not this API's" }));
+            way.fact(
+                "family",
+                format!(
+                    "{}, {}",
+                    record.family.as_str(),
+                    if fits { "as this API asks" } else { "not this API's" }
+                ),
+            );
             way.fact("active", yes(record.active));
             let expired = authenticate::expired(record, now);
             let expires = record.expires_ms.map(iso_millis);
-            way.fact("expires", match &expires {
-                None => "never".to_owned(),
-                Some(at) => format!("{at}, {}", if expired { "which is over" } else { "still to come" }),
-            });
+            way.fact(
+                "expires",
+                match &expires {
+                    None => "never".to_owned(),
+                    Some(at) => format!("{at}, {}", if expired { "which is over" } else { "still to come" }),
+                },
+            );
             let addresses: Vec<String> = record.addresses.iter().map(ToString::to_string).collect();
             let allowed = authenticate::allows(record, client);
-            way.fact("ipWhitelist", match addresses.is_empty() {
-                true => "none: any address".to_owned(),
-                false => format!("{}: {} {client}", addresses.join(", "), if allowed { "has" } else { "does not have" }),
-            });
+            way.fact(
+                "ipWhitelist",
+                match addresses.is_empty() {
+                    true => "none: any address".to_owned(),
+                    false => format!(
+                        "{}: {} {client}",
+                        addresses.join(", "),
+                        if allowed { "has" } else { "does not have" }
+                    ),
+                },
+            );
             way.if_refused(match (fits, record.active, expires) {
                 (false, ..) => "the key is of the other family: it is unknown here".to_owned(),
                 (_, false, _) => "the key is deactivated".to_owned(),
@@ -253,7 +284,9 @@ fn yes(yes: bool) -> &'static str {
 pub(super) fn valid(known: &Known) -> &'static str {
     match known {
         Known::Anonymous => "there is nothing to check",
-        Known::Key(_) => "the key is active, unexpired and allowed from this address; the use is not counted here",
+        Known::Key(_) => {
+            "the key is active, unexpired and allowed from this address; the use is not counted here"
+        }
         Known::User(_) => "the person is active",
     }
 }
@@ -270,7 +303,11 @@ pub(super) fn organization(
         way.fact("in the path", named.as_str());
     }
     if routed.api.config.dialect == Dialect::Ocore {
-        let slugs: Vec<_> = headers.get_all(&X_ORG_SLUG).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let slugs: Vec<_> = headers
+            .get_all(&X_ORG_SLUG)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
         way.fact("X-Org-Slug", if slugs.is_empty() { "not sent".to_owned() } else { slugs.join(", ") });
     }
     match known {
@@ -278,7 +315,10 @@ pub(super) fn organization(
         Known::Key(entry) => {
             let view = entry.organization.load();
             let own = &view.organization;
-            way.if_refused(format!("the request names another organization than the key's, {} ({})", own.id, own.slug));
+            way.if_refused(format!(
+                "the request names another organization than the key's, {} ({})",
+                own.id, own.slug
+            ));
             format!("{} ({}), the key's", own.id, own.slug)
         }
         Known::User(user) => {
@@ -288,7 +328,9 @@ pub(super) fn organization(
                 false => format!("the person belongs to {count} organizations: X-Org-Slug has to name one"),
             });
             let place = grant.and_then(Grant::membership);
-            place.map_or_else(String::new, |place| format!("{} ({}), as {}", place.organization, place.slug, place.role.as_str()))
+            place.map_or_else(String::new, |place| {
+                format!("{} ({}), as {}", place.organization, place.slug, place.role.as_str())
+            })
         }
     }
 }
@@ -311,8 +353,10 @@ pub(super) fn project(
     if let Some(project) = grant.and_then(Grant::project) {
         way.fact("project", project.as_str());
     }
-    let forwarded = grant.and_then(Grant::query).or(raw).unwrap_or_default();
-    way.fact("query as forwarded", if forwarded.is_empty() { "none" } else { forwarded });
+    if let Some(grant) = grant {
+        let forwarded = grant.query().or(raw).unwrap_or_default();
+        way.fact("query as forwarded", if forwarded.is_empty() { "none" } else { forwarded });
+    }
     match (&entry.record.reach, &named) {
         (Reach::Project(own), Some(named)) => {
             if own.as_str() != &**named {
@@ -338,7 +382,12 @@ pub(super) fn project(
 }
 
 /// Permissions and scopes: what is asked, and what is missing.
-pub(super) fn requirements(way: &mut Way, routed: &Routed<'_>, known: &Known, grant: Option<&Grant>) -> String {
+pub(super) fn requirements(
+    way: &mut Way,
+    routed: &Routed<'_>,
+    known: &Known,
+    grant: Option<&Grant>,
+) -> String {
     let require = &routed.route.config.require;
     if require.permissions.is_empty() && require.scopes.is_empty() {
         return "the route asks for no permission and no scope".to_owned();
@@ -347,9 +396,10 @@ pub(super) fn requirements(way: &mut Way, routed: &Routed<'_>, known: &Known, gr
     way.fact("scopes asked", list(require.scopes.iter().map(AsRef::as_ref)));
     let (held, scopes): (Permissions, Vec<&str>) = match known {
         Known::Anonymous => return "nobody is asked for them".to_owned(),
-        Known::Key(entry) => {
-            (entry.record.permissions.clone(), authorize::lacking_scopes(&entry.record, &require.scopes).collect())
-        }
+        Known::Key(entry) => (
+            entry.record.permissions.clone(),
+            authorize::lacking_scopes(&entry.record, &require.scopes).collect(),
+        ),
         Known::User(_) => {
             let role = grant.and_then(Grant::membership).map(|place| place.role);
             // Refused: nothing is known of the place, and nothing more is said of it.
@@ -359,7 +409,8 @@ pub(super) fn requirements(way: &mut Way, routed: &Routed<'_>, known: &Known, gr
     let permissions: Vec<&str> = authorize::lacking_permissions(&held, &require.permissions).collect();
     let missing = [("permission", permissions), ("scope", scopes)];
     let missing = missing.iter().filter(|(_, names)| !names.is_empty());
-    let missing: Vec<String> = missing.map(|(what, names)| format!("the {what} {}", names.join(", "))).collect();
+    let missing: Vec<String> =
+        missing.map(|(what, names)| format!("the {what} {}", names.join(", "))).collect();
     if missing.is_empty() {
         return "all of them are held".to_owned();
     }
@@ -394,7 +445,9 @@ pub(super) fn rule(routed: &Routed<'_>, known: &Known) -> &'static str {
     match (routed.route.config.project.map(|rule| rule.required), known) {
         (_, Known::Anonymous | Known::User(_)) => "only keys have to name projects",
         (None | Some(ProjectRequired::Never), _) => "the route asks nobody to name a project",
-        (Some(ProjectRequired::Organization), Known::Key(entry)) if entry.record.reach != Reach::Organization => {
+        (Some(ProjectRequired::Organization), Known::Key(entry))
+            if entry.record.reach != Reach::Organization =>
+        {
             "a project key need not name its project"
         }
         _ => "a project has to be named, and is",
@@ -404,9 +457,15 @@ pub(super) fn rule(routed: &Routed<'_>, known: &Known) -> &'static str {
 pub(super) fn swapped(routed: &Routed<'_>, known: &Known) -> &'static str {
     match (routed.api.config.identity, known) {
         (Identity::None, _) => "the client's credential is taken out, and none is put in: `identity: none`",
-        (_, Known::Anonymous) => "the client's credential is taken out; nobody is known whose identity could go in",
-        (Identity::Jwt, _) => "the client's credential is taken out, the identity goes in as signed JWT and header fields",
-        (Identity::Headers, _) => "the client's credential is taken out, the identity goes in as header fields",
+        (_, Known::Anonymous) => {
+            "the client's credential is taken out; nobody is known whose identity could go in"
+        }
+        (Identity::Jwt, _) => {
+            "the client's credential is taken out, the identity goes in as signed JWT and header fields"
+        }
+        (Identity::Headers, _) => {
+            "the client's credential is taken out, the identity goes in as header fields"
+        }
     }
 }
 
@@ -426,7 +485,9 @@ pub(super) fn reason(reject: &Reject) -> &'static str {
              such paths differently"
         }
         Reject::BadEscape => "the query has a '%' that no two hexadecimal digits follow",
-        Reject::ProjectNotSingle => "projectId is doubled, bracketed, or spelt so that servers read it differently",
+        Reject::ProjectNotSingle => {
+            "projectId is doubled, bracketed, or spelt so that servers read it differently"
+        }
         Reject::ProjectRequired => "an organization key has to name a project here, and names none",
         Reject::OwnProjectRequired => "a project key has to name its own project here, and names none",
         Reject::BodyTooLarge => "Content-Length is larger than the API's body_limit",

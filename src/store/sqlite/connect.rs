@@ -2,7 +2,6 @@
 
 use super::in_transaction;
 use crate::store::StoreError;
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -50,7 +49,6 @@ pub(super) fn existing(path: &Path) -> Result<Option<Connection>, StoreError> {
     // Not SQLITE_OPEN_READ_ONLY: a reader of a log has to write into the index beside it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "query_only", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
