@@ -91,7 +91,7 @@ pub async fn login(
 ///
 /// # Errors
 /// 400, 413 or 415.
-pub fn login_head(headers: &HeaderMap) -> Result<(), Reject> {
+pub(super) fn login_head(headers: &HeaderMap) -> Result<(), Reject> {
     project_body::bounded(headers, LOGIN_MOST)?;
     if project_body::is_json_type(headers)? { Ok(()) } else { Err(Reject::UnsupportedMediaType(LOGIN_BODY)) }
 }

@@ -22,7 +22,7 @@ const CODED: &str = "Send the body without a Content-Encoding: it has to be read
 
 /// How the body of a request is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub(super) enum Reading {
     /// As JSON.
     Json,
     /// As multipart/form-data with this boundary.
@@ -33,7 +33,7 @@ pub enum Reading {
 ///
 /// # Errors
 /// 400 or 415 for what can not be checked.
-pub fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Reading, Reject> {
+pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Reading, Reject> {
     if only(headers, &CONTENT_ENCODING)?.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Reject::UnsupportedMediaType(CODED));
     }

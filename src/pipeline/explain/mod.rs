@@ -1,9 +1,12 @@
 //! What the stages would decide about a request, one by one, and why: the way of a request again, through the same
 //! gates. What takes from a bucket, counts a use or sends is left out.
 
+mod caller;
 mod outbound;
+mod place;
 mod report;
 mod say;
+mod scope;
 
 pub use report::{Answer, Asked, Ending, Explanation, Facts, Forwarded, Outcome, Stage, Step};
 
@@ -70,7 +73,7 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
     let mut trail = Trail::begin(worker, &snapshot, &peer, &request, &found, now);
     let secrets = secrets(request.headers());
     let mut way = Way::new();
-    say::route(&mut way, &snapshot.router, request.uri().path(), &found);
+    place::route(&mut way, &snapshot.router, request.uri().path(), &found);
     let dialect = found.api.config.dialect;
     let ended = match &found.routed {
         Ok(routed) => {
@@ -78,7 +81,7 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
             walk(&scene, &mut way, request, &mut trail).await
         }
         Err(reject) => {
-            say::not_routed(&mut way, &snapshot.router, reject, &found);
+            place::not_routed(&mut way, &snapshot.router, reject, &found);
             let answer = refusal::answer(dialect, reject);
             return conclude(asked, way, Ending::Refused, None, Some(answer_of(answer, Shown::Whole).await))
                 .redacted(&secrets);
@@ -120,7 +123,7 @@ async fn walk(
     let (parts, ()) = request.into_parts();
     let client = peer.client(&parts.headers);
     way.enter(Stage::Head);
-    say::client(way, client, peer);
+    place::client(way, client, peer);
     peer.head_fits(&parts)?;
     way.allow("the head is within the listener's bounds");
     if is_preflight(&parts) {
@@ -132,9 +135,9 @@ async fn walk(
         return login(way, &parts.headers);
     }
     way.enter(Stage::Credential);
-    say::credential(way, routed, &parts.headers);
+    caller::credential(way, routed, &parts.headers);
     let credential = credential::extract(routed, &parts.headers)?;
-    way.allow(say::shown(&credential));
+    way.allow(caller::shown(&credential));
     way.enter(Stage::Identify);
     if !scene.store_exists && matches!(credential, Credential::Shown { .. }) {
         way.inform(
@@ -142,18 +145,18 @@ async fn walk(
         );
         return Ok(End::Undecided);
     }
-    say::lookup(way, &credential);
+    caller::lookup(way, &credential);
     let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
-    say::known(way, &known);
+    caller::known(way, &known);
     way.enter(Stage::Limit);
     let (verdict, admitted) = limit::foresee(known.clone(), routed.api, now);
-    say::limit(way, routed, verdict.as_ref());
+    caller::limit(way, routed, verdict.as_ref());
     let admitted = admitted?;
-    way.allow(say::bucket(routed, &known));
+    way.allow(caller::bucket(routed, &known));
     way.enter(Stage::Verify);
-    say::validity(way, routed, &known, client, now);
+    caller::validity(way, routed, &known, client, now);
     let caller = authenticate::examine(admitted, routed, client, now)?;
-    way.allow(say::valid(&known));
+    way.allow(caller::valid(&known));
     let grant = scope(scene, way, caller, &parts, trail)?;
     let grant = body(way, routed, grant, &parts.headers)?;
     answer(scene, way, &grant, parts, trail)
@@ -174,6 +177,9 @@ fn login(way: &mut Way, headers: &HeaderMap) -> Result<End, Reject> {
     Ok(End::Undecided)
 }
 
+/// Says what a stage decides by, and why it lets the request on.
+type Saying<'a> = &'a dyn Fn(&mut Way) -> String;
+
 /// Organization, project in the query, permissions and scopes: one gate, told in three steps.
 fn scope(
     scene: &Scene<'_>,
@@ -187,10 +193,10 @@ fn scope(
     let checked = authorize::check(caller, routed, &parts.headers, query, trail);
     let refused_at = checked.as_ref().err().map(stage_of);
     let grant = checked.as_ref().ok();
-    let stages: [(Stage, &dyn Fn(&mut Way) -> String); 3] = [
-        (Stage::Organization, &|way| say::organization(way, routed, &known, grant, &parts.headers)),
-        (Stage::Project, &|way| say::project(way, routed, &known, grant, query)),
-        (Stage::Require, &|way| say::requirements(way, routed, &known, grant)),
+    let stages: [(Stage, Saying<'_>); 3] = [
+        (Stage::Organization, &|way| scope::organization(way, routed, &known, grant, &parts.headers)),
+        (Stage::Project, &|way| scope::project(way, routed, &known, grant, query)),
+        (Stage::Require, &|way| scope::requirements(way, routed, &known, grant)),
     ];
     for (stage, say) in stages {
         way.enter(stage);
@@ -216,21 +222,21 @@ fn stage_of(reject: &Reject) -> Stage {
 fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, headers: &HeaderMap) -> Result<Grant, Reject> {
     way.enter(Stage::Body);
     let limit = routed.api.config.body_limit;
-    way.fact("limit", say::size(limit));
+    way.fact("limit", scope::size(limit));
     project_body::bounded(headers, limit)?;
     if !grant.needs_body(routed) {
         let passed_on = matches!(routed.route.service, Serve::Upstream(..));
         way.allow(if passed_on { "the body is passed on as it comes" } else { "the body is not read" });
         way.enter(Stage::ProjectRule);
         let grant = grant.with_body(routed, None)?;
-        way.allow(say::rule(routed, grant.known()));
+        way.allow(scope::rule(routed, grant.known()));
         return Ok(grant);
     }
     let reading = project_body::reading(routed, headers)?;
-    way.inform(say::unseen(&reading));
+    way.inform(scope::unseen(&reading));
     way.enter(Stage::ProjectRule);
     match grant.required(routed) {
-        Ok(()) => way.allow(say::rule(routed, grant.known())),
+        Ok(()) => way.allow(scope::rule(routed, grant.known())),
         Err(reject) => way.inform(format!(
             "the body has to name the project; without it the answer is {} \"{}\"",
             reject.status().as_u16(),
