@@ -28,7 +28,8 @@ pub enum Known {
     User(Arc<UserEntry>),
 }
 
-/// Who is asking, with a credential that is good now. Only [`verify`] makes one.
+/// Who is asking, with a credential that is good now. Only [`verify`] makes one, and [`examine`]
+/// where nothing is forwarded.
 #[derive(Debug)]
 pub struct Caller {
     known: Known,
@@ -137,7 +138,12 @@ pub fn verify(admitted: Admitted, routed: &Routed<'_>, from: IpAddr, now: Moment
 ///
 /// # Errors
 /// Those of [`verify`].
-pub fn examine(admitted: Admitted, routed: &Routed<'_>, from: IpAddr, now: Moment) -> Result<Caller, Reject> {
+pub(super) fn examine(
+    admitted: Admitted,
+    routed: &Routed<'_>,
+    from: IpAddr,
+    now: Moment,
+) -> Result<Caller, Reject> {
     let known = admitted.into_known();
     match &known {
         Known::Anonymous => {}

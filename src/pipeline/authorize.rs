@@ -110,7 +110,11 @@ pub fn check(
 }
 
 /// The organization that the path or `X-Org-Slug` names has to be the caller's.
-fn organization(caller: &Caller, routed: &Routed<'_>, headers: &HeaderMap) -> Result<Option<Membership>, Reject> {
+pub(super) fn organization(
+    caller: &Caller,
+    routed: &Routed<'_>,
+    headers: &HeaderMap,
+) -> Result<Option<Membership>, Reject> {
     let ocore = routed.api.config.dialect == Dialect::Ocore;
     match caller.known() {
         Known::Anonymous => Ok(None),

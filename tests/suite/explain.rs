@@ -193,7 +193,9 @@ fn permissions_of_keys_and_of_people() {
     forwarded(w, &get("/api/servers/7").bearer(&w.key("view:servers")));
     let missing = refused(w, &post("/api/servers").bearer(&w.key("view:servers")), "require", 403);
     assert_eq!(step(&missing, "require")["why"], "missing: the permission manage:servers");
-    refused(w, &post("/api/servers").bearer(&w.access(VIEWER)), "require", 403);
+    let person = refused(w, &post("/api/servers").bearer(&w.access(VIEWER)), "require", 403);
+    assert_eq!(step(&person, "require")["why"], "missing: the permission manage:servers");
+    assert_eq!(step(&person, "organization")["why"], format!("{ORG} ({SLUG}), as viewer"));
     let scope = refused(w, &get("/v1/openapi/scoped").key(&w.org_key()), "require", 403);
     assert_eq!(step(&scope, "require")["why"], "missing: the scope อ่าน ได้");
     forwarded(w, &get("/api/servers").header("Cookie", format!("access_token={}", w.access(DEVELOPER))));

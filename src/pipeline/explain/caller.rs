@@ -150,7 +150,10 @@ pub(super) fn bucket(routed: &Routed<'_>, known: &Known) -> &'static str {
 pub(super) fn validity(way: &mut Way, routed: &Routed<'_>, known: &Known, client: IpAddr, now: Moment) {
     match known {
         Known::Anonymous => {}
-        Known::User(user) => way.fact("active", yes(user.record.active)),
+        Known::User(user) => {
+            way.fact("active", yes(user.record.active));
+            way.if_refused("the person is deactivated");
+        }
         Known::Key(entry) => {
             let record = &entry.record;
             let fits = authenticate::family_fits(record, routed.api.config.dialect);

@@ -8,6 +8,7 @@ use super::super::route::Routed;
 use super::report::Way;
 use super::say::list;
 use crate::config::{Dialect, ProjectRequired};
+use crate::store::Membership;
 use crate::token::{Permissions, Reach, Role};
 use http::header::{HeaderMap, HeaderName};
 
@@ -18,7 +19,7 @@ pub(super) fn organization(
     way: &mut Way,
     routed: &Routed<'_>,
     known: &Known,
-    grant: Option<&Grant>,
+    place: Option<&Membership>,
     headers: &HeaderMap,
 ) -> String {
     if let Some(named) = &routed.organization {
@@ -49,7 +50,6 @@ pub(super) fn organization(
                 true => "the person is not in the organization that X-Org-Slug names".to_owned(),
                 false => format!("the person belongs to {count} organizations: X-Org-Slug has to name one"),
             });
-            let place = grant.and_then(Grant::membership);
             place.map_or_else(String::new, |place| {
                 format!("{} ({}), as {}", place.organization, place.slug, place.role.as_str())
             })
@@ -86,7 +86,7 @@ pub(super) fn project(
             }
             "the key's own project is named".to_owned()
         }
-        (Reach::Project(own), None) if grant.is_some_and(|grant| grant.query().is_some()) => {
+        (Reach::Project(own), None) if grant.and_then(Grant::query).is_some_and(names_a_project) => {
             format!("none is named: the key's own, {own}, is put into the query")
         }
         (Reach::Project(own), None) => format!("none is named: the key's own, {own}, counts"),
@@ -103,12 +103,16 @@ pub(super) fn project(
     }
 }
 
+fn names_a_project(query: &str) -> bool {
+    query::read(query).is_ok_and(|read| read.project.is_some())
+}
+
 /// Permissions and scopes: what is asked, and what is missing.
 pub(super) fn requirements(
     way: &mut Way,
     routed: &Routed<'_>,
     known: &Known,
-    grant: Option<&Grant>,
+    place: Option<&Membership>,
 ) -> String {
     let require = &routed.route.config.require;
     if require.permissions.is_empty() && require.scopes.is_empty() {
@@ -123,8 +127,7 @@ pub(super) fn requirements(
             authorize::lacking_scopes(&entry.record, &require.scopes).collect(),
         ),
         Known::User(_) => {
-            let role = grant.and_then(Grant::membership).map(|place| place.role);
-            // Refused: nothing is known of the place, and nothing more is said of it.
+            let role = place.map(|place| place.role);
             (role.map(Role::permissions).unwrap_or_default(), Vec::new())
         }
     };
