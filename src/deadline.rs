@@ -3,9 +3,10 @@
 //! A wait is a slot with a waker; [`Deadlines::tick`], called about every [`TICK`], wakes those that are over.
 //! A wait may therefore end up to one tick late, never early.
 
+use pin_project_lite::pin_project;
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -55,20 +56,10 @@ impl Deadlines {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// Runs `work` until it is done or `time` from the last tick (plus at most two ticks) is over.
-    ///
-    /// # Errors
-    /// [`Elapsed`] when the time was over first.
-    pub async fn within<F: Future>(&self, time: Duration, work: F) -> Result<F::Output, Elapsed> {
-        let mut work = pin!(work);
-        let mut wait = Wait { deadlines: self, slot: None, time };
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = work.as_mut().poll(cx) {
-                return Poll::Ready(Ok(output));
-            }
-            Pin::new(&mut wait).poll(cx).map(|()| Err(Elapsed))
-        })
-        .await
+    /// Runs `work` until it is done or `time` from the last tick (plus at most two ticks) is over; then the output is
+    /// [`Elapsed`].
+    pub fn within<F: Future>(&self, time: Duration, work: F) -> Within<'_, F> {
+        Within { work, deadlines: self, time, slot: None }
     }
 
     /// A wait that can be kept in a body and started anew with each frame.
@@ -120,24 +111,34 @@ impl Inner {
     }
 }
 
-struct Wait<'a> {
-    deadlines: &'a Deadlines,
-    slot: Option<usize>,
-    time: Duration,
-}
+pin_project! {
+    /// Work with a time-out. Not an `async fn`, which would hold the work twice.
+    #[derive(Debug)]
+    pub struct Within<'a, F> {
+        #[pin]
+        work: F,
+        deadlines: &'a Deadlines,
+        time: Duration,
+        slot: Option<usize>,
+    }
 
-impl Future for Wait<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { deadlines, slot, time } = &mut *self;
-        deadlines.arm(slot, *time, cx)
+    impl<F> PinnedDrop for Within<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.deadlines.disarm(this.slot);
+        }
     }
 }
 
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.deadlines.disarm(&mut self.slot);
+impl<F: Future> Future for Within<'_, F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.work.poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => this.deadlines.arm(this.slot, *this.time, cx).map(|()| Err(Elapsed)),
+        }
     }
 }
 
@@ -148,6 +149,7 @@ fn nanos(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
 
     #[test]
     fn a_wait_ends_after_its_time_and_gives_its_slot_back() {

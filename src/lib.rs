@@ -5,10 +5,10 @@
 
 pub mod app;
 pub mod cli;
-pub mod deadline;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod deadline;
 pub mod demo;
 pub mod dialect;
 pub mod limiter;

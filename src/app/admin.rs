@@ -14,7 +14,6 @@ use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 /// Starts to serve. The task ends with the control runtime.
 ///
@@ -22,13 +21,13 @@ use tokio_rustls::TlsAcceptor;
 /// When the certificate can not be used or the socket not be registered.
 pub(super) fn start(parts: Arc<Parts>, socket: StdListener) -> io::Result<()> {
     let config = parts.config.load().admin.tls.as_ref().map(tls::server_config).transpose();
-    let acceptor = config.map_err(io::Error::other)?.map(TlsAcceptor::from);
+    let config = config.map_err(io::Error::other)?;
     let listener = TcpListener::from_std(socket)?;
     tokio::spawn(async move {
         loop {
             match listener.accept().await {
                 Ok((tcp, _)) => {
-                    tokio::spawn(connection(parts.clone(), acceptor.clone(), tcp));
+                    tokio::spawn(connection(parts.clone(), config.clone(), tcp));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection on the admin listener failed");
@@ -40,9 +39,9 @@ pub(super) fn start(parts: Arc<Parts>, socket: StdListener) -> io::Result<()> {
     Ok(())
 }
 
-async fn connection(parts: Arc<Parts>, acceptor: Option<TlsAcceptor>, tcp: TcpStream) {
-    let Some(acceptor) = acceptor else { return serve(parts, TokioIo::new(tcp)).await };
-    let handshake = tokio::time::timeout(Duration::from_secs(10), acceptor.accept(tcp));
+async fn connection(parts: Arc<Parts>, config: Option<Arc<tls::ServerConfig>>, tcp: TcpStream) {
+    let Some(config) = config else { return serve(parts, TokioIo::new(tcp)).await };
+    let handshake = tokio::time::timeout(Duration::from_secs(10), tls::accept(config, tcp));
     // Who breaks TLS gets no answer.
     if let Ok(Ok(tls)) = handshake.await {
         serve(parts, TokioIo::new(tls)).await;

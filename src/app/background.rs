@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// How often the store is asked what has changed.
@@ -22,6 +22,8 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 
 /// Starts all of it; it ends with the control runtime.
 pub(super) async fn start(parts: &Arc<Parts>, socket: TcpListener, files: Vec<PathBuf>) -> io::Result<()> {
+    // Before anybody can learn that the gateway is ready: what changes from then on is seen.
+    let watching = Watching::start(parts, files);
     admin::start(parts.clone(), socket)?;
     scrape_hook(parts);
     certificates(parts);
@@ -29,7 +31,7 @@ pub(super) async fn start(parts: &Arc<Parts>, socket: TcpListener, files: Vec<Pa
     tokio::spawn(follow(parts.clone()));
     tokio::spawn(each_second(parts.clone()));
     tokio::spawn(each_minute(parts.clone()));
-    tokio::spawn(reloads(parts.clone(), hangup, files));
+    tokio::spawn(reloads(parts.clone(), hangup, watching));
     Ok(())
 }
 
@@ -112,7 +114,11 @@ fn scrape_hook(parts: &Arc<Parts>) {
 /// Publishes when each certificate ends.
 pub(super) fn certificates(parts: &Parts) {
     let config = parts.config.load();
-    let files = config.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(|tls| &tls.certificates);
+    let files = config
+        .listeners
+        .iter()
+        .filter_map(|listener| listener.tls.as_ref())
+        .flat_map(|tls| &tls.certificates);
     let ends: Vec<(String, i64)> = files
         .filter_map(|files| {
             let name = files.cert.file_name()?.to_string_lossy().into_owned();
@@ -122,40 +128,53 @@ pub(super) fn certificates(parts: &Parts) {
     parts.shared.metrics.set_certificates(ends.iter().map(|(name, end)| (name.as_str(), *end)));
 }
 
-/// Reloads on SIGHUP and when one of the files changes.
-async fn reloads(parts: Arc<Parts>, mut hangup: tokio::signal::unix::Signal, files: Vec<PathBuf>) {
-    let Some(file) = parts.file.clone() else {
-        while hangup.recv().await.is_some() {
-            lock(&parts.access_log).reopen();
-        }
-        return;
-    };
-    let mut watching = files.clone();
-    let (mut watcher, mut changed): (Watcher, mpsc::Receiver<()>) = watch(files);
+/// The files that a reload reads, watched.
+struct Watching {
+    files: Vec<PathBuf>,
+    changed: mpsc::Receiver<()>,
+    /// Watches until it is dropped.
+    _watcher: Watcher,
+}
+
+impl Watching {
+    /// `None` when there is no file to reload from.
+    fn start(parts: &Parts, files: Vec<PathBuf>) -> Option<Self> {
+        parts.file.as_ref().map(|_| Self::over(files))
+    }
+
+    fn over(files: Vec<PathBuf>) -> Self {
+        let (watcher, changed) = watch(files.clone());
+        Self { files, changed, _watcher: watcher }
+    }
+}
+
+/// Reloads on SIGHUP and when one of the files changes; SIGHUP also opens the access log anew.
+async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Watching>) {
     loop {
+        let changed = async {
+            match &mut watching {
+                Some(watching) => watching.changed.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            signal = hangup.recv() => {
-                if signal.is_none() {
-                    return;
-                }
-                lock(&parts.access_log).reopen();
-            }
-            told = changed.recv() => {
-                if told.is_none() {
-                    return;
-                }
-            }
+            signal = hangup.recv() => match signal {
+                Some(()) => lock(&parts.access_log).reopen(),
+                None => return,
+            },
+            told = changed => if told.is_none() { return },
         }
-        match parts.reload(&file) {
+        let Some(file) = &parts.file else { continue };
+        match parts.reload(file) {
             Ok(files) => {
-                if files != watching {
-                    watching.clone_from(&files);
-                    (watcher, changed) = watch(files);
+                if watching.as_ref().is_some_and(|watching| watching.files != files) {
+                    watching = Some(Watching::over(files));
                 }
                 tracing::info!(file = %file.display(), "configuration reloaded");
             }
-            Err(error) => tracing::error!("the configuration in {} was not taken over: {error}", file.display()),
+            Err(error) => {
+                tracing::error!("the configuration in {} was not taken over: {error}", file.display())
+            }
         }
-        let _ = &watcher;
     }
 }

@@ -121,9 +121,10 @@ fn question(config: &Config, described: Described, store_exists: bool, now: Mome
     let mut request = Request::new(());
     *request.method_mut() = method;
     *request.headers_mut() = headers;
-    if let Some(authority) = url.authority()
-        && let Ok(host) = HeaderValue::from_str(authority.as_str())
-    {
+    // Every client sends one.
+    let address = listener.map(|listener| listener.address.to_string()).unwrap_or_default();
+    let host = url.authority().map_or(&*address, |authority| authority.as_str());
+    if let Ok(host) = HeaderValue::from_str(host) {
         request.headers_mut().entry(HOST).or_insert(host);
     }
     // As a client sends it: path and query.

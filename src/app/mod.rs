@@ -27,8 +27,8 @@ use arc_swap::ArcSwap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -190,7 +190,11 @@ impl Sockets {
     }
 }
 
-async fn build(config: Config, file: Option<&Path>, control: tokio::runtime::Handle) -> Result<Parts, StartError> {
+async fn build(
+    config: Config,
+    file: Option<&Path>,
+    control: tokio::runtime::Handle,
+) -> Result<Parts, StartError> {
     let clock = Clock::new();
     let metrics = Metrics::new(config.workers.get());
     let limiter = Arc::new(Limiter::new());
@@ -200,7 +204,8 @@ async fn build(config: Config, file: Option<&Path>, control: tokio::runtime::Han
     let ring = Arc::new(ArcSwap::from_pointee(ring));
     let snapshot = Snapshot::new(&config, ring.clone(), &limiter, &metrics);
     let endpoints = endpoints(&config, &metrics)?;
-    let access_log = AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
+    let access_log =
+        AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
     Ok(Parts {

@@ -3,9 +3,9 @@
 use super::{ConfigFile, complain, print};
 use crate::clock::Clock;
 use crate::store::{self, Store, StoreError, import as fixture};
-use std::sync::Arc;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {

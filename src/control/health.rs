@@ -25,7 +25,13 @@ pub struct Health {
 
 impl Health {
     /// Answers a request to the admin listener.
-    pub fn answer(&self, method: &Method, path: &str, headers: &HeaderMap, clock: &Clock) -> Response<Full<Bytes>> {
+    pub fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        clock: &Clock,
+    ) -> Response<Full<Bytes>> {
         let known = matches!(path, "/healthz" | "/readyz" | "/metrics");
         if known && method != Method::GET && method != Method::HEAD {
             let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "This path only has GET and HEAD.");

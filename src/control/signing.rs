@@ -30,7 +30,11 @@ pub enum SigningError {
 ///
 /// # Errors
 /// [`SigningError`]
-pub async fn ring(store: &dyn Store, identity: &UpstreamIdentity, now: Moment) -> Result<KeyRing, SigningError> {
+pub async fn ring(
+    store: &dyn Store,
+    identity: &UpstreamIdentity,
+    now: Moment,
+) -> Result<KeyRing, SigningError> {
     let wanted = identity.algorithm.as_str();
     let mut keys = store.signing_keys(now.unix_ms).await?;
     let newest = keys.iter().filter(|key| key.algorithm == wanted).map(|key| key.signs_from_ms).max();
@@ -48,7 +52,8 @@ pub async fn ring(store: &dyn Store, identity: &UpstreamIdentity, now: Moment) -
         keys = store.signing_keys(now.unix_ms).await?;
     }
     let of_algorithm = keys.iter().filter(|key| key.algorithm == wanted);
-    let parts = of_algorithm.map(|key| (key.id.as_str(), key.algorithm.as_str(), &key.private, key.signs_from_ms));
+    let parts =
+        of_algorithm.map(|key| (key.id.as_str(), key.algorithm.as_str(), &key.private, key.signs_from_ms));
     Ok(KeyRing::new(parts, now)?)
 }
 

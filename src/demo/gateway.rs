@@ -15,7 +15,8 @@ pub(super) struct Running(Gateway);
 pub(super) fn start(config: &Path, fixture: &str, now: Moment) -> Result<Running, DemoError> {
     let failed = |error: &dyn std::error::Error| DemoError::Gateway(error.to_string().into());
     let loaded = Config::load(config).map_err(|error| failed(&error))?;
-    let fixture = store::import::parse(fixture, "the demo's fixture").map_err(|problems| failed(&problems))?;
+    let fixture =
+        store::import::parse(fixture, "the demo's fixture").map_err(|problems| failed(&problems))?;
     let store = store::open(&loaded.config.store.url).map_err(|error| failed(&error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(&error))?;

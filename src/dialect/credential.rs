@@ -4,7 +4,7 @@ use crate::config::{Api, Dialect};
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
 /// `X-API-Key`.
-pub static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(super) static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The credentials of one request, not yet looked up.
 #[derive(Clone, Copy, Default)]

@@ -3,8 +3,8 @@
 //! Everything the gateway itself answers with is rendered here; a dialect translates and decides nothing.
 
 mod credential;
-pub mod ocriva;
 mod ocore;
+pub mod ocriva;
 mod problem;
 pub mod time;
 

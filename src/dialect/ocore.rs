@@ -9,7 +9,8 @@ pub(super) fn envelope(fault: &Fault<'_>) -> String {
         Some((field, constraint)) => json!({ "field": field, "constraint": constraint }),
         None => json!({}),
     };
-    json!({ "error": { "code": code(fault.status), "message": fault.message, "details": details } }).to_string()
+    json!({ "error": { "code": code(fault.status), "message": fault.message, "details": details } })
+        .to_string()
 }
 
 fn code(status: StatusCode) -> &'static str {
@@ -30,7 +31,7 @@ fn code(status: StatusCode) -> &'static str {
         502 => "bad_gateway",
         503 => "service_unavailable",
         504 => "gateway_timeout",
-        400..500 => "bad_request",
+        400..=499 => "bad_request",
         _ => "internal_error",
     }
 }

@@ -6,7 +6,8 @@ use crate::store::{Organization, Project, TokenRecord};
 use serde_json::{Map, Value, json};
 
 pub(super) fn envelope(fault: &Fault<'_>) -> String {
-    json!({ "statusCode": fault.status.as_u16(), "message": fault.message, "error": reason(fault.status) }).to_string()
+    json!({ "statusCode": fault.status.as_u16(), "message": fault.message, "error": reason(fault.status) })
+        .to_string()
 }
 
 /// The answer of `POST /v1/openapi/auth/login`. `expires_in` is in seconds.

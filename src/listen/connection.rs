@@ -2,7 +2,7 @@
 
 use super::io::{Io, Stream};
 use super::watch::{Active, Connections, Order, Place, Watch};
-use super::{Open, Settings};
+use super::{Open, Settings, tls};
 use crate::pipeline::{self, Early, Observed, Peer, Worker};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -20,7 +21,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 /// How HTTP/2 begins (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -43,9 +43,8 @@ pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
         &settings.trusted_proxies,
         settings.bounds.header_size,
     ));
-    let greeted = worker.deadlines.within(settings.bounds.header_timeout, greet(&settings, tcp)).await;
     // Who sends no byte, or breaks TLS, gets no answer: there is no HTTP yet.
-    let Ok(Ok(Greeting { stream, ahead, h2 })) = greeted else { return };
+    let Some(Greeting { stream, ahead, h2 }) = greeted(&worker, &settings, &place, tcp).await else { return };
     let io = Io::new(stream, ahead, place.watch.clone(), worker.clone(), connections.now_ns.clone());
     if h2 {
         serve_h2(worker, connections, &settings, peer, io, &place).await;
@@ -53,6 +52,19 @@ pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
         serve_h1(worker, connections, &settings, peer, io, &place).await;
     }
     drop(open);
+}
+
+/// The greeting, within `header_timeout`, and unless the worker drains.
+async fn greeted(worker: &Worker, settings: &Settings, place: &Place, tcp: TcpStream) -> Option<Greeting> {
+    let mut greeting = pin!(worker.deadlines.within(settings.bounds.header_timeout, greet(settings, tcp)));
+    poll_fn(|cx| {
+        place.watch.register(cx.waker());
+        match place.watch.order() {
+            Some(_) => Poll::Ready(None),
+            None => greeting.as_mut().poll(cx).map(|greeted| greeted.ok()?.ok()),
+        }
+    })
+    .await
 }
 
 struct Greeting {
@@ -64,8 +76,8 @@ struct Greeting {
 /// TLS and its ALPN, or the first bytes: whether this is HTTP/2.
 async fn greet(settings: &Settings, mut tcp: TcpStream) -> std::io::Result<Greeting> {
     if let Some(config) = &settings.tls {
-        let tls = TlsAcceptor::from(config.clone()).accept(tcp).await?;
-        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        let tls = tls::accept(config.clone(), tcp).await?;
+        let h2 = tls::is_h2(&tls);
         return Ok(Greeting { stream: Stream::Tls(Box::new(tls)), ahead: Bytes::new(), h2 });
     }
     let mut ahead = BytesMut::with_capacity(1024);
@@ -99,7 +111,7 @@ async fn serve_h1(
     let service = service(worker.clone(), connections, peer, place.watch.clone());
     let mut builder = http1::Builder::new();
     // The pipeline holds the exact bound, so that its answer is an envelope; this one only bounds the buffer.
-    builder.max_buf_size((settings.bounds.header_size * 2).max(16 * 1024)).max_headers(256);
+    builder.max_buf_size((settings.bounds.header_size * 2).max(16 * 1024));
     // Time-outs are kept by `Watch`, for all connections at once.
     builder.header_read_timeout(None);
     let mut connection = builder.serve_connection(TokioIo::new(io), service);
@@ -183,24 +195,44 @@ fn service(
 > {
     service_fn(move |request: Request<Incoming>| {
         let active = watch.begin(connections.now_ns.clone());
-        let answer = pipeline::handle(worker.clone(), peer.clone(), request);
-        eprintln!("handle future {}", std::mem::size_of_val(&answer));
-        async move { Ok(answer.await.map(|body| Watched { body, _active: active })) }
+        Answering { answer: pipeline::handle(worker.clone(), peer.clone(), request), active: Some(active) }
     })
+}
+
+pin_project! {
+    /// A request being answered. Not an `async` block, which would hold the pipeline's future twice.
+    struct Answering<F> {
+        #[pin]
+        answer: F,
+        active: Option<Active>,
+    }
+}
+
+impl<F: Future<Output = Response<Observed>>> Future for Answering<F> {
+    type Output = Result<Response<Watched>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let active = this.active;
+        this.answer.poll(cx).map(|answer| Ok(answer.map(|body| Watched { body, _active: active.take() })))
+    }
 }
 
 /// An answer's body; while it lasts, its connection is not idle.
 #[derive(Debug)]
 struct Watched {
     body: Observed,
-    _active: Active,
+    _active: Option<Active>,
 }
 
 impl Body for Watched {
     type Data = Bytes;
     type Error = crate::upstream::body::BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

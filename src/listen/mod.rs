@@ -5,8 +5,8 @@ mod io;
 mod socket;
 pub mod tls;
 mod watch;
-mod x509;
 pub mod worker;
+mod x509;
 
 pub use socket::{BindError, bind};
 
@@ -32,18 +32,16 @@ pub struct Endpoint {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// TLS, or plain.
-    pub tls: Option<Arc<rustls_config::ServerConfig>>,
+    pub tls: Option<Arc<tls::ServerConfig>>,
     /// Peers that may set `X-Forwarded-For`.
     pub trusted_proxies: Vec<IpNet>,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
 }
 
-use tls::rustls_config;
-
 impl Endpoint {
     /// A listener with its first settings.
-    pub fn new(listener: &Listener, tls: Option<Arc<rustls_config::ServerConfig>>, gauge: Arc<Gauge>) -> Self {
+    pub fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, gauge: Arc<Gauge>) -> Self {
         Self {
             address: listener.address,
             settings: ArcSwap::from_pointee(Settings::new(listener, tls)),
@@ -53,7 +51,7 @@ impl Endpoint {
     }
 
     /// Other settings, for the connections that come from now on.
-    pub fn replace(&self, listener: &Listener, tls: Option<Arc<rustls_config::ServerConfig>>) {
+    pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) {
         self.settings.store(Arc::new(Settings::new(listener, tls)));
     }
 
@@ -73,7 +71,7 @@ impl Endpoint {
 }
 
 impl Settings {
-    fn new(listener: &Listener, tls: Option<Arc<rustls_config::ServerConfig>>) -> Self {
+    fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) -> Self {
         Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone() }
     }
 }

@@ -1,10 +1,9 @@
 //! TLS for clients: certificates by server name, read from files, and read again when they change.
 
-pub use rustls as rustls_config;
-
 use crate::config::{CertificateFiles, ListenerTls};
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
+pub use rustls::server::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -38,6 +37,22 @@ pub enum CertificateError {
     /// The configuration as a whole is refused.
     #[error("TLS can not be set up: {0}")]
     Setup(#[from] rustls::Error),
+}
+
+/// A client's encrypted stream.
+pub type ServerStream = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
+
+/// Shakes hands with a client.
+///
+/// # Errors
+/// When the client breaks off, or speaks no TLS that is spoken here.
+pub async fn accept(config: Arc<ServerConfig>, tcp: tokio::net::TcpStream) -> std::io::Result<ServerStream> {
+    tokio_rustls::TlsAcceptor::from(config).accept(tcp).await
+}
+
+/// Whether HTTP/2 was agreed on (RFC 7301).
+pub fn is_h2(stream: &ServerStream) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
 }
 
 /// Makes aws-lc-rs the one provider of the process, before a dependency could choose another.

@@ -69,7 +69,7 @@ pub async fn identify(
     let Some(jwt) = jwt else {
         return by_key.map(Known::Key).ok_or(Reject::NoCredential);
     };
-    let by_jwt = bearer_of(worker, snapshot, routed, jwt, now).await?;
+    let by_jwt = Box::pin(bearer_of(worker, snapshot, routed, jwt, now)).await?;
     match (&by_key, &by_jwt) {
         (None, _) => Ok(by_jwt),
         (Some(key), Known::Key(other)) if key.record.id == other.record.id => Ok(by_jwt),
@@ -82,7 +82,9 @@ async fn key_entry(worker: &Worker, digest: Digest, now: Moment) -> Result<Arc<E
     match tokens.cached(&digest, now) {
         Cached::Hit(entry) => Ok(entry),
         Cached::Unknown => Err(Reject::UnknownKey),
-        Cached::Miss => tokens.find(digest, now).await.map_err(Reject::Store)?.ok_or(Reject::UnknownKey),
+        Cached::Miss => {
+            Box::pin(tokens.find(digest, now)).await.map_err(Reject::Store)?.ok_or(Reject::UnknownKey)
+        }
     }
 }
 

@@ -123,7 +123,9 @@ pub(super) fn organization(
             if routed.organization.as_deref().is_some_and(|named| named != id.as_str()) {
                 return Err(Reject::ForeignOrganization);
             }
-            if ocore && slugs(headers).any(|slug| slug != entry.organization.load().organization.slug.as_bytes()) {
+            if ocore
+                && slugs(headers).any(|slug| slug != entry.organization.load().organization.slug.as_bytes())
+            {
                 return Err(Reject::ForeignSlug);
             }
             Ok(None)
@@ -153,7 +155,9 @@ fn membership<'m>(memberships: &'m [Membership], headers: &HeaderMap) -> Result<
 /// `projectId` in the query: checked wherever the dialect knows the parameter, required or not.
 fn project(grant: &mut Grant, routed: &Routed<'_>, raw_query: Option<&str>) -> Result<(), Reject> {
     let rule = routed.route.config.project;
-    if !matches!(grant.known, Known::Key(_)) || (routed.api.config.dialect != Dialect::Ocriva && rule.is_none()) {
+    if !matches!(grant.known, Known::Key(_))
+        || (routed.api.config.dialect != Dialect::Ocriva && rule.is_none())
+    {
         return Ok(());
     }
     let seen = match raw_query {

@@ -25,7 +25,11 @@ const LIFE_S: u64 = 3600;
 const LOGIN_BODY: &str = "Send a JSON object with the key in it: {\"token\": \"ocr_…\"}.";
 
 /// Answers an endpoint that needs a grant.
-pub fn answer(builtin: Builtin, snapshot: &Snapshot, known: &Known) -> Result<Response<Payload>, Reject> {
+pub(super) fn answer(
+    builtin: Builtin,
+    snapshot: &Snapshot,
+    known: &Known,
+) -> Result<Response<Payload>, Reject> {
     match (builtin, known) {
         (Builtin::Jwks, _) => {
             let mut response = json(StatusCode::OK, snapshot.ring.load().jwks().to_owned());
@@ -54,7 +58,7 @@ fn projects(entry: &Entry) -> String {
 ///
 /// # Errors
 /// 400 for the body; what the gates refuse.
-pub async fn login(
+pub(super) async fn login(
     worker: &Worker,
     snapshot: &Snapshot,
     peer: &Peer,
@@ -80,9 +84,9 @@ pub async fn login(
         project: record.reach.project().map(|id| id.as_str()),
         expires_ms: record.expires_ms,
     };
-    let issued = snapshot.client_tokens.for_key(facts, now, LIFE_S).map_err(|e| Reject::Internal(Box::new(e)))?;
-    let mut response =
-        json(StatusCode::OK, ocriva::login(issued.token.expose(), issued.expires_in, record));
+    let issued =
+        snapshot.client_tokens.for_key(facts, now, LIFE_S).map_err(|e| Reject::Internal(Box::new(e)))?;
+    let mut response = json(StatusCode::OK, ocriva::login(issued.token.expose(), issued.expires_in, record));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -120,7 +124,7 @@ async fn presented(body: Incoming) -> Result<Digest, Reject> {
 }
 
 /// A route's fixed answer.
-pub fn respond(respond: &Respond) -> Response<Payload> {
+pub(super) fn respond(respond: &Respond) -> Response<Payload> {
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&respond.body).is_ok();
     let content_type = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
     own(respond.status, HeaderValue::from_static(content_type), respond.body.as_bytes().to_vec().into())
@@ -131,7 +135,7 @@ fn json(status: StatusCode, body: String) -> Response<Payload> {
 }
 
 /// An answer of the gateway's own.
-pub fn own(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Payload> {
+pub(super) fn own(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Payload> {
     let mut response = Response::new(Payload::Own(Full::new(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);

@@ -1,5 +1,6 @@
 //! Stage 2: what the caller shows. Nothing is looked up yet.
 
+use super::Worker;
 use super::reject::Reject;
 use super::route::Routed;
 use crate::dialect::{self, Presented};
@@ -24,7 +25,11 @@ pub enum Credential<'r> {
 ///
 /// # Errors
 /// [`Reject::NoCredential`], [`Reject::UnusableCredential`]
-pub fn extract<'r>(routed: &Routed<'_>, headers: &'r HeaderMap) -> Result<Credential<'r>, Reject> {
+pub(super) fn extract<'r>(
+    worker: &Worker,
+    routed: &Routed<'_>,
+    headers: &'r HeaderMap,
+) -> Result<Credential<'r>, Reject> {
     if routed.route.config.open {
         return Ok(Credential::NotAsked);
     }
@@ -33,5 +38,5 @@ pub fn extract<'r>(routed: &Routed<'_>, headers: &'r HeaderMap) -> Result<Creden
     if key.is_none() && jwt.is_none() {
         return Err(Reject::NoCredential);
     }
-    Ok(Credential::Shown { key: key.map(Digest::of), jwt })
+    Ok(Credential::Shown { key: key.map(|key| worker.digests.of(key)), jwt })
 }

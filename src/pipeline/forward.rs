@@ -1,12 +1,15 @@
 //! Stage 8: to the upstream and back.
 
+use super::Worker;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
-use super::Worker;
 use crate::upstream::body::Passage;
 use crate::upstream::{Outgoing, Service, UpstreamError};
-use http::header::{CONNECTION, HeaderMap, HeaderName, PROXY_AUTHENTICATE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, PROXY_AUTHENTICATE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
+};
 use http::{Request, Response};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +21,7 @@ static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection"
 ///
 /// # Errors
 /// 502 and 504 when there is no answer; 400 and 413 when it is the client's body that failed.
-pub async fn send(
+pub(super) async fn send(
     worker: &Worker,
     service: &Arc<Service>,
     outbound: Outbound,
@@ -33,6 +36,10 @@ pub async fn send(
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));
     let mut response = sent.map_err(|error| refused(error, passage))?;
     strip(response.headers_mut());
+    if response.headers().contains_key(TRAILER) {
+        response.headers_mut().remove(CONTENT_LENGTH);
+        response.body_mut().expect_trailers();
+    }
     Ok(response.map(Payload::Upstream))
 }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 /// One worker's generator (SplitMix64: Steele, Lea, Flood 2014), seeded from the system.
 #[derive(Debug)]
-pub struct Ids {
+pub(super) struct Ids {
     state: Cell<u64>,
 }
 
@@ -16,7 +16,7 @@ impl Ids {
     ///
     /// # Errors
     /// When the system has no random bytes to give.
-    pub fn new() -> Result<Self, aws_lc_rs::error::Unspecified> {
+    pub(super) fn new() -> Result<Self, aws_lc_rs::error::Unspecified> {
         let mut seed = [0; 8];
         aws_lc_rs::rand::fill(&mut seed)?;
         Ok(Self { state: Cell::new(u64::from_ne_bytes(seed)) })
@@ -32,7 +32,7 @@ impl Ids {
     }
 
     /// A new request id: 32 hexadecimal digits.
-    pub fn request_id(&self, arena: &Arena) -> HeaderValue {
+    pub(super) fn request_id(&self, arena: &Arena) -> HeaderValue {
         let (high, low) = (self.next(), self.next());
         arena.value(32, |buffer| {
             put_hex(buffer, high);
@@ -42,20 +42,27 @@ impl Ids {
 
     /// A `traceparent` (W3C Trace Context): the client's trace goes on where it sent a valid one, else the request id
     /// begins one that is not sampled.
-    pub fn traceparent(&self, client: Option<&HeaderValue>, request_id: &HeaderValue, arena: &Arena) -> HeaderValue {
+    pub(super) fn traceparent(
+        &self,
+        client: Option<&HeaderValue>,
+        request_id: &HeaderValue,
+        arena: &Arena,
+    ) -> HeaderValue {
         let span = self.next() | 1;
-        arena.value(55, |buffer| match client.map(HeaderValue::as_bytes).filter(|value| is_traceparent(value)) {
-            Some(value) => {
-                buffer.put_slice(&value[..36]);
-                put_hex(buffer, span);
-                buffer.put_slice(&value[52..55]);
-            }
-            None => {
-                buffer.put_slice(b"00-");
-                buffer.put_slice(request_id.as_bytes());
-                buffer.put_u8(b'-');
-                put_hex(buffer, span);
-                buffer.put_slice(b"-00");
+        arena.value(55, |buffer| {
+            match client.map(HeaderValue::as_bytes).filter(|value| is_traceparent(value)) {
+                Some(value) => {
+                    buffer.put_slice(&value[..36]);
+                    put_hex(buffer, span);
+                    buffer.put_slice(&value[52..55]);
+                }
+                None => {
+                    buffer.put_slice(b"00-");
+                    buffer.put_slice(request_id.as_bytes());
+                    buffer.put_u8(b'-');
+                    put_hex(buffer, span);
+                    buffer.put_slice(b"-00");
+                }
             }
         })
     }

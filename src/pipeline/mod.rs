@@ -5,6 +5,7 @@ pub mod authenticate;
 pub mod authorize;
 mod builtin;
 mod credential;
+mod digests;
 pub mod explain;
 mod forward;
 mod ids;
@@ -29,14 +30,18 @@ pub use worker::{Shared, Snapshot, Worker};
 
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, request};
 use hyper::body::{Body, Incoming};
-use observe::Trail;
+
+pub use authorize::Grant;
+pub use observe::Trail;
+use pin_project_lite::pin_project;
 use route::{Builtin, Routed, Serve};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// Answers a request. Whatever happens on the way, there is an answer in the dialect of the path.
 pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming>) -> Response<Observed> {
@@ -44,8 +49,9 @@ pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incomin
     let snapshot = worker.snapshot();
     let found = snapshot.router.find(&request);
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
-    let outcome = match found.routed {
-        Ok(routed) => caught(walk(&worker, &snapshot, &peer, &routed, request, &mut trail)).await,
+    let outcome = match peer.head_fits(&request).and(found.routed) {
+        routed if is_preflight(&request) => refusal::preflight(routed),
+        Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),
     };
     let mut response = outcome.unwrap_or_else(|reject| {
@@ -66,23 +72,16 @@ async fn walk(
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     let (parts, body) = request.into_parts();
-    peer.head_fits(&parts)?;
-    if is_preflight(&parts) {
-        return Ok(refusal::preflight(routed));
-    }
     if let Serve::Builtin(Builtin::Login) = routed.route.service {
-        return builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail).await;
+        // Boxed, here and below: what is rare must not make the future of every request large.
+        return Box::pin(builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail)).await;
     }
-    let now = trail.at();
-    let credential = credential::extract(routed, &parts.headers)?;
-    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
-    let admitted = limit::admit(known, routed.api, now, trail)?;
-    let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;
-    let grant = authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)?;
+    let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
+    project_body::says_json(routed, &parts, body.is_end_stream())?;
     let passage = Rc::new(Passage::default());
     let (in_body, outgoing) = if grant.needs_body(routed) {
-        project_body::read(routed, &parts.headers, body, trail).await?
+        Box::pin(project_body::read(routed, &parts.headers, body, trail)).await?
     } else {
         (None, outgoing(body, routed, &passage))
     };
@@ -99,6 +98,26 @@ async fn walk(
     }
 }
 
+/// The policy: all that is decided about a request by its head. Public so that its cost can be measured.
+///
+/// # Errors
+/// What is refused, and why.
+pub async fn decide(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    peer: &Peer,
+    routed: &Routed<'_>,
+    parts: &request::Parts,
+    trail: &mut Trail,
+) -> Result<Grant, Reject> {
+    let now = trail.at();
+    let credential = credential::extract(worker, routed, &parts.headers)?;
+    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
+    let admitted = limit::admit(known, routed.api, now, trail)?;
+    let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;
+    authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)
+}
+
 fn outgoing(body: Incoming, routed: &Routed<'_>, passage: &Rc<Passage>) -> Outgoing {
     if body.is_end_stream() {
         return Outgoing::Empty;
@@ -107,22 +126,27 @@ fn outgoing(body: Incoming, routed: &Routed<'_>, passage: &Rc<Passage>) -> Outgo
 }
 
 /// A CORS preflight (Fetch, 3.2.2) carries no credential and is never forwarded.
-fn is_preflight(parts: &http::request::Parts) -> bool {
-    parts.method == Method::OPTIONS
-        && parts.headers.contains_key(http::header::ORIGIN)
-        && parts.headers.contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
+fn is_preflight<B>(request: &Request<B>) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(http::header::ORIGIN)
+        && request.headers().contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Turns a panic of ours into a 500, so that one bad request does not take its connection with it.
-async fn caught<T>(work: impl Future<Output = Result<T, Reject>>) -> Result<T, Reject> {
-    let mut work = pin!(work);
-    std::future::poll_fn(|cx| {
+pin_project! {
+    /// Turns a panic of ours into a 500, so that one bad request does not take its connection with it.
+    struct Caught<F> {
+        #[pin]
+        work: F,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Reject>>> Future for Caught<F> {
+    type Output = Result<T, Reject>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let work = self.project().work;
         // The future is not polled again after a panic.
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))
-            .unwrap_or_else(|_| std::task::Poll::Ready(Err(Reject::Internal("a stage panicked".into()))))
-    })
-    .await
+        catch_unwind(AssertUnwindSafe(|| work.poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Reject::Internal("a stage panicked".into()))))
+    }
 }
-
-/// The status of an answer to a preflight.
-const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;

@@ -12,19 +12,25 @@ const VALUE_MOST: usize = 1024;
 
 /// Why a body is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bad {
+pub(super) enum Bad {
     /// `projectId` twice with different values, as a file, or disguised.
     NotSingle,
     /// The body is not what RFC 7578 describes, and how.
     Malformed(&'static str),
 }
 
+/// Whether a content type is `multipart/form-data`.
+pub(super) fn is_form_data(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("multipart/form-data")
+}
+
 /// The boundary of a `multipart/form-data` content type; `None` for another type or a boundary that RFC 2046 forbids.
-pub fn boundary(content_type: &str) -> Option<String> {
-    let (essence, parameters) = content_type.split_once(';')?;
-    if !essence.trim().eq_ignore_ascii_case("multipart/form-data") {
+pub(super) fn boundary(content_type: &str) -> Option<String> {
+    if !is_form_data(content_type) {
         return None;
     }
+    let (_, parameters) = content_type.split_once(';')?;
     let mut found = None;
     for parameter in parameters.split(';') {
         let (name, value) = parameter.split_once('=')?;
@@ -45,7 +51,7 @@ pub fn boundary(content_type: &str) -> Option<String> {
 
 /// A body being read.
 #[derive(Debug)]
-pub struct Multipart {
+pub(super) struct Multipart {
     /// `--` and the boundary.
     delimiter: Vec<u8>,
     state: State,
@@ -72,7 +78,7 @@ enum State {
 
 impl Multipart {
     /// A parser for this boundary.
-    pub fn new(boundary: &str) -> Self {
+    pub(super) fn new(boundary: &str) -> Self {
         let delimiter = [b"--", boundary.as_bytes()].concat();
         Self { delimiter, state: State::Start, held: Vec::new(), before: [0; 2], project: None }
     }
@@ -81,7 +87,7 @@ impl Multipart {
     ///
     /// # Errors
     /// [`Bad`]; the parser is of no use then.
-    pub fn feed(&mut self, piece: &[u8]) -> Result<(), Bad> {
+    pub(super) fn feed(&mut self, piece: &[u8]) -> Result<(), Bad> {
         self.held.extend_from_slice(piece);
         loop {
             let progress = match self.state {
@@ -101,7 +107,7 @@ impl Multipart {
     ///
     /// # Errors
     /// [`Bad`] when the body ended too early, or the value is no text.
-    pub fn finish(self) -> Result<Option<String>, Bad> {
+    pub(super) fn finish(self) -> Result<Option<String>, Bad> {
         if self.state != State::End || !matches!(&*self.held, b"" | b"\r\n") {
             return Err(Bad::Malformed("The multipart body does not end with its closing boundary."));
         }
@@ -123,14 +129,20 @@ impl Multipart {
             None => Ok(false),
             Some(b"\r\n") => Ok(self.consume(2, State::Head)),
             Some(b"--") => Ok(self.consume(2, State::End)),
-            Some(_) => Err(Bad::Malformed("The multipart boundary is followed by something else than a line end.")),
+            Some(_) => {
+                Err(Bad::Malformed("The multipart boundary is followed by something else than a line end."))
+            }
         }
     }
 
     fn head(&mut self) -> Result<bool, Bad> {
         let Some(end) = find(&self.held, b"\r\n\r\n") else {
             let long = self.held.len() > HEAD_MOST;
-            return if long { Err(Bad::Malformed("A part of the multipart body has too long a head.")) } else { Ok(false) };
+            return if long {
+                Err(Bad::Malformed("A part of the multipart body has too long a head."))
+            } else {
+                Ok(false)
+            };
         };
         let is_project = names_project(&self.held[..end])?;
         Ok(self.consume(end + 4, State::Content(is_project)))
@@ -205,7 +217,10 @@ fn names_project(head: &[u8]) -> Result<bool, Bad> {
     let (mut disposition, mut encoded) = (None, false);
     for line in head.split("\r\n") {
         let (name, value) = line.split_once(':').ok_or(BAD_HEAD)?;
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) || value.contains(['\r', '\n', '\0']) {
+        if name.is_empty()
+            || !name.bytes().all(|b| b.is_ascii_graphic())
+            || value.contains(['\r', '\n', '\0'])
+        {
             return Err(BAD_HEAD);
         }
         if name.eq_ignore_ascii_case("content-disposition") && disposition.replace(value).is_some() {
@@ -263,8 +278,8 @@ fn parameter_value(text: &str) -> Result<(&str, &str), Bad> {
             (text[..end].trim_end(), &text[end..])
         }
     };
-    // Servers differ about what a backslash does, and about quotes inside.
-    if value.contains(['\\', '"']) {
+    // Servers differ about what a backslash does, and about quotes of either kind.
+    if value.contains(['\\', '"', '\'']) {
         return Err(BAD_HEAD);
     }
     let rest = rest.trim_start();
@@ -343,7 +358,10 @@ mod tests {
             format!("{}--XyZ--", part("form-data; name=\"projectId[]\"", "B")),
             format!("{}--XyZ--", part("form-data; name=\"%70rojectId\"", "B")),
             format!("{}--XyZ--", part("form-data; name=\"projectId\"; filename=\"x\"", "B")),
-            format!("{}--XyZ--", part("form-data; name=\"projectId\"\r\nContent-Transfer-Encoding: base64", "Qg==")),
+            format!(
+                "{}--XyZ--",
+                part("form-data; name=\"projectId\"\r\nContent-Transfer-Encoding: base64", "Qg==")
+            ),
             format!("{}--XyZ--", part("form-data; name=\"projectId\"", &"x".repeat(2000))),
         ] {
             assert_eq!(project(&body), Err(Bad::NotSingle), "{body}");
@@ -366,9 +384,12 @@ mod tests {
             format!("{}--XyZ--", part("form-data; name*=utf-8''projectId", "B")),
             format!("{}--XyZ--", part("form-data; name=\"project\\Id\"", "B")),
             format!("{}--XyZ--", part("form-data; name=\"x\"\r\n name=\"projectId\"", "B")),
-            format!("{}--XyZ--", part("form-data; name=\"x\"\nContent-Disposition: form-data; name=\"projectId\"", "B")),
+            format!(
+                "{}--XyZ--",
+                part("form-data; name=\"x\"\nContent-Disposition: form-data; name=\"projectId\"", "B")
+            ),
             format!("{}--XyZ--", part("attachment; name=\"projectId\"", "B")),
-            format!("--XyZ\r\nContent-Type: text/plain\r\n\r\nB\r\n--XyZ--"),
+            "--XyZ\r\nContent-Type: text/plain\r\n\r\nB\r\n--XyZ--".into(),
         ] {
             assert!(matches!(project(&body), Err(Bad::Malformed(_))), "{body:?}: {:?}", project(&body));
         }

@@ -4,7 +4,8 @@ use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
 use super::reject::Reject;
 use super::route::Found;
-use super::{Peer, Snapshot, Worker, swap};
+use super::worker::Current;
+use super::{Peer, Worker, swap};
 use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
@@ -27,7 +28,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Trail {
     worker: Rc<Worker>,
-    snapshot: Rc<Arc<Snapshot>>,
+    snapshot: Rc<Current>,
     at: Moment,
     method: Method,
     request_id: HeaderValue,
@@ -64,7 +65,7 @@ impl Trail {
     /// Begins with a request's head.
     pub fn begin<B>(
         worker: &Rc<Worker>,
-        snapshot: &Rc<Arc<Snapshot>>,
+        snapshot: &Rc<Current>,
         peer: &Peer,
         request: &Request<B>,
         found: &Found<'_>,
@@ -189,7 +190,8 @@ impl Trail {
         let status = self.status.as_u16();
         route.cells.finished(self.worker.index, &self.method, status, total, self.upstream_time);
         let Some(facts) = &self.facts else { return };
-        let text = |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let text =
+            |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         self.worker.log.borrow_mut().write(&AccessRecord {
             at: self.at,
             request_id: &text(Some(&self.request_id)),
@@ -276,14 +278,19 @@ impl Body for Observed {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let polled = match &mut this.payload {
             Payload::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
             Payload::Upstream(answer) => Pin::new(answer).poll_frame(cx),
         };
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Poll::Ready(Some(Ok(frame))) => {
+                this.bytes += frame.data_ref().map_or(0, |data| data.len() as u64)
+            }
             Poll::Ready(Some(Err(error))) => {
                 let request_id = this.trail.request_id.to_str().unwrap_or_default();
                 tracing::warn!(request_id, cause = %chain(error), "an answer broke off");

@@ -1,8 +1,8 @@
 //! The other end of a connection: its address, and how far its word about addresses is taken.
 
 use super::reject::Reject;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::request;
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Version};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -34,7 +34,8 @@ impl Peer {
             address,
             tls,
             proto: HeaderValue::from_static(if tls { "https" } else { "http" }),
-            own_address: HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown")),
+            own_address: HeaderValue::try_from(address.to_string())
+                .unwrap_or(HeaderValue::from_static("unknown")),
             trusted: is_trusted.then(|| trusted.to_vec()),
             header_size,
         }
@@ -69,22 +70,30 @@ impl Peer {
         if self.trusted.is_none() || !headers.contains_key(&X_FORWARDED_FOR) {
             return self.own_address.clone();
         }
-        let before: Vec<&[u8]> = headers.get_all(&X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+        let before: Vec<&[u8]> =
+            headers.get_all(&X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
         let all = [before.join(&b", "[..]), self.own_address.as_bytes().to_vec()].join(&b", "[..]);
         HeaderValue::from_bytes(&all).unwrap_or_else(|_| self.own_address.clone())
     }
 
-    /// Holds the head to the listener's `header_size`.
+    /// Holds the head to the listener's `header_size` and to what RFC 9112 asks of `Host`.
     ///
     /// # Errors
-    /// [`Reject::HeadTooLarge`], [`Reject::Expectation`]
-    pub fn head_fits(&self, parts: &request::Parts) -> Result<(), Reject> {
-        let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-        let target = parts.uri.path().len() + parts.uri.query().map_or(0, str::len);
+    /// [`Reject::HeadTooLarge`], [`Reject::Host`], [`Reject::Expectation`]
+    pub fn head_fits<B>(&self, request: &Request<B>) -> Result<(), Reject> {
+        let (headers, uri) = (request.headers(), request.uri());
+        let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+        let target = uri.path().len() + uri.query().map_or(0, str::len);
         if fields.sum::<usize>() + target > self.header_size {
             return Err(Reject::HeadTooLarge);
         }
-        let expected = parts.headers.get(http::header::EXPECT);
+        // RFC 9112, 3.2: one Host, even beside an absolute target; HTTP/2 has its authority (RFC 9113, 8.3.1).
+        let mut hosts = headers.get_all(HOST).iter();
+        let named = hosts.next().is_some() || request.version() != Version::HTTP_11;
+        if !named || hosts.next().is_some() {
+            return Err(Reject::Host);
+        }
+        let expected = headers.get(http::header::EXPECT);
         if expected.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return Err(Reject::Expectation);
         }

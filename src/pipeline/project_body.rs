@@ -1,15 +1,15 @@
 //! Stage 6, second half: `projectId` in a body. The body is read to its end and checked before a byte of it is sent on.
 
 use super::multipart::{self, Multipart};
+use super::observe::Trail;
 use super::query::resembles;
 use super::reject::Reject;
 use super::route::Routed;
-use super::observe::Trail;
-use crate::config::ProjectPlace;
+use crate::config::{Dialect, ProjectPlace};
 use crate::upstream::Outgoing;
 use crate::upstream::spool::Spool;
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -39,8 +39,10 @@ pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Readin
     }
     let content_type = only(headers, &CONTENT_TYPE)?.unwrap_or_default();
     if routed.route.config.project.is_some_and(|rule| rule.place == ProjectPlace::Multipart) {
-        let boundary = multipart::boundary(content_type);
-        return boundary.map(Reading::Multipart).ok_or(Reject::UnsupportedMediaType(NOT_MULTIPART));
+        if !multipart::is_form_data(content_type) {
+            return Err(Reject::UnsupportedMediaType(NOT_MULTIPART));
+        }
+        return multipart::boundary(content_type).map(Reading::Multipart).ok_or(Reject::BadBody(NOT_MULTIPART));
     }
     if is_json(content_type) { Ok(Reading::Json) } else { Err(Reject::UnsupportedMediaType(NOT_JSON)) }
 }
@@ -49,7 +51,7 @@ pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Readin
 ///
 /// # Errors
 /// 400, 413 or 415 for what can not be checked; 500 when the disk refuses.
-pub async fn read(
+pub(super) async fn read(
     routed: &Routed<'_>,
     headers: &HeaderMap,
     body: Incoming,
@@ -71,15 +73,35 @@ pub async fn read(
 ///
 /// # Errors
 /// 400 when the type is given twice.
-pub fn is_json_type(headers: &HeaderMap) -> Result<bool, Reject> {
+pub(super) fn is_json_type(headers: &HeaderMap) -> Result<bool, Reject> {
     Ok(only(headers, &CONTENT_TYPE)?.is_none_or(is_json))
+}
+
+/// Holds oCore's rule that the bodies of POST, PUT and PATCH are JSON and say so.
+///
+/// # Errors
+/// 400 when one does not.
+pub(super) fn says_json(
+    routed: &Routed<'_>,
+    parts: &http::request::Parts,
+    empty: bool,
+) -> Result<(), Reject> {
+    let writes = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+    if routed.api.config.dialect != Dialect::Ocore || !writes || empty {
+        return Ok(());
+    }
+    if is_json(only(&parts.headers, &CONTENT_TYPE)?.unwrap_or_default()) {
+        Ok(())
+    } else {
+        Err(Reject::BadBody(NOT_JSON))
+    }
 }
 
 /// Refuses by `Content-Length` what is larger than the limit, before anything is read.
 ///
 /// # Errors
 /// [`Reject::BodyTooLarge`]
-pub fn bounded(headers: &HeaderMap, limit: u64) -> Result<(), Reject> {
+pub(super) fn bounded(headers: &HeaderMap, limit: u64) -> Result<(), Reject> {
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) { Err(Reject::BodyTooLarge) } else { Ok(()) }
 }
@@ -118,7 +140,8 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
 fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let json =
+        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
     json && parts.filter(|part| !part.is_empty()).all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
             value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
@@ -254,10 +277,16 @@ mod tests {
 
     #[test]
     fn json_types_in_utf_8_only() {
-        for yes in ["application/json", "Application/JSON; charset=UTF-8", "application/vnd.x+json;charset=\"utf-8\""] {
+        for yes in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/vnd.x+json;charset=\"utf-8\"",
+        ] {
             assert!(is_json(yes), "{yes}");
         }
-        for no in ["", "text/json", "application/json; charset=utf-16", "application/jsonp", "multipart/form-data"] {
+        for no in
+            ["", "text/json", "application/json; charset=utf-16", "application/jsonp", "multipart/form-data"]
+        {
             assert!(!is_json(no), "{no}");
         }
     }

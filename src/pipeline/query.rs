@@ -28,6 +28,9 @@ pub struct ProjectQuery<'a> {
 /// # Errors
 /// [`BadQuery`]
 pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
+    if let Some(read) = read_plain(query) {
+        return Ok(read);
+    }
     let escaped = query.as_bytes().contains(&b'%');
     if escaped && !escapes_are_whole(query.as_bytes()) {
         return Err(BadQuery::Escape);
@@ -38,7 +41,8 @@ pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
     for pair in query.split('&') {
         let Some(value) = value_of(pair)? else { continue };
         count += 1;
-        let plain = pair.starts_with("projectId=") && value.bytes().all(is_plain) && !pair.contains(['%', '+']);
+        let plain =
+            pair.starts_with("projectId=") && value.bytes().all(is_plain) && !pair.contains(['%', '+']);
         canonical &= plain || is_canonical(pair, &value);
         if value.is_empty() {
             canonical = false;
@@ -52,11 +56,47 @@ pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
     Ok(ProjectQuery { project: found, canonical: canonical && count <= 1 })
 }
 
+/// The way of most queries: plain characters only, and `projectId` at most once and spelled so. `None` for whatever
+/// needs a closer look.
+fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
+    if !query.bytes().all(|byte| PLAIN_PAIRS[usize::from(byte)]) {
+        return None;
+    }
+    let (mut rest, mut project) = (query, None);
+    loop {
+        let end = memchr::memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+        let pair = &rest[..end];
+        if let Some(value) = pair.strip_prefix("projectId=") {
+            if value.is_empty() || value.contains('=') || project.is_some() {
+                return None;
+            }
+            project = Some(Cow::Borrowed(value));
+        } else if pair.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
+            return None;
+        }
+        if end == rest.len() {
+            return Some(ProjectQuery { project, canonical: true });
+        }
+        rest = &rest[end + 1..];
+    }
+}
+
+/// Characters that mean themselves to every server, and the two that part pairs.
+static PLAIN_PAIRS: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = is_plain(byte as u8) || matches!(byte as u8, b'=' | b'&');
+        byte += 1;
+    }
+    plain
+};
+
 /// The query with `projectId` in it exactly once (`Some`) or not at all (`None`), the other pairs untouched.
 pub fn with_project(query: Option<&str>, project: Option<&str>) -> String {
     let mut out = String::with_capacity(query.map_or(0, str::len) + 40);
     let mut placed = false;
-    let mut push = |pair: &str, out: &mut String| {
+    let push = |pair: &str, out: &mut String| {
         if !out.is_empty() {
             out.push('&');
         }
@@ -119,7 +159,9 @@ fn value_text(value: &str) -> Result<Cow<'_, str>, BadQuery> {
     }
     let decoded = decode(value);
     // A second pair behind `;`, or a control character, is one value here and another one elsewhere.
-    if decoded.iter().any(|b| b.is_ascii_control()) || value.split(';').skip(1).any(|rest| resembles(&decode(rest))) {
+    if decoded.iter().any(|b| b.is_ascii_control())
+        || value.split(';').skip(1).any(|rest| resembles(&decode(rest)))
+    {
         return Err(BadQuery::NotSingle);
     }
     String::from_utf8(decoded.into_owned()).map(Cow::Owned).map_err(|_| BadQuery::NotSingle)
@@ -152,7 +194,7 @@ fn escapes_are_whole(query: &[u8]) -> bool {
 }
 
 /// A character that no server reads as anything else in a value.
-fn is_plain(byte: u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
@@ -178,7 +220,13 @@ mod tests {
 
     #[test]
     fn every_spelling_of_the_name_is_found() {
-        for query in ["projectId=A", "%70rojectId=A", "a=1&projectId=A&b", "%70%72ojectId=%41", "projectId=A&projectId=A"] {
+        for query in [
+            "projectId=A",
+            "%70rojectId=A",
+            "a=1&projectId=A&b",
+            "%70%72ojectId=%41",
+            "projectId=A&projectId=A",
+        ] {
             assert_eq!(project(query), Ok(Some("A".into())), "{query}");
         }
         assert_eq!(project("a=1&projectIds=B&xprojectId=C"), Ok(None));

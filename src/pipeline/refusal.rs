@@ -3,8 +3,8 @@
 use super::builtin::own;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
-use super::route::{RoutedApi, Routed, Router};
-use super::{NO_CONTENT, Worker, limit};
+use super::route::{Routed, RoutedApi, Router};
+use super::{Worker, limit};
 use crate::config::Dialect;
 use crate::dialect::{self, Fault, Rendered};
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use http_body_util::Full;
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The answer to a refused request, in a dialect.
-pub fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
+pub(super) fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
     let Rendered { content_type, body } = dialect::render(dialect, &reject.fault());
     let mut response = own(reject.status(), content_type, body);
     let headers = response.headers_mut();
@@ -32,18 +32,25 @@ pub fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
 }
 
 /// The answer to a CORS preflight: what the path has, and nothing about other origins.
-pub fn preflight(routed: &Routed<'_>) -> Response<Payload> {
+///
+/// # Errors
+/// Why the path has nothing, where that is so.
+pub(super) fn preflight(routed: Result<Routed<'_>, Reject>) -> Result<Response<Payload>, Reject> {
+    let methods = match routed {
+        Ok(routed) => routed.route.config.methods.clone(),
+        Err(Reject::MethodNotAllowed(methods)) => methods,
+        Err(reject) => return Err(reject),
+    };
     let mut response = Response::new(Payload::Own(Full::new(Bytes::new())));
-    *response.status_mut() = NO_CONTENT;
-    let methods = &routed.route.config.methods;
+    *response.status_mut() = StatusCode::NO_CONTENT;
     if !methods.is_empty() {
-        response.headers_mut().insert(ALLOW, allow(methods));
+        response.headers_mut().insert(ALLOW, allow(&methods));
     }
-    response
+    Ok(response)
 }
 
 /// Puts in what every answer carries: the request's id, and what is left of the caller's quota.
-pub fn mark(worker: &Worker, api: &RoutedApi, trail: &Trail, headers: &mut HeaderMap) {
+pub(super) fn mark(worker: &Worker, api: &RoutedApi, trail: &Trail, headers: &mut HeaderMap) {
     headers.insert(&X_REQUEST_ID, trail.request_id().clone());
     if let (Some(prepared), Some(verdict)) = (&api.limit, &trail.verdict) {
         limit::tell(headers, prepared, verdict, &worker.arena);
@@ -73,14 +80,17 @@ pub enum Early {
 impl Early {
     fn fault(self) -> Fault<'static> {
         let (status, message) = match self {
-            Self::Malformed => {
-                (StatusCode::BAD_REQUEST, "The request is not well-formed HTTP. Check its request line and header fields.")
-            }
+            Self::Malformed => (
+                StatusCode::BAD_REQUEST,
+                "The request is not well-formed HTTP. Check its request line and header fields.",
+            ),
             Self::HeadTooLarge => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "The request line and header fields are larger than this server accepts.",
             ),
-            Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "The request target is longer than this server accepts."),
+            Self::TargetTooLong => {
+                (StatusCode::URI_TOO_LONG, "The request target is longer than this server accepts.")
+            }
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "The request's head did not arrive in time."),
         };
         Fault { status, message, field: None }

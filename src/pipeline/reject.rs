@@ -13,6 +13,8 @@ pub enum Reject {
     AmbiguousPath,
     /// The request target is no path (`CONNECT`, `OPTIONS *`).
     NoPath,
+    /// There is no `Host`, or more than one.
+    Host,
     /// A `%` in the query that no two hexadecimal digits follow.
     BadEscape,
     /// `projectId` is doubled, bracketed or disguised.
@@ -86,6 +88,7 @@ impl Reject {
         match self {
             Self::AmbiguousPath
             | Self::NoPath
+            | Self::Host
             | Self::BadEscape
             | Self::ProjectNotSingle
             | Self::ProjectsDiffer
@@ -126,6 +129,7 @@ impl Reject {
                 "The path contains '..', an encoded slash, a backslash or a control character. Send it without."
             }
             Self::NoPath => "The request target must be a path, such as /v1/openapi/projects.",
+            Self::Host => "Send exactly one Host header.",
             Self::BadEscape => {
                 "The query contains a '%' that is not followed by two hexadecimal digits. Encode it as %25."
             }
@@ -133,7 +137,9 @@ impl Reject {
             Self::ProjectsDiffer => "projectId in the query and projectId in the body must be the same",
             Self::BadBody(why) | Self::UnsupportedMediaType(why) => why,
             Self::NoRoute => "There is nothing at this path. Check the path and its upper and lower case.",
-            Self::MethodNotAllowed(_) => "This path does not have this method. The Allow header lists those it has.",
+            Self::MethodNotAllowed(_) => {
+                "This path does not have this method. The Allow header lists those it has."
+            }
             Self::NoCredential
             | Self::UnusableCredential
             | Self::UnknownKey
@@ -141,7 +147,9 @@ impl Reject {
             | Self::Expired
             | Self::ForeignProject
             | Self::ForeignOrganization => UNAUTHORIZED,
-            Self::Address => "This key may not be used from this IP address. Ask the key's owner to allow it.",
+            Self::Address => {
+                "This key may not be used from this IP address. Ask the key's owner to allow it."
+            }
             Self::Limited => "Too many requests. Please slow down.",
             Self::ProjectRequired => "projectId is required for organization tokens",
             Self::OwnProjectRequired => "projectId is required here, and must be the token's own project",
@@ -153,12 +161,16 @@ impl Reject {
             Self::HeadTooLarge => "The request line and header fields are larger than this server accepts.",
             Self::Expectation => "The only expectation that is met here is 100-continue.",
             Self::BodyBroke => "The request body ended before it was complete.",
-            Self::Store(_) | Self::StaleStore => "Keys can not be checked at the moment. Please try again shortly.",
+            Self::Store(_) | Self::StaleStore => {
+                "Keys can not be checked at the moment. Please try again shortly."
+            }
             Self::Upstream(UpstreamError::ResponseTimeout(_) | UpstreamError::ConnectTimeout(_)) => {
                 "The service behind this API did not answer in time. Please try again."
             }
             Self::Upstream(_) => "The service behind this API could not be reached. Please try again.",
-            Self::Internal(_) => "Something went wrong here. Quote the X-Request-Id of this answer when you report it.",
+            Self::Internal(_) => {
+                "Something went wrong here. Quote the X-Request-Id of this answer when you report it."
+            }
         }
     }
 
@@ -171,6 +183,7 @@ impl Reject {
             Self::BadBody(_) => Some(("body", "well-formed")),
             Self::UnsupportedMediaType(_) => Some(("Content-Type", "supported")),
             Self::AmbiguousPath => Some(("path", "unambiguous")),
+            Self::Host => Some(("Host", "single")),
             Self::BadEscape => Some(("query", "well-formed")),
             _ => None,
         }
@@ -181,6 +194,7 @@ impl Reject {
         match self {
             Self::AmbiguousPath => "ambiguous_path",
             Self::NoPath => "no_path",
+            Self::Host => "host",
             Self::BadEscape => "bad_escape",
             Self::ProjectNotSingle => "project_not_single",
             Self::ProjectsDiffer => "projects_differ",
@@ -222,7 +236,9 @@ impl Reject {
             Self::Inactive => AuthOutcome::Inactive,
             Self::Expired => AuthOutcome::Expired,
             Self::Address => AuthOutcome::Address,
-            Self::Scope | Self::ForeignProject | Self::ForeignOrganization | Self::ForeignSlug => AuthOutcome::Scope,
+            Self::Scope | Self::ForeignProject | Self::ForeignOrganization | Self::ForeignSlug => {
+                AuthOutcome::Scope
+            }
             Self::Permission => AuthOutcome::Permission,
             Self::Store(_) | Self::StaleStore => AuthOutcome::StaleStore,
             _ => return None,

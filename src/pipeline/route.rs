@@ -32,6 +32,8 @@ pub struct RoutedApi {
     /// Its metrics.
     pub cells: Arc<ApiCells>,
     routes: Vec<Route>,
+    /// Patterns without a parameter, whole: one look-up answers for most requests, and nothing is more specific.
+    literals: HashMap<String, Vec<usize>, foldhash::fast::RandomState>,
     tree: Node,
 }
 
@@ -199,15 +201,8 @@ impl Router {
 }
 
 impl RoutedApi {
-    fn new(
-        index: usize,
-        api: &Api,
-        services: &[Arc<Service>],
-        limiter: &Limiter,
-        metrics: &Metrics,
-    ) -> Self {
-        let mut routes: Vec<Route> =
-            if api.builtin { builtins(api, metrics).collect() } else { Vec::new() };
+    fn new(index: usize, api: &Api, services: &[Arc<Service>], limiter: &Limiter, metrics: &Metrics) -> Self {
+        let mut routes: Vec<Route> = if api.builtin { builtins(api, metrics).collect() } else { Vec::new() };
         routes.extend(api.routes.iter().map(|route| {
             let service = match &route.target {
                 Target::Upstream(index) => Serve::Upstream(*index, services[*index].clone()),
@@ -235,10 +230,20 @@ impl RoutedApi {
         Self::assemble(index, api, vec![route], limiter, metrics)
     }
 
-    fn assemble(index: usize, api: Api, mut routes: Vec<Route>, limiter: &Limiter, metrics: &Metrics) -> Self {
+    fn assemble(
+        index: usize,
+        api: Api,
+        mut routes: Vec<Route>,
+        limiter: &Limiter,
+        metrics: &Metrics,
+    ) -> Self {
         let mut tree = Node::default();
+        let mut literals: HashMap<String, Vec<usize>, _> = HashMap::default();
         for (index, route) in routes.iter().enumerate() {
             tree.insert(&route.config.pattern, index);
+            if let Some(path) = literal_path(&route.config.pattern) {
+                literals.entry(path).or_default().push(index);
+            }
         }
         let nothing = config::Route { methods: Vec::new(), ..builtin_route("none", Method::GET, true) };
         // The last one: what is counted for paths that no route has. It is in no tree.
@@ -247,7 +252,7 @@ impl RoutedApi {
             route.index = index;
         }
         let limit = api.rate_limit.map(|limit| PreparedLimit::new(limit, limiter.slot(&api.name)));
-        Self { index, limit, cells: metrics.api(&api.name), routes, tree, config: api }
+        Self { index, limit, cells: metrics.api(&api.name), routes, literals, tree, config: api }
     }
 
     /// What is counted for paths that no route has.
@@ -256,7 +261,8 @@ impl RoutedApi {
     }
 
     fn find(&self, path: &str, method: &Method) -> (&Route, Option<Reject>) {
-        let Some(indexes) = self.tree.find(segments(path)) else {
+        let whole = self.literals.get(path).map(Vec::as_slice);
+        let Some(indexes) = whole.or_else(|| self.tree.find(segments(path))) else {
             return (self.unmatched(), Some(Reject::NoRoute));
         };
         let candidates = || indexes.iter().map(|&index| &self.routes[index]);
@@ -308,7 +314,9 @@ impl Route {
 }
 
 fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
-    let under = |path: &str| api.prefixes.iter().any(|prefix| path.starts_with(&format!("{}/", prefix.trim_end_matches('/'))));
+    let under = |path: &str| {
+        api.prefixes.iter().any(|prefix| path.starts_with(&format!("{}/", prefix.trim_end_matches('/'))))
+    };
     BUILTINS.into_iter().filter(move |(dialect, path, _, _)| *dialect == api.dialect && under(path)).map(
         |(_, path, method, builtin)| {
             let route = builtin_route(path, method, false);
@@ -334,6 +342,17 @@ fn builtin_route(path: &str, method: Method, open: bool) -> config::Route {
         target: Target::Upstream(usize::MAX),
         line: None,
     }
+}
+
+/// The one path that a pattern without parameters stands for.
+fn literal_path(pattern: &[Segment]) -> Option<String> {
+    let mut path = String::new();
+    for segment in pattern {
+        let Segment::Literal(text) = segment else { return None };
+        path.push('/');
+        path.push_str(text);
+    }
+    (!path.is_empty()).then_some(path)
 }
 
 /// The segments of a normal path; a closing slash adds none.

@@ -35,13 +35,13 @@ static SCOPES: HeaderName = HeaderName::from_static("x-gateway-scopes");
 
 /// The head of a request as the upstream will see it. Only [`credentials`] makes one.
 #[derive(Debug)]
-pub struct Outbound {
+pub(super) struct Outbound {
     parts: request::Parts,
 }
 
 impl Outbound {
     /// The head.
-    pub fn into_parts(self) -> request::Parts {
+    pub(super) fn into_parts(self) -> request::Parts {
         self.parts
     }
 }
@@ -50,7 +50,7 @@ impl Outbound {
 ///
 /// # Errors
 /// [`Reject::Internal`] when an identity can not be signed.
-pub fn credentials(
+pub(super) fn credentials(
     worker: &Worker,
     snapshot: &Snapshot,
     peer: &Peer,
@@ -120,8 +120,8 @@ fn strip(headers: &mut HeaderMap) {
 pub(super) fn is_ours(name: &str) -> bool {
     match name {
         "authorization" | "x-api-key" | "cookie" | "proxy-authorization" => true,
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade" | "expect"
-        | "http2-settings" => true,
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
+        | "expect" | "http2-settings" => true,
         "host" | "forwarded" | "x-real-ip" | "x-request-id" | "traceparent" => true,
         _ if name.starts_with("x-gateway-") || name.starts_with("x-forwarded-") => true,
         _ => name.contains('_') && is_ours(&name.replace('_', "-")),
@@ -215,7 +215,7 @@ const MOST_KEPT: usize = 32_768;
 
 /// The identities that one worker has signed and may use again.
 #[derive(Debug, Default)]
-pub struct Identities {
+pub(super) struct Identities {
     minted: RefCell<HashMap<u64, Rc<Minted>, foldhash::fast::RandomState>>,
     hasher: foldhash::fast::RandomState,
 }
@@ -265,7 +265,13 @@ fn place(grant: &Grant) -> Option<(String, Role)> {
 }
 
 impl Identities {
-    fn of(&self, snapshot: &Snapshot, routed: &Routed<'_>, grant: &Grant, now: Moment) -> Result<Rc<Minted>, Reject> {
+    fn of(
+        &self,
+        snapshot: &Snapshot,
+        routed: &Routed<'_>,
+        grant: &Grant,
+        now: Moment,
+    ) -> Result<Rc<Minted>, Reject> {
         let upstream = match &routed.route.service {
             super::route::Serve::Upstream(index, _) => *index,
             _ => usize::MAX,
@@ -314,7 +320,7 @@ impl Identities {
     }
 
     /// Forgets what is over. What an older key has signed stays good: that key is still published.
-    pub fn sweep(&self, now: Moment) {
+    pub(super) fn sweep(&self, now: Moment) {
         self.minted.borrow_mut().retain(|_, minted| minted.fresh_until_s > now.unix_s());
     }
 }
@@ -341,10 +347,23 @@ fn mint(
     };
     // Used for the first four fifths of its life, so that it is still good when the upstream looks at it.
     let fresh_until_s = iat + ((exp - iat) * 4).div_ceil(5);
-    Ok(Minted { holder, upstream, project: grant.project().cloned(), project_value, authorization, fresh_until_s })
+    Ok(Minted {
+        holder,
+        upstream,
+        project: grant.project().cloned(),
+        project_value,
+        authorization,
+        fresh_until_s,
+    })
 }
 
-fn sign(snapshot: &Snapshot, routed: &Routed<'_>, grant: &Grant, iat: u64, exp: u64) -> Result<HeaderValue, Reject> {
+fn sign(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    grant: &Grant,
+    iat: u64,
+    exp: u64,
+) -> Result<HeaderValue, Reject> {
     let role;
     let (sub, permissions, scopes) = match grant.known() {
         Known::Anonymous => ("", Vec::new(), Vec::new()),
@@ -383,7 +402,7 @@ fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Reject {
 }
 
 /// The host that the client asked for: the authority of an absolute target wins over `Host` (RFC 9112, 3.2.2).
-pub fn host_of<B>(request: &http::Request<B>) -> Option<HeaderValue> {
+pub(super) fn host_of<B>(request: &http::Request<B>) -> Option<HeaderValue> {
     match request.uri().authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => request.headers().get(HOST).cloned(),
@@ -398,9 +417,23 @@ mod tests {
     fn no_spelling_of_a_name_that_is_ours_gets_through() {
         let mut headers = HeaderMap::new();
         for name in [
-            "authorization", "x-api-key", "cookie", "x-gateway-project-id", "x_gateway_project_id",
-            "x-gateway_project-id", "X-Forwarded-For", "x_forwarded_for", "x_api_key", "forwarded", "te", "upgrade",
-            "x-request-id", "x_request_id", "x-gateway-anything", "accept", "x-custom",
+            "authorization",
+            "x-api-key",
+            "cookie",
+            "x-gateway-project-id",
+            "x_gateway_project_id",
+            "x-gateway_project-id",
+            "X-Forwarded-For",
+            "x_forwarded_for",
+            "x_api_key",
+            "forwarded",
+            "te",
+            "upgrade",
+            "x-request-id",
+            "x_request_id",
+            "x-gateway-anything",
+            "accept",
+            "x-custom",
         ] {
             headers.insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("1"));
         }
@@ -411,6 +444,9 @@ mod tests {
 
     #[test]
     fn any_text_fits_into_a_header() {
-        assert_eq!(list(["read", "two words", "a,b", "อ", "50%"].into_iter()), "read,two%20words,a%2Cb,%E0%B8%AD,50%25");
+        assert_eq!(
+            list(["read", "two words", "a,b", "อ", "50%"].into_iter()),
+            "read,two%20words,a%2Cb,%E0%B8%AD,50%25"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What the request path holds: what all workers share, and what each has of its own.
 
 use super::arena::Arena;
+use super::digests::Digests;
 use super::ids::Ids;
 use super::route::Router;
 use super::swap::Identities;
@@ -52,13 +53,26 @@ pub struct Snapshot {
 impl Snapshot {
     /// Prepares a configuration.
     pub fn new(config: &Config, ring: Arc<ArcSwap<KeyRing>>, limiter: &Limiter, metrics: &Metrics) -> Self {
-        let services: Vec<Arc<Service>> = config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
+        let services: Vec<Arc<Service>> =
+            config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
         Self {
             router: Router::new(&config.apis, &services, limiter, metrics),
             client_tokens: ClientTokens::new(&config.jwt.secret),
             identity: config.jwt.upstream.clone(),
             ring,
         }
+    }
+}
+
+/// The snapshot that a worker serves by, counted by the worker alone, so that workers do not contend for its count.
+#[derive(Debug)]
+pub struct Current(Arc<Snapshot>);
+
+impl std::ops::Deref for Current {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
     }
 }
 
@@ -96,9 +110,10 @@ pub struct Worker {
     pub(super) arena: Arena,
     pub(super) ids: Ids,
     pub(super) identities: Identities,
+    pub(super) digests: Digests,
     /// Its end of the access log.
     pub log: RefCell<LogWriter>,
-    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    snapshot: RefCell<Rc<Current>>,
     version: Cell<u64>,
 }
 
@@ -114,7 +129,7 @@ impl Worker {
         log: LogWriter,
     ) -> Result<Rc<Self>, aws_lc_rs::error::Unspecified> {
         let version = shared.version.load(Ordering::Acquire);
-        let snapshot = Rc::new(shared.snapshot.load_full());
+        let snapshot = Rc::new(Current(shared.snapshot.load_full()));
         Ok(Rc::new(Self {
             index,
             pools,
@@ -122,6 +137,7 @@ impl Worker {
             arena: Arena::default(),
             ids: Ids::new()?,
             identities: Identities::default(),
+            digests: Digests::default(),
             log: RefCell::new(log),
             snapshot: RefCell::new(snapshot),
             version: Cell::new(version),
@@ -129,11 +145,11 @@ impl Worker {
         }))
     }
 
-    /// The newest snapshot. The worker keeps a reference of its own, so that workers do not contend for its count.
-    pub fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Rc<Current> {
         let version = self.shared.version.load(Ordering::Acquire);
         if version != self.version.get() {
-            *self.snapshot.borrow_mut() = Rc::new(self.shared.snapshot.load_full());
+            *self.snapshot.borrow_mut() = Rc::new(Current(self.shared.snapshot.load_full()));
             self.version.set(version);
         }
         self.snapshot.borrow().clone()

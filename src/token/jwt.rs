@@ -168,7 +168,12 @@ impl ClientTokens {
         validation.validate_exp = false; // below, with the caller's time
         validation.set_audience(&[audience.as_str()]);
         validation.set_issuer(&[ISSUER]);
-        let decoded = jsonwebtoken::decode::<Claims>(token, &keys.verify, &validation).map_err(|_| Invalid)?;
+        let decoded =
+            jsonwebtoken::decode::<Claims>(token, &keys.verify, &validation).map_err(|_| Invalid)?;
+        // An extension that must be understood, and is not (RFC 7515, 4.1.11).
+        if decoded.header.crit.is_some() {
+            return Err(Invalid);
+        }
         let claims = decoded.claims;
         let now = now.unix_s();
         if claims.exp <= now || claims.nbf.is_some_and(|nbf| nbf > now) {
@@ -237,7 +242,8 @@ mod tests {
         let issued = tokens().for_key(facts(None), NOW, 3600).unwrap();
         let (_, rest) = issued.token.expose().split_once('.').unwrap();
         let (claims, signature) = rest.split_once('.').unwrap();
-        for header in [r#"{"alg":"none"}"#, r#"{"alg":"HS512"}"#, r#"{"alg":"EdDSA"}"#, r#"{"alg":"hs256"}"#] {
+        for header in [r#"{"alg":"none"}"#, r#"{"alg":"HS512"}"#, r#"{"alg":"EdDSA"}"#, r#"{"alg":"hs256"}"#]
+        {
             let header = URL_SAFE_NO_PAD.encode(header);
             for signature in [signature, ""] {
                 let forged = format!("{header}.{claims}.{signature}");

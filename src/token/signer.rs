@@ -3,9 +3,7 @@
 use super::Secret;
 use crate::clock::Moment;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -178,8 +176,7 @@ impl KeyRing {
         }
         signers.sort_by_key(|(from, _)| *from);
         let published: Vec<Value> = signers.iter().map(|(_, signer)| signer.jwk()).collect();
-        let (_, signer) =
-            signers.into_iter().rev().find(|(from, _)| *from <= now.unix_ms).ok_or(BadKey)?;
+        let (_, signer) = signers.into_iter().rev().find(|(from, _)| *from <= now.unix_ms).ok_or(BadKey)?;
         Ok(Self { signer, jwks: json!({ "keys": published }).to_string() })
     }
 
@@ -238,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_key_is_published_before_it_signs_and_signs_when_its_time_has_come() {
-        let (old, new) = (Signer::generate(SigningAlgorithm::EdDSA), Signer::generate(SigningAlgorithm::EdDSA));
+        let (old, new) =
+            (Signer::generate(SigningAlgorithm::EdDSA), Signer::generate(SigningAlgorithm::EdDSA));
         let (old, new) = (old.unwrap(), new.unwrap());
         let at = |unix_ms| {
             let keys = [("old", "EdDSA", &old, 0), ("new", "EdDSA", &new, 1000)];

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// Why a body ended early. What the client or the log is told is decided elsewhere.
@@ -69,7 +69,9 @@ impl Outgoing {
 
 impl Passing {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else { return Poll::Ready(None) };
+        let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
+            return Poll::Ready(None);
+        };
         let frame = frame.inspect_err(|_| self.passage.broke.set(true))?;
         if let Some(data) = frame.data_ref() {
             let bytes = self.passage.bytes.get() + data.len() as u64;
@@ -87,7 +89,10 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Stream(passing) => passing.poll(cx),
@@ -143,22 +148,36 @@ pub struct Answer {
     deadlines: Rc<Deadlines>,
     idle: Duration,
     slot: Option<usize>,
+    /// Trailers are announced: the length is not told, because HTTP/1.1 has trailers only where it is unknown.
+    trailers: bool,
 }
 
 impl Answer {
-    pub(super) fn new(incoming: Incoming, lease: Option<Lease>, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
-        Self { incoming, lease, deadlines, idle, slot: None }
+    pub(super) fn new(
+        incoming: Incoming,
+        lease: Option<Lease>,
+        deadlines: Rc<Deadlines>,
+        idle: Duration,
+    ) -> Self {
+        Self { incoming, lease, deadlines, idle, slot: None, trailers: false }
+    }
+
+    /// Keeps announced trailers from being lost to a known length (RFC 9112, 7.1.2).
+    pub fn expect_trailers(&mut self) {
+        self.trailers = true;
     }
 
     /// The incoming body's frames, with the connection driven by whoever asks for them.
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let first = Pin::new(&mut self.incoming).poll_frame(cx);
+        let Some(lease) = &mut self.lease else { return Pin::new(&mut self.incoming).poll_frame(cx) };
+        // Frames come only while the connection is driven, which is done here: nobody has to be woken for them.
+        let unwoken = &mut Context::from_waker(Waker::noop());
+        let first = Pin::new(&mut self.incoming).poll_frame(unwoken);
         if first.is_ready() {
             return first;
         }
-        let Some(lease) = &mut self.lease else { return Poll::Pending };
         lease.connection.drive(cx);
-        Pin::new(&mut self.incoming).poll_frame(cx)
+        Pin::new(&mut self.incoming).poll_frame(unwoken)
     }
 
     fn ended(&mut self) {
@@ -172,7 +191,10 @@ impl Body for Answer {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         match this.poll_incoming(cx) {
             Poll::Pending => match this.deadlines.arm(&mut this.slot, this.idle, cx) {
@@ -197,7 +219,7 @@ impl Body for Answer {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        if self.trailers { SizeHint::default() } else { self.incoming.size_hint() }
     }
 }
 

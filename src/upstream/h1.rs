@@ -10,7 +10,10 @@ use hyper::client::conn::http1;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+
+/// Why an exchange failed, and the request if nothing of it was sent; boxed because that is rare and large.
+type Failed = (hyper::Error, Option<Box<Request<Outgoing>>>);
 
 /// A connection with its driver; nothing else polls it.
 pub(super) struct Connection {
@@ -45,32 +48,41 @@ impl Connection {
 
     /// Whether a request may be sent, after one poll: a connection that the peer has closed, or that is still busy
     /// with the end of its last exchange, may not.
-    async fn ready(&mut self) -> bool {
-        poll_fn(|cx| {
-            self.drive(cx);
-            Poll::Ready(!self.ended && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(()))))
-        })
-        .await
+    fn ready(&mut self) -> bool {
+        // Nobody is to be woken by what follows: [`Connection::exchange`] drives the connection in the same turn.
+        let cx = &mut Context::from_waker(Waker::noop());
+        self.drive(cx);
+        !self.ended && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
 
-    /// One exchange, up to the head of the answer. A request that was never sent comes back with the error.
-    async fn exchange(
+    /// One exchange, up to the head of the answer.
+    fn exchange(
         &mut self,
         request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, (hyper::Error, Option<Request<Outgoing>>)> {
-        let Self { sender, driver, ended } = self;
-        let mut answer = pin!(sender.try_send_request(request));
-        poll_fn(|cx| {
-            if !*ended && driver.as_mut().poll(cx).is_ready() {
-                *ended = true;
-            }
-            answer.as_mut().poll(cx)
-        })
-        .await
-        .map_err(|mut error| {
-            let request = error.take_message();
-            (error.into_error(), request)
-        })
+    ) -> impl Future<Output = Result<Response<Incoming>, Failed>> {
+        // Handed over here, and not in an `async fn`, which would hold the request twice.
+        let answer = self.sender.try_send_request(request);
+        let (driver, ended) = (&mut self.driver, &mut self.ended);
+        async move {
+            let mut answer = pin!(answer);
+            // The answer comes only while the connection is driven, which is done here: waking ourselves for it would
+            // cost one more turn of the whole client connection.
+            let unwoken = &mut Context::from_waker(Waker::noop());
+            poll_fn(|cx| {
+                if !*ended && driver.as_mut().poll(cx).is_ready() {
+                    *ended = true;
+                }
+                let answered = answer.as_mut().poll(unwoken).map_err(|mut error| {
+                    let unsent = error.take_message().map(Box::new);
+                    (error.into_error(), unsent)
+                });
+                if answered.is_ready() && !*ended && driver.as_mut().poll(unwoken).is_ready() {
+                    *ended = true;
+                }
+                answered
+            })
+            .await
+        }
     }
 }
 
@@ -83,16 +95,27 @@ pub(super) async fn send(
     mut request: Request<Outgoing>,
 ) -> Result<Response<Answer>, UpstreamError> {
     while let Some(mut connection) = pools.checkout(&target.endpoint) {
-        if !connection.ready().await {
+        if !connection.ready() {
             continue;
         }
         match connection.exchange(request).await {
             Ok(response) => return Ok(finish(service, target, pools, deadlines, connection, response)),
             // Nothing of it was written: the connection was closing, another is as good.
-            Err((_, Some(unsent))) => request = unsent,
+            Err((_, Some(unsent))) => request = *unsent,
             Err((source, None)) => return Err(broke(target, source)),
         }
     }
+    Box::pin(send_anew(service, target, pools, deadlines, request)).await
+}
+
+/// Sends on a new connection.
+async fn send_anew(
+    service: &Service,
+    target: &Target,
+    pools: &Rc<Pools>,
+    deadlines: &Rc<Deadlines>,
+    request: Request<Outgoing>,
+) -> Result<Response<Answer>, UpstreamError> {
     let connected = connect(service, target, pools, deadlines).await?;
     send_on(service, target, pools, deadlines, connected.io, request).await
 }

@@ -108,10 +108,17 @@ impl Service {
         request.headers_mut().insert(http::header::HOST, target.host.clone());
         let sent = match target.endpoint.scheme {
             Scheme::Http => {
-                deadlines.within(self.timeouts.response, h1::send(self, target, pools, deadlines, request)).await
+                deadlines
+                    .within(self.timeouts.response, h1::send(self, target, pools, deadlines, request))
+                    .await
             }
             Scheme::H2c | Scheme::Https => {
-                deadlines.within(self.timeouts.response, h2::send(self, target, pools, deadlines, request)).await
+                deadlines
+                    .within(
+                        self.timeouts.response,
+                        Box::pin(h2::send(self, target, pools, deadlines, request)),
+                    )
+                    .await
             }
         };
         sent.unwrap_or_else(|_| Err(UpstreamError::ResponseTimeout(target.authority.clone())))

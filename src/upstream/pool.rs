@@ -1,9 +1,9 @@
 //! The connections of one worker that wait for a request, newest first.
 
+use super::body::Outgoing;
 use super::h1::Connection;
 use crate::clock::Moment;
 use crate::config::Endpoint;
-use super::body::Outgoing;
 use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

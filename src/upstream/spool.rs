@@ -31,7 +31,7 @@ impl Spool {
         self.length += piece.len() as u64;
         self.memory.extend_from_slice(piece);
         if self.memory.len() >= IN_MEMORY {
-            self.to_disk().await?;
+            self.write_out().await?;
         }
         Ok(())
     }
@@ -41,7 +41,7 @@ impl Spool {
         self.length
     }
 
-    async fn to_disk(&mut self) -> io::Result<()> {
+    async fn write_out(&mut self) -> io::Result<()> {
         let (file, memory) = (self.file.take(), self.memory.split().freeze());
         // Off the worker: a slow disk must not be a slow edge.
         let written = spawn_blocking(move || -> io::Result<File> {
@@ -64,7 +64,7 @@ impl Spool {
         if self.file.is_none() {
             return Ok(read(&mut &self.memory[..]));
         }
-        self.to_disk().await?;
+        self.write_out().await?;
         let Some(mut file) = self.file.take() else { return Err(io::ErrorKind::NotFound.into()) };
         let read = spawn_blocking(move || -> io::Result<(File, T)> {
             file.rewind()?;
@@ -122,7 +122,8 @@ impl Replay {
     /// The next piece, or `None` at the end.
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.on_disk > 0 {
-            return ready!(self.poll_disk(cx)).map_or_else(|e| Poll::Ready(Some(Err(e))), |b| Poll::Ready(Some(Ok(b))));
+            return ready!(self.poll_disk(cx))
+                .map_or_else(|e| Poll::Ready(Some(Err(e))), |b| Poll::Ready(Some(Ok(b))));
         }
         self.disk = Disk::None;
         let length = self.memory.len().min(READ_AT_ONCE);

@@ -8,6 +8,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// An encrypted stream to an upstream.
+pub(super) type Stream = TlsStream<TcpStream>;
+
 /// The client side of TLS. The roots are read when the first `https` upstream is connected to.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -20,7 +23,7 @@ impl Client {
     }
 
     /// Makes a connection a TLS one; says whether HTTP/2 was agreed on.
-    pub(super) async fn handshake(&self, host: &str, tcp: TcpStream) -> io::Result<(TlsStream<TcpStream>, bool)> {
+    pub(super) async fn handshake(&self, host: &str, tcp: TcpStream) -> io::Result<(Stream, bool)> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let config = self.config.get_or_init(|| Arc::new(config())).clone();
         let stream = TlsConnector::from(config).connect(name, tcp).await?;

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top first. `main` is the program and may use what `cli` may.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 15] = [
     "cli",
+    "demo",
     "app",
     "listen",
     "pipeline",
@@ -17,6 +18,7 @@ const ORDER: [&str; 13] = [
     "config",
     "limiter",
     "token",
+    "deadline",
     "clock",
 ];
 

@@ -262,7 +262,14 @@ fn large_bodies_pass_in_both_directions() {
 #[test]
 fn an_h2c_upstream_sees_http2() {
     let upstream = Upstream::h2c();
-    upstream.script("trailers", Answer { trailers: vec![("x-digest", "123")], ..Answer::default() });
+    upstream.script(
+        "trailers",
+        Answer {
+            headers: vec![("trailer", "x-digest".to_owned())],
+            trailers: vec![("x-digest", "123")],
+            ..Answer::default()
+        },
+    );
     let (gateway, key) = in_front_of(&Settings::usual(&upstream.url()));
     let request =
         post(TARGET).key(&key).body("text/plain", "hello").header("TE", "trailers").script("trailers");

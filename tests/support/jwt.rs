@@ -1,5 +1,6 @@
 //! Tokens as a client may present them, well made or not, and the check of the upstream's identity token.
 
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -28,14 +29,25 @@ fn decode(part: &str) -> Value {
 }
 
 /// A token signed with HMAC-SHA256.
-pub(crate) fn sign(header: &Value, claims: &Value, secret: &str) -> String {
+pub(crate) fn sign(header: &Value, claims: &Value, secret: impl AsRef<[u8]>) -> String {
     let signed = format!("{}.{}", part(header), part(claims));
-    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
-    let tag = aws_lc_rs::hmac::sign(&key, signed.as_bytes());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref());
+    let tag = hmac::sign(&key, signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
-/// Signs claims the way the gateway does.
+/// Signs claims the way the gateway does for a token made from an Ocriva key: with a key derived from the secret.
+pub(crate) fn of_key(claims: &Value) -> String {
+    sign(&json!({"alg": "HS256", "typ": "JWT"}), claims, ocriva_secret())
+}
+
+/// What tokens made from Ocriva keys are signed with.
+pub(crate) fn ocriva_secret() -> impl AsRef<[u8]> {
+    let root = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    hmac::sign(&root, b"portcullis: tokens made from ocriva keys, 1")
+}
+
+/// Signs claims the way the gateway does for people.
 pub(crate) fn hs256(claims: &Value) -> String {
     sign(&json!({"alg": "HS256", "typ": "JWT"}), claims, SECRET)
 }

@@ -20,7 +20,7 @@ use super::{
     refusal, swap,
 };
 use crate::clock::Moment;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, Request, Response, request};
 use http_body_util::BodyExt;
 use report::Way;
@@ -73,18 +73,27 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
     let mut trail = Trail::begin(worker, &snapshot, &peer, &request, &found, now);
     let secrets = secrets(request.headers());
     let mut way = Way::new();
-    place::route(&mut way, &snapshot.router, request.uri().path(), &found);
     let dialect = found.api.config.dialect;
-    let ended = match &found.routed {
-        Ok(routed) => {
-            let scene = Scene { worker, snapshot: &snapshot, peer: &peer, routed, store_exists, now };
-            walk(&scene, &mut way, request, &mut trail).await
-        }
-        Err(reject) => {
-            place::not_routed(&mut way, &snapshot.router, reject, &found);
-            let answer = refusal::answer(dialect, reject);
-            return conclude(asked, way, Ending::Refused, None, Some(answer_of(answer, Shown::Whole).await))
-                .redacted(&secrets);
+    let ended = match head(&mut way, &peer, &request) {
+        Err(reject) => Err(reject),
+        Ok(()) => {
+            let route = place::route(&mut way, &snapshot.router, request.uri().path(), &found);
+            match found.routed {
+                routed if is_preflight(&request) => preflight(&mut way, routed),
+                Ok(routed) => {
+                    way.allow(route);
+                    let scene = Scene {
+                        worker,
+                        snapshot: &snapshot,
+                        peer: &peer,
+                        routed: &routed,
+                        store_exists,
+                        now,
+                    };
+                    walk(&scene, &mut way, request, &mut trail).await
+                }
+                Err(reject) => Err(reject),
+            }
         }
     };
     let (ending, forwarded, answer) = match ended {
@@ -112,6 +121,23 @@ fn conclude(
     Explanation { request, result, steps: way.into_steps(), forwarded, answer }
 }
 
+fn head(way: &mut Way, peer: &Peer, request: &Request<()>) -> Result<(), Reject> {
+    way.enter(Stage::Head);
+    place::client(way, peer.client(request.headers()), peer);
+    peer.head_fits(request)?;
+    way.allow("the head is within the listener's bounds");
+    way.enter(Stage::Route);
+    Ok(())
+}
+
+fn preflight(way: &mut Way, routed: Result<Routed<'_>, Reject>) -> Result<End, Reject> {
+    let response = refusal::preflight(routed)?;
+    way.allow("a CORS preflight asks what the path has");
+    way.enter(Stage::Forward);
+    way.allow("a preflight is answered here: it carries no credential and is not forwarded");
+    Ok(End::Answered(response, Shown::Whole))
+}
+
 /// The stages, in the order of [`super::walk`].
 async fn walk(
     scene: &Scene<'_>,
@@ -122,21 +148,12 @@ async fn walk(
     let Scene { worker, snapshot, peer, routed, now, .. } = *scene;
     let (parts, ()) = request.into_parts();
     let client = peer.client(&parts.headers);
-    way.enter(Stage::Head);
-    place::client(way, client, peer);
-    peer.head_fits(&parts)?;
-    way.allow("the head is within the listener's bounds");
-    if is_preflight(&parts) {
-        way.enter(Stage::Forward);
-        way.allow("a CORS preflight is answered here: it carries no credential and is not forwarded");
-        return Ok(End::Answered(refusal::preflight(routed), Shown::Whole));
-    }
     if let Serve::Builtin(Builtin::Login) = routed.route.service {
         return login(way, &parts.headers);
     }
     way.enter(Stage::Credential);
     caller::credential(way, routed, &parts.headers);
-    let credential = credential::extract(routed, &parts.headers)?;
+    let credential = credential::extract(worker, routed, &parts.headers)?;
     way.allow(caller::shown(&credential));
     way.enter(Stage::Identify);
     if !scene.store_exists && matches!(credential, Credential::Shown { .. }) {
@@ -158,7 +175,7 @@ async fn walk(
     let caller = authenticate::examine(admitted, routed, client, now)?;
     way.allow(caller::valid(&known));
     let grant = scope(scene, way, caller, &parts, trail)?;
-    let grant = body(way, routed, grant, &parts.headers)?;
+    let grant = body(way, routed, grant, &parts)?;
     answer(scene, way, &grant, parts, trail)
 }
 
@@ -221,8 +238,15 @@ fn stage_of(reject: &Reject) -> Stage {
 }
 
 /// What can be said of a body that is not there.
-fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, headers: &HeaderMap) -> Result<Grant, Reject> {
+fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, parts: &request::Parts) -> Result<Grant, Reject> {
     way.enter(Stage::Body);
+    let headers = &parts.headers;
+    match (project_body::says_json(routed, parts, false), headers.get(CONTENT_LENGTH)) {
+        (Err(reject), Some(length)) if length != "0" => return Err(reject),
+        (Err(reject), None) => way
+            .fact("if there is one", format!("it is refused with {}: {}", reject.status(), reject.message())),
+        _ => {}
+    }
     let limit = routed.api.config.body_limit;
     way.fact("limit", scope::size(limit));
     project_body::bounded(headers, limit)?;

@@ -4,18 +4,23 @@ use super::super::Peer;
 use super::super::reject::Reject;
 use super::super::route::{Found, Route, Router, Serve};
 use super::report::Way;
-use super::say::reason;
 use crate::config::Dialect;
 use serde_json::Value;
 use std::net::IpAddr;
 
-/// API, dialect, prefix, path and route.
-pub(super) fn route(way: &mut Way, router: &Router, sent: &str, found: &Found<'_>) {
+/// API, dialect, prefix and path; gives the route.
+pub(super) fn route(way: &mut Way, router: &Router, sent: &str, found: &Found<'_>) -> String {
     let api = &found.api.config;
     let of_an_api = !api.prefixes.is_empty();
     way.fact("api", if of_an_api { api.name.as_ref() } else { "none: no API has a prefix of this path" });
     way.fact("dialect", dialect_name(api.dialect));
-    let Ok(routed) = &found.routed else { return };
+    let routed = match &found.routed {
+        Ok(routed) => routed,
+        Err(reject) => {
+            not_routed(way, router, reject, found);
+            return String::new();
+        }
+    };
     let path = routed.path.as_deref().unwrap_or(sent);
     if let Some((prefix, _)) = router.prefix_of(path) {
         way.fact("prefix", &**prefix);
@@ -30,7 +35,7 @@ pub(super) fn route(way: &mut Way, router: &Router, sent: &str, found: &Found<'_
     let methods = &routed.route.config.methods;
     let methods: Vec<Value> = methods.iter().map(|method| method.as_str().into()).collect();
     way.fact("methods", if methods.is_empty() { "all".into() } else { Value::from(methods) });
-    way.allow(format!("{}, {}", routed.route.config.path, origin(routed.route)));
+    format!("{}, {}", routed.route.config.path, origin(routed.route))
 }
 
 fn origin(route: &Route) -> String {
@@ -42,7 +47,7 @@ fn origin(route: &Route) -> String {
 }
 
 /// Why a path or method leads nowhere.
-pub(super) fn not_routed(way: &mut Way, router: &Router, reject: &Reject, found: &Found<'_>) {
+fn not_routed(way: &mut Way, router: &Router, reject: &Reject, found: &Found<'_>) {
     match reject {
         Reject::NoRoute if found.api.config.prefixes.is_empty() => {
             let mut prefixes: Vec<&str> = router.prefixes().collect();
@@ -64,7 +69,6 @@ pub(super) fn not_routed(way: &mut Way, router: &Router, reject: &Reject, found:
         }
         _ => {}
     }
-    way.refuse(reason(reject));
 }
 
 fn dialect_name(dialect: Dialect) -> &'static str {

@@ -11,10 +11,10 @@ pub type Facts = Map<String, Value>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Path and method lead to a route.
-    Route,
     /// The head is small enough, and asks for nothing that is not done.
     Head,
+    /// Path and method lead to a route.
+    Route,
     /// What the caller shows.
     Credential,
     /// Whose it is.
@@ -42,8 +42,8 @@ pub enum Stage {
 impl Stage {
     /// All of them, in order.
     pub const ALL: [Self; 13] = [
-        Self::Route,
         Self::Head,
+        Self::Route,
         Self::Credential,
         Self::Identify,
         Self::Limit,
@@ -230,7 +230,7 @@ pub(super) struct Way {
 impl Way {
     /// At the first stage.
     pub(super) fn new() -> Self {
-        Self { steps: Vec::new(), at: Stage::Route, facts: Facts::new(), reason: None }
+        Self { steps: Vec::new(), at: Stage::Head, facts: Facts::new(), reason: None }
     }
 
     /// A stage begins.
