@@ -77,7 +77,9 @@ impl Grant {
     /// # Errors
     /// [`Reject::OwnProjectRequired`], [`Reject::ProjectRequired`]
     pub(super) fn required(&self, routed: &Routed<'_>) -> Result<(), Reject> {
-        let (Some(rule), Known::Key(entry)) = (routed.route.config.project, &self.known) else { return Ok(()) };
+        let (Some(rule), Known::Key(entry)) = (routed.route.config.project, &self.known) else {
+            return Ok(());
+        };
         let organization_key = entry.record.reach == Reach::Organization;
         match rule.required {
             _ if self.named => Ok(()),
@@ -225,7 +227,10 @@ fn missing_of_person(membership: Option<&Membership>, permissions: &[Arc<str>]) 
 }
 
 /// Those of the wanted permissions that are not held.
-pub(super) fn lacking_permissions<'w>(held: &Permissions, wanted: &'w [Arc<str>]) -> impl Iterator<Item = &'w str> {
+pub(super) fn lacking_permissions<'w>(
+    held: &Permissions,
+    wanted: &'w [Arc<str>],
+) -> impl Iterator<Item = &'w str> {
     wanted.iter().map(|wanted| &**wanted).filter(|wanted| !held.allow(wanted))
 }
 

@@ -50,8 +50,14 @@ pub fn admit(known: Known, api: &RoutedApi, now: Moment, trail: &mut Trail) -> R
 }
 
 /// What [`admit`] would decide; takes nothing and counts nothing.
-pub(super) fn foresee(known: Known, api: &RoutedApi, now: Moment) -> (Option<Verdict>, Result<Admitted, Reject>) {
-    let (Some(limit), Some(bucket)) = (&api.limit, bucket(&known)) else { return (None, Ok(Admitted { known })) };
+pub(super) fn foresee(
+    known: Known,
+    api: &RoutedApi,
+    now: Moment,
+) -> (Option<Verdict>, Result<Admitted, Reject>) {
+    let (Some(limit), Some(bucket)) = (&api.limit, bucket(&known)) else {
+        return (None, Ok(Admitted { known }));
+    };
     let verdict = bucket.peek(limit.slot, &limit.limit.rate, now);
     let admitted = if refuses(limit, &verdict) { Err(Reject::Limited) } else { Ok(Admitted { known }) };
     (Some(verdict), admitted)

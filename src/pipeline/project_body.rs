@@ -42,7 +42,9 @@ pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Readin
         if !multipart::is_form_data(content_type) {
             return Err(Reject::UnsupportedMediaType(NOT_MULTIPART));
         }
-        return multipart::boundary(content_type).map(Reading::Multipart).ok_or(Reject::BadBody(NOT_MULTIPART));
+        return multipart::boundary(content_type)
+            .map(Reading::Multipart)
+            .ok_or(Reject::BadBody(NOT_MULTIPART));
     }
     if is_json(content_type) { Ok(Reading::Json) } else { Err(Reject::UnsupportedMediaType(NOT_JSON)) }
 }
