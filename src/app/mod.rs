@@ -2,6 +2,7 @@
 
 mod admin;
 mod background;
+pub mod explain;
 mod reload;
 
 pub use reload::ReloadError;

@@ -289,6 +289,8 @@ pub struct Route {
     pub require: Require,
     /// Who answers.
     pub target: Target,
+    /// Where it stands in the file, from 1; `None` when it does not come from one.
+    pub line: Option<usize>,
 }
 
 /// One segment of a path pattern.

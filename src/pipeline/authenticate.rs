@@ -10,6 +10,7 @@ use super::route::Routed;
 use super::{Snapshot, Worker};
 use crate::clock::Moment;
 use crate::config::Dialect;
+use crate::store::TokenRecord;
 use crate::store::cache::{Cached, Entry, UserEntry};
 use crate::telemetry::metrics::CacheLookup;
 use crate::token::jwt::{Audience, Subject};
@@ -28,7 +29,8 @@ pub enum Known {
     User(Arc<UserEntry>),
 }
 
-/// Who is asking, with a credential that is good now. Only [`verify`] makes one.
+/// Who is asking, with a credential that is good now. Only [`verify`] makes one, and [`examine`]
+/// where nothing is forwarded.
 #[derive(Debug)]
 pub struct Caller {
     known: Known,
@@ -139,35 +141,61 @@ async fn key_by_id(worker: &Worker, id: TokenId, now: Moment) -> Result<Arc<Entr
 /// # Errors
 /// [`Reject::Inactive`], [`Reject::Expired`], [`Reject::Address`], [`Reject::UnknownKey`] for a key of the other family.
 pub fn verify(admitted: Admitted, routed: &Routed<'_>, from: IpAddr, now: Moment) -> Result<Caller, Reject> {
+    let caller = examine(admitted, routed, from, now)?;
+    if let Known::Key(entry) = &caller.known {
+        entry.count_use(now);
+    }
+    Ok(caller)
+}
+
+/// The checks of [`verify`]; counts nothing.
+///
+/// # Errors
+/// Those of [`verify`].
+pub(super) fn examine(
+    admitted: Admitted,
+    routed: &Routed<'_>,
+    from: IpAddr,
+    now: Moment,
+) -> Result<Caller, Reject> {
     let known = admitted.into_known();
     match &known {
         Known::Anonymous => {}
         Known::User(user) if user.record.active => {}
         Known::User(_) => return Err(Reject::Inactive),
-        Known::Key(entry) => {
-            verify_key(entry, routed, from, now)?;
-            entry.count_use(now);
-        }
+        Known::Key(entry) => good(&entry.record, routed.api.config.dialect, from, now)?,
     }
     Ok(Caller { known })
 }
 
-fn verify_key(entry: &Entry, routed: &Routed<'_>, from: IpAddr, now: Moment) -> Result<(), Reject> {
-    let record = &entry.record;
-    let family_fits = match routed.api.config.dialect {
-        Dialect::Ocriva => record.family == KeyFamily::Ocriva,
-        Dialect::Ocore => record.family == KeyFamily::Ocore,
-        Dialect::Problem => true,
-    };
-    if !family_fits {
+fn good(record: &TokenRecord, dialect: Dialect, from: IpAddr, now: Moment) -> Result<(), Reject> {
+    if !family_fits(record, dialect) {
         return Err(Reject::UnknownKey);
     }
     if !record.active {
         return Err(Reject::Inactive);
     }
-    if record.expires_ms.is_some_and(|expires| expires <= now.unix_ms) {
+    if expired(record, now) {
         return Err(Reject::Expired);
     }
-    let allowed = record.addresses.is_empty() || record.addresses.iter().any(|net| net.contains(&from));
-    if allowed { Ok(()) } else { Err(Reject::Address) }
+    if allows(record, from) { Ok(()) } else { Err(Reject::Address) }
+}
+
+/// Whether a key is of the family that the dialect's clients use.
+pub(super) fn family_fits(record: &TokenRecord, dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::Ocriva => record.family == KeyFamily::Ocriva,
+        Dialect::Ocore => record.family == KeyFamily::Ocore,
+        Dialect::Problem => true,
+    }
+}
+
+/// Whether a key's time is over.
+pub(super) fn expired(record: &TokenRecord, now: Moment) -> bool {
+    record.expires_ms.is_some_and(|expires| expires <= now.unix_ms)
+}
+
+/// Whether a key may be used from an address.
+pub(super) fn allows(record: &TokenRecord, from: IpAddr) -> bool {
+    record.addresses.is_empty() || record.addresses.iter().any(|net| net.contains(&from))
 }

@@ -6,10 +6,11 @@ use super::query::{self, BadQuery};
 use super::reject::Reject;
 use super::route::Routed;
 use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired};
-use crate::store::Membership;
 use crate::store::cache::Entry;
-use crate::token::{OrganizationId, ProjectId, Reach, Role};
+use crate::store::{Membership, TokenRecord};
+use crate::token::{OrganizationId, Permissions, ProjectId, Reach, Role};
 use http::{HeaderMap, HeaderName};
+use std::sync::Arc;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 
@@ -61,7 +62,8 @@ impl Grant {
             self.project = own_project(&self.known, Some(project))?;
             self.named = true;
         }
-        self.required(routed)
+        self.required(routed)?;
+        Ok(self)
     }
 
     /// Whether the body has to be looked at before the rule can be held.
@@ -70,18 +72,22 @@ impl Grant {
             && routed.route.config.project.is_some_and(|rule| rule.place != ProjectPlace::Query)
     }
 
-    fn required(self, routed: &Routed<'_>) -> Result<Self, Reject> {
+    /// Whether somebody who has to name a project has done so.
+    ///
+    /// # Errors
+    /// [`Reject::OwnProjectRequired`], [`Reject::ProjectRequired`]
+    pub(super) fn required(&self, routed: &Routed<'_>) -> Result<(), Reject> {
         let (Some(rule), Known::Key(entry)) = (routed.route.config.project, &self.known) else {
-            return Ok(self);
+            return Ok(());
         };
         let organization_key = entry.record.reach == Reach::Organization;
         match rule.required {
-            _ if self.named => Ok(self),
+            _ if self.named => Ok(()),
             ProjectRequired::Always if !organization_key => Err(Reject::OwnProjectRequired),
             ProjectRequired::Always | ProjectRequired::Organization if organization_key => {
                 Err(Reject::ProjectRequired)
             }
-            _ => Ok(self),
+            _ => Ok(()),
         }
     }
 }
@@ -106,7 +112,7 @@ pub fn check(
 }
 
 /// The organization that the path or `X-Org-Slug` names has to be the caller's.
-fn organization(
+pub(super) fn organization(
     caller: &Caller,
     routed: &Routed<'_>,
     headers: &HeaderMap,
@@ -204,25 +210,33 @@ fn requirements(grant: &Grant, routed: &Routed<'_>, trail: &mut Trail) -> Result
     Err(reject)
 }
 
-fn missing_of_key(
-    entry: &Entry,
-    permissions: &[std::sync::Arc<str>],
-    scopes: &[std::sync::Arc<str>],
-) -> Option<Reject> {
-    if !permissions.iter().all(|wanted| entry.record.permissions.allow(wanted)) {
+fn missing_of_key(entry: &Entry, permissions: &[Arc<str>], scopes: &[Arc<str>]) -> Option<Reject> {
+    if lacking_permissions(&entry.record.permissions, permissions).next().is_some() {
         return Some(Reject::Permission);
     }
-    let has = |wanted: &str| entry.record.scopes.iter().any(|held| **held == *wanted);
-    (!scopes.iter().all(|wanted| has(wanted))).then_some(Reject::Scope)
+    lacking_scopes(&entry.record, scopes).next().is_some().then_some(Reject::Scope)
 }
 
 /// A person has what the role has, looked up now; scopes narrow keys, not people.
-fn missing_of_person(membership: Option<&Membership>, permissions: &[std::sync::Arc<str>]) -> Option<Reject> {
+fn missing_of_person(membership: Option<&Membership>, permissions: &[Arc<str>]) -> Option<Reject> {
     if permissions.is_empty() {
         return None;
     }
     let held = membership.map(|membership| membership.role).map(Role::permissions).unwrap_or_default();
-    (!permissions.iter().all(|wanted| held.allow(wanted))).then_some(Reject::Permission)
+    lacking_permissions(&held, permissions).next().is_some().then_some(Reject::Permission)
+}
+
+/// Those of the wanted permissions that are not held.
+pub(super) fn lacking_permissions<'w>(
+    held: &Permissions,
+    wanted: &'w [Arc<str>],
+) -> impl Iterator<Item = &'w str> {
+    wanted.iter().map(|wanted| &**wanted).filter(|wanted| !held.allow(wanted))
+}
+
+/// Those of the wanted scopes that a key does not have.
+pub(super) fn lacking_scopes<'w>(key: &TokenRecord, wanted: &'w [Arc<str>]) -> impl Iterator<Item = &'w str> {
+    wanted.iter().map(|wanted| &**wanted).filter(|wanted| !key.scopes.iter().any(|held| **held == **wanted))
 }
 
 /// The organization whose request this is, for the log and the identity.

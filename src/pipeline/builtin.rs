@@ -67,10 +67,7 @@ pub(super) async fn login(
     body: Incoming,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
-    project_body::bounded(headers, LOGIN_MOST)?;
-    if !project_body::is_json_type(headers)? {
-        return Err(Reject::UnsupportedMediaType(LOGIN_BODY));
-    }
+    login_head(headers)?;
     let digest = presented(body).await?;
     let now = trail.at();
     let credential = Credential::Shown { key: Some(digest), jwt: None };
@@ -92,6 +89,15 @@ pub(super) async fn login(
     let mut response = json(StatusCode::OK, ocriva::login(issued.token.expose(), issued.expires_in, record));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// What a login's head has to be like, so that its body is read.
+///
+/// # Errors
+/// 400, 413 or 415.
+pub(super) fn login_head(headers: &HeaderMap) -> Result<(), Reject> {
+    project_body::bounded(headers, LOGIN_MOST)?;
+    if project_body::is_json_type(headers)? { Ok(()) } else { Err(Reject::UnsupportedMediaType(LOGIN_BODY)) }
 }
 
 /// The digest of the key in a login's body.

@@ -17,7 +17,7 @@ static X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-rese
 static RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Somebody whose bucket had something left. Only [`admit`] makes one.
+/// Somebody whose bucket had something left. Only [`admit`] makes one, and [`foresee`] where nothing is forwarded.
 #[derive(Debug)]
 pub struct Admitted {
     known: Known,
@@ -39,7 +39,7 @@ pub fn admit(known: Known, api: &RoutedApi, now: Moment, trail: &mut Trail) -> R
     let (Some(limit), Some(bucket)) = (&api.limit, bucket(&known)) else { return Ok(Admitted { known }) };
     let verdict = bucket.take(limit.slot, &limit.limit.rate, now);
     trail.verdict = Some(verdict);
-    let refused = !verdict.allowed && limit.limit.mode == Mode::Enforce;
+    let refused = refuses(limit, &verdict);
     let decision = match (verdict.allowed, refused) {
         (true, _) => RateDecision::Allowed,
         (false, true) => RateDecision::Limited,
@@ -47,6 +47,24 @@ pub fn admit(known: Known, api: &RoutedApi, now: Moment, trail: &mut Trail) -> R
     };
     api.cells.rate_limit(trail.shard(), decision);
     if refused { Err(Reject::Limited) } else { Ok(Admitted { known }) }
+}
+
+/// What [`admit`] would decide; takes nothing and counts nothing.
+pub(super) fn foresee(
+    known: Known,
+    api: &RoutedApi,
+    now: Moment,
+) -> (Option<Verdict>, Result<Admitted, Reject>) {
+    let (Some(limit), Some(bucket)) = (&api.limit, bucket(&known)) else {
+        return (None, Ok(Admitted { known }));
+    };
+    let verdict = bucket.peek(limit.slot, &limit.limit.rate, now);
+    let admitted = if refuses(limit, &verdict) { Err(Reject::Limited) } else { Ok(Admitted { known }) };
+    (Some(verdict), admitted)
+}
+
+fn refuses(limit: &PreparedLimit, verdict: &Verdict) -> bool {
+    !verdict.allowed && limit.limit.mode == Mode::Enforce
 }
 
 fn bucket(known: &Known) -> Option<&Bucket> {
@@ -65,7 +83,7 @@ pub fn tell(headers: &mut HeaderMap, limit: &PreparedLimit, verdict: &Verdict, a
     headers.insert(&RATELIMIT_POLICY, limit.policy_value.clone());
     let wait = if verdict.allowed { verdict.reset_after_s } else { verdict.retry_after_s };
     headers.insert(&RATELIMIT, arena.rate_limit(verdict.remaining, wait));
-    if !verdict.allowed && limit.limit.mode == Mode::Enforce {
+    if refuses(limit, verdict) {
         headers.insert(RETRY_AFTER, arena.number(verdict.retry_after_s));
     }
 }

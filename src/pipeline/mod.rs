@@ -6,6 +6,7 @@ pub mod authorize;
 mod builtin;
 mod credential;
 mod digests;
+pub mod explain;
 mod forward;
 mod ids;
 pub mod limit;
@@ -77,7 +78,7 @@ async fn walk(
     }
     let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
-    project_body::says_json(routed, &parts, &body)?;
+    project_body::says_json(routed, &parts, body.is_end_stream())?;
     let passage = Rc::new(Passage::default());
     let (in_body, outgoing) = if grant.needs_body(routed) {
         Box::pin(project_body::read(routed, &parts.headers, body, trail)).await?

@@ -41,6 +41,11 @@ impl Peer {
         }
     }
 
+    /// Whether its `X-Forwarded-For` is believed.
+    pub fn trusts(&self) -> bool {
+        self.trusted.is_some()
+    }
+
     /// The client's address: the peer's, or, where the peer is a trusted proxy, the rightmost address in
     /// `X-Forwarded-For` that is not one. An entry that is no address ends the search at the proxy that sent it.
     pub fn client(&self, headers: &HeaderMap) -> IpAddr {

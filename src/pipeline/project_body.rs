@@ -11,7 +11,7 @@ use crate::upstream::spool::Spool;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::io::Read;
@@ -19,6 +19,35 @@ use std::io::Read;
 const NOT_JSON: &str = "Send the body as JSON in UTF-8, with Content-Type: application/json.";
 const NOT_MULTIPART: &str = "Send the body as multipart/form-data with a boundary.";
 const CODED: &str = "Send the body without a Content-Encoding: it has to be read to find projectId.";
+
+/// How the body of a request is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// As JSON.
+    Json,
+    /// As multipart/form-data with this boundary.
+    Multipart(String),
+}
+
+/// Finds out from route and header fields how the body is to be read.
+///
+/// # Errors
+/// 400 or 415 for what can not be checked.
+pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Reading, Reject> {
+    if only(headers, &CONTENT_ENCODING)?.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(Reject::UnsupportedMediaType(CODED));
+    }
+    let content_type = only(headers, &CONTENT_TYPE)?.unwrap_or_default();
+    if routed.route.config.project.is_some_and(|rule| rule.place == ProjectPlace::Multipart) {
+        if !multipart::is_form_data(content_type) {
+            return Err(Reject::UnsupportedMediaType(NOT_MULTIPART));
+        }
+        return multipart::boundary(content_type)
+            .map(Reading::Multipart)
+            .ok_or(Reject::BadBody(NOT_MULTIPART));
+    }
+    if is_json(content_type) { Ok(Reading::Json) } else { Err(Reject::UnsupportedMediaType(NOT_JSON)) }
+}
 
 /// Reads the body as the route says and finds the project it names.
 ///
@@ -30,23 +59,12 @@ pub(super) async fn read(
     body: Incoming,
     trail: &mut Trail,
 ) -> Result<(Option<String>, Outgoing), Reject> {
-    if only(headers, &CONTENT_ENCODING)?.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err(Reject::UnsupportedMediaType(CODED));
-    }
-    let content_type = only(headers, &CONTENT_TYPE)?.unwrap_or_default();
     let limit = routed.api.config.body_limit;
-    if routed.route.config.project.is_some_and(|rule| rule.place == ProjectPlace::Multipart) {
-        if !multipart::is_form_data(content_type) {
-            return Err(Reject::UnsupportedMediaType(NOT_MULTIPART));
-        }
-        let boundary = multipart::boundary(content_type).ok_or(Reject::BadBody(NOT_MULTIPART))?;
+    if let Reading::Multipart(boundary) = reading(routed, headers)? {
         let mut parser = Multipart::new(&boundary);
         let spool = spool(body, limit, trail, |piece| parser.feed(piece).map_err(bad_part)).await?;
         let project = parser.finish().map_err(bad_part)?;
         return Ok((project, Outgoing::Spooled(spool.replay().map_err(disk)?)));
-    }
-    if !is_json(content_type) {
-        return Err(Reject::UnsupportedMediaType(NOT_JSON));
     }
     let mut spool = spool(body, limit, trail, |_| Ok(())).await?;
     let project = spool.inspect(json_project).await.map_err(disk)??;
@@ -68,10 +86,10 @@ pub(super) fn is_json_type(headers: &HeaderMap) -> Result<bool, Reject> {
 pub(super) fn says_json(
     routed: &Routed<'_>,
     parts: &http::request::Parts,
-    body: &Incoming,
+    empty: bool,
 ) -> Result<(), Reject> {
     let writes = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
-    if routed.api.config.dialect != Dialect::Ocore || !writes || body.is_end_stream() {
+    if routed.api.config.dialect != Dialect::Ocore || !writes || empty {
         return Ok(());
     }
     if is_json(only(&parts.headers, &CONTENT_TYPE)?.unwrap_or_default()) {

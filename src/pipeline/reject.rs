@@ -123,7 +123,7 @@ impl Reject {
         Fault { status: self.status(), message: self.message(), field: self.field() }
     }
 
-    fn message(&self) -> &'static str {
+    pub(super) fn message(&self) -> &'static str {
         match self {
             Self::AmbiguousPath => {
                 "The path contains '..', an encoded slash, a backslash or a control character. Send it without."

@@ -169,14 +169,24 @@ impl Router {
     }
 
     fn api_of(&self, path: &str) -> &RoutedApi {
+        match self.prefix_of(path) {
+            Some((_, index)) => &self.apis[*index],
+            None => &self.apis[self.apis.len() - 1],
+        }
+    }
+
+    /// The longest prefix that holds a path, and the place of its API.
+    pub(super) fn prefix_of(&self, path: &str) -> Option<&(Arc<str>, usize)> {
         let holds = |prefix: &str| {
             prefix == "/"
                 || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        match self.prefixes.iter().find(|(prefix, _)| holds(prefix)) {
-            Some((_, index)) => &self.apis[*index],
-            None => &self.apis[self.apis.len() - 1],
-        }
+        self.prefixes.iter().find(|(prefix, _)| holds(prefix))
+    }
+
+    /// Every prefix that an API has.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.iter().map(|(prefix, _)| &**prefix)
     }
 
     /// The API at this place.
@@ -330,6 +340,7 @@ fn builtin_route(path: &str, method: Method, open: bool) -> config::Route {
         project: None,
         require: config::Require::default(),
         target: Target::Upstream(usize::MAX),
+        line: None,
     }
 }
 

@@ -117,7 +117,7 @@ fn strip(headers: &mut HeaderMap) {
 }
 
 /// A field that a client has no say in. Underscores count as hyphens, because servers of the CGI kind read them so.
-fn is_ours(name: &str) -> bool {
+pub(super) fn is_ours(name: &str) -> bool {
     match name {
         "authorization" | "x-api-key" | "cookie" | "proxy-authorization" => true,
         "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"

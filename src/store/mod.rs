@@ -46,6 +46,16 @@ pub enum StoreError {
         /// Newest schema version known here.
         known: u32,
     },
+    /// The database was made by an older version, and is not to be changed now.
+    #[error(
+        "the store has schema {found}, this version needs {needed}: `portcullis serve` brings it up to date when it starts"
+    )]
+    TooOld {
+        /// Schema version of the database.
+        found: u32,
+        /// The schema version needed here.
+        needed: u32,
+    },
     /// A fixture contradicts what is stored already; nothing of it was imported.
     #[error("{} of the fixture's entries contradict what is stored already", .0.len())]
     Conflicts(Vec<import::Conflict>),
@@ -58,6 +68,20 @@ pub enum StoreError {
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path)?)),
+    }
+}
+
+/// Opens the store at `url` to look things up in it: it is neither made nor changed, and every write fails. `None` when
+/// there is none.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] and [`StoreError::TooOld`] when
+/// another version made it.
+pub fn open_read_only(url: &StoreUrl) -> Result<Option<Arc<dyn Store>>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => {
+            Ok(sqlite::Sqlite::open_read_only(path)?.map(|store| Arc::new(store) as Arc<dyn Store>))
+        }
     }
 }
 

@@ -83,6 +83,11 @@ impl Service {
         }
     }
 
+    /// Where it runs.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter().map(|target| &target.endpoint)
+    }
+
     /// The endpoint whose turn it is. Balancing by load, health and retries find their place here.
     fn pick(&self) -> &Target {
         match self.endpoints.as_slice() {

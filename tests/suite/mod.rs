@@ -9,6 +9,7 @@ mod credentials;
 mod demo;
 mod documents;
 mod errors;
+mod explain;
 mod forwarding;
 mod harness;
 mod identity;

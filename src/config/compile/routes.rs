@@ -64,6 +64,7 @@ fn route(
         project: project?,
         require: require?,
         target: target?,
+        line: section.get("path").map(|place| place.line()),
     })
 }
 

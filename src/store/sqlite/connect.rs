@@ -41,6 +41,35 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// A connection that only reads, to a database that is there already and has the schema known here.
+pub(super) fn existing(path: &Path) -> Result<Option<Connection>, StoreError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    // Not SQLITE_OPEN_READ_ONLY: a reader of a log has to write into the index beside it.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let needed = MIGRATIONS.len() as u32;
+    match schema_of(&connection)? {
+        None => Ok(None),
+        Some(found) if found > needed => Err(StoreError::TooNew { found, known: needed }),
+        Some(found) if found < needed => Err(StoreError::TooOld { found, needed }),
+        Some(_) => Ok(Some(connection)),
+    }
+}
+
+/// The version of the schema; `None` in a file in which nothing was ever made.
+fn schema_of(db: &Connection) -> Result<Option<u32>, StoreError> {
+    let made = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'schema_version'";
+    if !db.query_row(made, [], |row| row.get::<_, bool>(0))? {
+        return Ok(None);
+    }
+    Ok(db.query_row("SELECT version FROM schema_version", [], |row| row.get(0)).optional()?)
+}
+
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

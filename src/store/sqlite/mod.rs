@@ -47,6 +47,21 @@ impl Sqlite {
         })
     }
 
+    /// Opens the database file as it is; `None` when there is none. Every write fails.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] and [`StoreError::TooOld`] when
+    /// another version made it.
+    pub fn open_read_only(path: &Path) -> Result<Option<Self>, StoreError> {
+        let (Some(reader), Some(writer)) = (connect::existing(path)?, connect::existing(path)?) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            readers: Threads::start("store-read", vec![reader])?,
+            writer: Threads::start("store-write", vec![writer])?,
+        }))
+    }
+
     fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,

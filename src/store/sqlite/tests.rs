@@ -141,3 +141,22 @@ async fn a_job_that_panics_takes_neither_its_thread_nor_half_a_change_along() {
     assert_eq!(store.tokens(10).await.unwrap().len(), 2);
     store.import(&fixture(), NOW_MS).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_only_read_is_neither_made_nor_changed() {
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    assert!(Sqlite::open_read_only(&path).unwrap().is_none() && !path.exists());
+    std::fs::write(&path, "").unwrap();
+    assert!(Sqlite::open_read_only(&path).unwrap().is_none(), "an empty file is no store yet");
+    Sqlite::open(&path).unwrap().import(&fixture(), NOW_MS).await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let store = Sqlite::open_read_only(&path).unwrap().unwrap();
+    assert_eq!(store.tokens(10).await.unwrap().len(), 2);
+    assert!(matches!(store.import(&fixture(), NOW_MS).await, Err(StoreError::Unavailable(_))));
+    drop(store);
+    assert!(before == std::fs::read(&path).unwrap());
+    assert!(!folder.path().join("a.db-wal").exists());
+    Connection::open(&path).unwrap().execute("UPDATE schema_version SET version = 0", []).unwrap();
+    assert!(matches!(Sqlite::open_read_only(&path), Err(StoreError::TooOld { found: 0, needed: 1 })));
+}

@@ -1,0 +1,333 @@
+//! What the stages would decide about a request, one by one, and why: the way of a request again, through the same
+//! gates. What takes from a bucket, counts a use or sends is left out.
+
+mod caller;
+mod outbound;
+mod place;
+mod report;
+mod say;
+mod scope;
+
+pub use report::{Answer, Asked, Ending, Explanation, Facts, Forwarded, Outcome, Stage, Step};
+
+use super::authorize::Grant;
+use super::credential::Credential;
+use super::observe::{Payload, Trail};
+use super::reject::Reject;
+use super::route::{Builtin, Routed, Serve};
+use super::{
+    Peer, Snapshot, Worker, authenticate, authorize, builtin, credential, is_preflight, limit, project_body,
+    refusal, swap,
+};
+use crate::clock::Moment;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, Request, Response, request};
+use http_body_util::BodyExt;
+use report::Way;
+use std::rc::Rc;
+
+/// What is asked.
+#[derive(Debug)]
+pub struct Question {
+    /// The other end of the connection.
+    pub peer: Peer,
+    /// The head of the request; its target in origin form.
+    pub request: Request<()>,
+    /// How the peer and its listener are called.
+    pub asked: Asked,
+    /// Whether the worker's store is the configured one, or an empty one in its place.
+    pub store_exists: bool,
+    /// When.
+    pub now: Moment,
+}
+
+/// What stays the same all the way.
+struct Scene<'a> {
+    worker: &'a Worker,
+    snapshot: &'a Snapshot,
+    peer: &'a Peer,
+    routed: &'a Routed<'a>,
+    store_exists: bool,
+    now: Moment,
+}
+
+/// How the way ends, when no stage refuses.
+enum End {
+    Forwarded(Forwarded),
+    Answered(Response<Payload>, Shown),
+    Undecided,
+}
+
+/// Whether the body of an answer is the one that a running gateway would give.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Whole,
+    HeadOnly,
+}
+
+/// Asks every stage. Nothing is taken, counted, written or sent.
+pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
+    let Question { peer, request, asked, store_exists, now } = question;
+    let snapshot = worker.snapshot();
+    let found = snapshot.router.find(&request);
+    let mut trail = Trail::begin(worker, &snapshot, &peer, &request, &found, now);
+    let secrets = secrets(request.headers());
+    let mut way = Way::new();
+    let dialect = found.api.config.dialect;
+    let ended = match head(&mut way, &peer, &request) {
+        Err(reject) => Err(reject),
+        Ok(()) => {
+            let route = place::route(&mut way, &snapshot.router, request.uri().path(), &found);
+            match found.routed {
+                routed if is_preflight(&request) => preflight(&mut way, routed),
+                Ok(routed) => {
+                    way.allow(route);
+                    let scene = Scene {
+                        worker,
+                        snapshot: &snapshot,
+                        peer: &peer,
+                        routed: &routed,
+                        store_exists,
+                        now,
+                    };
+                    walk(&scene, &mut way, request, &mut trail).await
+                }
+                Err(reject) => Err(reject),
+            }
+        }
+    };
+    let (ending, forwarded, answer) = match ended {
+        Ok(End::Forwarded(forwarded)) => (Ending::Forwarded, Some(forwarded), None),
+        Ok(End::Answered(response, shown)) => {
+            (Ending::Answered, None, Some(answer_of(response, shown).await))
+        }
+        Ok(End::Undecided) => (Ending::Undecided, None, None),
+        Err(reject) => {
+            way.refuse(say::reason(&reject));
+            let answer = refusal::answer(dialect, &reject);
+            (Ending::Refused, None, Some(answer_of(answer, Shown::Whole).await))
+        }
+    };
+    conclude(asked, way, ending, forwarded, answer).redacted(&secrets)
+}
+
+fn conclude(
+    request: Asked,
+    way: Way,
+    result: Ending,
+    forwarded: Option<Forwarded>,
+    answer: Option<Answer>,
+) -> Explanation {
+    Explanation { request, result, steps: way.into_steps(), forwarded, answer }
+}
+
+fn head(way: &mut Way, peer: &Peer, request: &Request<()>) -> Result<(), Reject> {
+    way.enter(Stage::Head);
+    place::client(way, peer.client(request.headers()), peer);
+    peer.head_fits(request)?;
+    way.allow("the head is within the listener's bounds");
+    way.enter(Stage::Route);
+    Ok(())
+}
+
+fn preflight(way: &mut Way, routed: Result<Routed<'_>, Reject>) -> Result<End, Reject> {
+    let response = refusal::preflight(routed)?;
+    way.allow("a CORS preflight asks what the path has");
+    way.enter(Stage::Forward);
+    way.allow("a preflight is answered here: it carries no credential and is not forwarded");
+    Ok(End::Answered(response, Shown::Whole))
+}
+
+/// The stages, in the order of [`super::walk`].
+async fn walk(
+    scene: &Scene<'_>,
+    way: &mut Way,
+    request: Request<()>,
+    trail: &mut Trail,
+) -> Result<End, Reject> {
+    let Scene { worker, snapshot, peer, routed, now, .. } = *scene;
+    let (parts, ()) = request.into_parts();
+    let client = peer.client(&parts.headers);
+    if let Serve::Builtin(Builtin::Login) = routed.route.service {
+        return login(way, &parts.headers);
+    }
+    way.enter(Stage::Credential);
+    caller::credential(way, routed, &parts.headers);
+    let credential = credential::extract(worker, routed, &parts.headers)?;
+    way.allow(caller::shown(&credential));
+    way.enter(Stage::Identify);
+    if !scene.store_exists && matches!(credential, Credential::Shown { .. }) {
+        way.inform(
+            "no store yet: the key cannot be looked up. `portcullis import` or `serve` makes the store",
+        );
+        return Ok(End::Undecided);
+    }
+    caller::lookup(way, &credential);
+    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
+    caller::known(way, &known);
+    way.enter(Stage::Limit);
+    let (verdict, admitted) = limit::foresee(known.clone(), routed.api, now);
+    caller::limit(way, routed, verdict.as_ref());
+    let admitted = admitted?;
+    way.allow(caller::bucket(routed, &known));
+    way.enter(Stage::Verify);
+    caller::validity(way, routed, &known, client, now);
+    let caller = authenticate::examine(admitted, routed, client, now)?;
+    way.allow(caller::valid(&known));
+    let grant = scope(scene, way, caller, &parts, trail)?;
+    let grant = body(way, routed, grant, &parts)?;
+    answer(scene, way, &grant, parts, trail)
+}
+
+/// A login's key is in its body, which is not there.
+fn login(way: &mut Way, headers: &HeaderMap) -> Result<End, Reject> {
+    way.enter(Stage::Body);
+    builtin::login_head(headers)?;
+    way.inform(
+        "the login takes its key from the JSON body, as {\"token\": …}, not from header fields. Explain sees no body: \
+         the key's limit and validity would be checked as with any request",
+    );
+    way.enter(Stage::Forward);
+    way.inform(
+        "the gateway answers itself: 200 with a JWT for a good key, else what the checks refuse it with",
+    );
+    Ok(End::Undecided)
+}
+
+/// Says what a stage decides by, and why it lets the request on.
+type Saying<'a> = &'a dyn Fn(&mut Way) -> String;
+
+/// Organization, project in the query, permissions and scopes: one gate, told in three steps.
+fn scope(
+    scene: &Scene<'_>,
+    way: &mut Way,
+    caller: authenticate::Caller,
+    parts: &request::Parts,
+    trail: &mut Trail,
+) -> Result<Grant, Reject> {
+    let (routed, query) = (scene.routed, parts.uri.query());
+    let known = caller.known().clone();
+    let membership = authorize::organization(&caller, routed, &parts.headers).ok().flatten();
+    let place = membership.as_ref();
+    let checked = authorize::check(caller, routed, &parts.headers, query, trail);
+    let refused_at = checked.as_ref().err().map(stage_of);
+    let grant = checked.as_ref().ok();
+    let stages: [(Stage, Saying<'_>); 3] = [
+        (Stage::Organization, &|way| scope::organization(way, routed, &known, place, &parts.headers)),
+        (Stage::Project, &|way| scope::project(way, routed, &known, grant, query)),
+        (Stage::Require, &|way| scope::requirements(way, routed, &known, place)),
+    ];
+    for (stage, say) in stages {
+        way.enter(stage);
+        let allowed = say(way);
+        if refused_at == Some(stage) {
+            break;
+        }
+        way.allow(allowed);
+    }
+    checked
+}
+
+/// The step that a refusal of [`authorize::check`] belongs to.
+fn stage_of(reject: &Reject) -> Stage {
+    match reject {
+        Reject::ForeignOrganization | Reject::ForeignSlug | Reject::SlugRequired => Stage::Organization,
+        Reject::Permission | Reject::Scope => Stage::Require,
+        _ => Stage::Project,
+    }
+}
+
+/// What can be said of a body that is not there.
+fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, parts: &request::Parts) -> Result<Grant, Reject> {
+    way.enter(Stage::Body);
+    let headers = &parts.headers;
+    match (project_body::says_json(routed, parts, false), headers.get(CONTENT_LENGTH)) {
+        (Err(reject), Some(length)) if length != "0" => return Err(reject),
+        (Err(reject), None) => way
+            .fact("if there is one", format!("it is refused with {}: {}", reject.status(), reject.message())),
+        _ => {}
+    }
+    let limit = routed.api.config.body_limit;
+    way.fact("limit", scope::size(limit));
+    project_body::bounded(headers, limit)?;
+    if !grant.needs_body(routed) {
+        let passed_on = matches!(routed.route.service, Serve::Upstream(..));
+        way.allow(if passed_on { "the body is passed on as it comes" } else { "the body is not read" });
+        way.enter(Stage::ProjectRule);
+        let grant = grant.with_body(routed, None)?;
+        way.allow(scope::rule(routed, grant.known()));
+        return Ok(grant);
+    }
+    let reading = project_body::reading(routed, headers)?;
+    way.inform(scope::unseen(&reading));
+    way.enter(Stage::ProjectRule);
+    match grant.required(routed) {
+        Ok(()) => way.allow(scope::rule(routed, grant.known())),
+        Err(reject) => way.inform(format!(
+            "the body has to name the project; without it the answer is {} \"{}\"",
+            reject.status().as_u16(),
+            reject.fault().message
+        )),
+    }
+    Ok(grant)
+}
+
+/// Who answers, and what an upstream gets.
+fn answer(
+    scene: &Scene<'_>,
+    way: &mut Way,
+    grant: &Grant,
+    parts: request::Parts,
+    trail: &mut Trail,
+) -> Result<End, Reject> {
+    let Scene { worker, snapshot, peer, routed, .. } = *scene;
+    match &routed.route.service {
+        Serve::Upstream(_, service) => {
+            way.enter(Stage::Swap);
+            let client = parts.headers.clone();
+            let outbound = swap::credentials(worker, snapshot, peer, routed, grant, parts, trail)?;
+            way.allow(say::swapped(routed, grant.known()));
+            way.enter(Stage::Forward);
+            let forwarded = outbound::describe(snapshot, service, outbound, &client);
+            way.allow(format!("the upstream {} gets it", service.name));
+            Ok(End::Forwarded(forwarded))
+        }
+        Serve::Respond(respond) => {
+            way.enter(Stage::Forward);
+            way.allow("the route has a fixed answer");
+            Ok(End::Answered(builtin::respond(respond), Shown::Whole))
+        }
+        Serve::Builtin(which) => {
+            way.enter(Stage::Forward);
+            let response = builtin::answer(*which, snapshot, grant.known())?;
+            way.allow(say::builtin(*which));
+            Ok(End::Answered(response, Shown::HeadOnly))
+        }
+        Serve::Nobody => Err(Reject::NoRoute),
+    }
+}
+
+async fn answer_of(response: Response<Payload>, shown: Shown) -> Answer {
+    let (parts, payload) = response.into_parts();
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value).into())).collect();
+    let body = match payload {
+        Payload::Own(full) if shown == Shown::Whole => full.collect().await.ok(),
+        _ => None,
+    };
+    let body = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
+    Answer { status: parts.status.as_u16(), headers, body }
+}
+
+/// What of the request must not be shown, whatever it looks like.
+fn secrets(headers: &HeaderMap) -> Vec<String> {
+    let names = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HeaderName::from_static("x-api-key")];
+    let values = names.iter().flat_map(|name| headers.get_all(name));
+    let words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split([' ', '\t', ';', '=', ',']));
+    // Shorter ones are no secrets, and would punch holes into every other word.
+    let mut secrets: Vec<String> = words.filter(|word| word.len() >= 8).map(str::to_owned).collect();
+    secrets.retain(|word| word != "access_token");
+    secrets
+}

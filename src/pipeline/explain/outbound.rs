@@ -1,0 +1,67 @@
+//! The request as an upstream would get it, told without its secrets.
+
+use super::super::Snapshot;
+use super::super::swap::{Outbound, is_ours};
+use super::report::{Facts, Forwarded};
+use crate::config::{Endpoint, Scheme};
+use crate::upstream::Service;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::request;
+
+/// Tells what leaves for an upstream; `client` is what came.
+pub(super) fn describe(
+    snapshot: &Snapshot,
+    service: &Service,
+    outbound: Outbound,
+    client: &HeaderMap,
+) -> Forwarded {
+    let parts = outbound.into_parts();
+    let (ours, kept): (Vec<&HeaderName>, Vec<&HeaderName>) =
+        parts.headers.keys().partition(|name| is_ours(name.as_str()));
+    let kept: Vec<String> = kept.into_iter().map(HeaderName::to_string).collect();
+    let removed = client.keys().map(HeaderName::to_string).filter(|name| !kept.contains(name)).collect();
+    Forwarded {
+        upstream: service.name.to_string(),
+        endpoints: service.endpoints().map(endpoint).collect(),
+        method: parts.method.to_string(),
+        target: parts.uri.to_string(),
+        set: set(snapshot, service, &ours, &parts),
+        kept,
+        removed,
+    }
+}
+
+fn set(snapshot: &Snapshot, service: &Service, names: &[&HeaderName], parts: &request::Parts) -> Facts {
+    let mut set = Facts::new();
+    set.insert("host".to_owned(), "the endpoint's own".into());
+    for name in names {
+        let value = match (*name, name.as_str()) {
+            (&AUTHORIZATION, _) => format!(
+                "Bearer, a JWT signed for this request (iss {}, aud {}, at most {} s)",
+                snapshot.identity.issuer,
+                service.name,
+                snapshot.identity.ttl.as_secs().max(1)
+            ),
+            (_, "x-request-id" | "traceparent") => "made for each request".to_owned(),
+            _ => text(parts.headers.get(*name)),
+        };
+        set.insert(name.to_string(), value.into());
+    }
+    set
+}
+
+fn text(value: Option<&HeaderValue>) -> String {
+    value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
+}
+
+fn endpoint(endpoint: &Endpoint) -> String {
+    let scheme = match endpoint.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+        Scheme::H2c => "h2c",
+    };
+    match endpoint.host.contains(':') {
+        true => format!("{scheme}://[{}]:{}", endpoint.host, endpoint.port),
+        false => format!("{scheme}://{}:{}", endpoint.host, endpoint.port),
+    }
+}
