@@ -6,11 +6,11 @@ use super::reject::Reject;
 use super::swap::Outbound;
 use crate::upstream::body::Passage;
 use crate::upstream::{Outgoing, Service, UpstreamError};
+use http::Response;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, PROXY_AUTHENTICATE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
 };
-use http::{Request, Response};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,8 +30,7 @@ pub(super) async fn send(
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     trail.sent_to(&service.name);
-    let request = Request::from_parts(outbound.into_parts(), body);
-    let sent = service.send(&worker.pools, &worker.deadlines, request).await;
+    let sent = service.send(&worker.pools, &worker.deadlines, outbound.head(), body).await;
     trail.request_bytes(passage.bytes.get());
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));
     let mut response = sent.map_err(|error| refused(error, passage))?;

@@ -8,6 +8,7 @@ mod credential;
 mod digests;
 pub mod explain;
 mod forward;
+mod identity;
 mod ids;
 pub mod limit;
 mod multipart;

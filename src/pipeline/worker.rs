@@ -2,9 +2,9 @@
 
 use super::arena::Arena;
 use super::digests::Digests;
+use super::identity::Identities;
 use super::ids::Ids;
 use super::route::Router;
-use super::swap::Identities;
 use crate::clock::Clock;
 use crate::config::{Config, UpstreamIdentity};
 use crate::deadline::Deadlines;
@@ -151,6 +151,7 @@ impl Worker {
         if version != self.version.get() {
             *self.snapshot.borrow_mut() = Rc::new(Current(self.shared.snapshot.load_full()));
             self.version.set(version);
+            self.identities.clear();
         }
         self.snapshot.borrow().clone()
     }

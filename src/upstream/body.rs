@@ -132,7 +132,12 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(connection: Box<Connection>, pools: &Rc<Pools>, endpoint: Endpoint, keep: Duration) -> Self {
+    pub(super) fn new(
+        connection: Box<Connection>,
+        pools: &Rc<Pools>,
+        endpoint: Endpoint,
+        keep: Duration,
+    ) -> Self {
         Self { connection: Some(connection), pools: pools.clone(), endpoint, keep }
     }
 
@@ -203,7 +208,10 @@ impl Body for Answer {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let polled = match &mut this.source {
             Source::H1(lease) => lease.poll_frame(cx),

@@ -33,7 +33,7 @@ impl Head {
     }
 
     /// All fields but `Host` in one map, for HTTP/2.
-    pub(super) fn fields(&self) -> HeaderMap {
+    pub fn fields(&self) -> HeaderMap {
         let mut fields = HeaderMap::with_capacity(self.client.len() + self.added.len() + 8);
         for (name, value) in self.client.iter().filter(|(name, _)| self.passes(name)) {
             fields.append(name, value.clone());

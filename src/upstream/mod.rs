@@ -6,8 +6,8 @@
 pub mod body;
 mod connect;
 pub mod h1;
-mod head;
 mod h2;
+mod head;
 mod pool;
 pub mod spool;
 pub mod tls;
@@ -109,7 +109,9 @@ impl Service {
     ) -> Result<Response<Answer>, UpstreamError> {
         let (target, time) = (self.pick(), self.timeouts.response);
         let sent = match target.endpoint.scheme {
-            Scheme::Http => deadlines.within(time, h1::send(self, target, pools, deadlines, head, body)).await,
+            Scheme::Http => {
+                deadlines.within(time, h1::send(self, target, pools, deadlines, head, body)).await
+            }
             Scheme::H2c | Scheme::Https => {
                 let sending = Box::pin(h2::send(self, target, pools, deadlines, head, body));
                 deadlines.within(time, sending).await

@@ -84,9 +84,7 @@ impl Pools {
     pub fn tick(&self, now: Moment) {
         self.now_ns.set(now.mono_ns);
         self.h1.borrow_mut().retain(|_, list| {
-            list.retain(|idle| {
-                Duration::from_nanos(now.mono_ns.saturating_sub(idle.since_ns)) < idle.keep
-            });
+            list.retain(|idle| Duration::from_nanos(now.mono_ns.saturating_sub(idle.since_ns)) < idle.keep);
             !list.is_empty()
         });
         self.h2.borrow_mut().retain(|_, sender| !sender.is_closed());

@@ -6,7 +6,6 @@ use super::report::{Facts, Forwarded};
 use crate::config::{Endpoint, Scheme};
 use crate::upstream::Service;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use http::request;
 
 /// Tells what leaves for an upstream; `client` is what came.
 pub(super) fn describe(
@@ -15,23 +14,24 @@ pub(super) fn describe(
     outbound: Outbound,
     client: &HeaderMap,
 ) -> Forwarded {
-    let parts = outbound.into_parts();
+    let head = outbound.head();
+    let fields = head.fields();
     let (ours, kept): (Vec<&HeaderName>, Vec<&HeaderName>) =
-        parts.headers.keys().partition(|name| is_ours(name.as_str()));
+        fields.keys().partition(|name| is_ours(name.as_str()));
     let kept: Vec<String> = kept.into_iter().map(HeaderName::to_string).collect();
     let removed = client.keys().map(HeaderName::to_string).filter(|name| !kept.contains(name)).collect();
     Forwarded {
         upstream: service.name.to_string(),
         endpoints: service.endpoints().map(endpoint).collect(),
-        method: parts.method.to_string(),
-        target: parts.uri.to_string(),
-        set: set(snapshot, service, &ours, &parts),
+        method: head.method.to_string(),
+        target: head.target.to_string(),
+        set: set(snapshot, service, &ours, &fields),
         kept,
         removed,
     }
 }
 
-fn set(snapshot: &Snapshot, service: &Service, names: &[&HeaderName], parts: &request::Parts) -> Facts {
+fn set(snapshot: &Snapshot, service: &Service, names: &[&HeaderName], fields: &HeaderMap) -> Facts {
     let mut set = Facts::new();
     set.insert("host".to_owned(), "the endpoint's own".into());
     for name in names {
@@ -43,7 +43,7 @@ fn set(snapshot: &Snapshot, service: &Service, names: &[&HeaderName], parts: &re
                 snapshot.identity.ttl.as_secs().max(1)
             ),
             (_, "x-request-id" | "traceparent") => "made for each request".to_owned(),
-            _ => text(parts.headers.get(*name)),
+            _ => text(fields.get(*name)),
         };
         set.insert(name.to_string(), value.into());
     }

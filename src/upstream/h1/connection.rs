@@ -43,8 +43,8 @@ pub(in super::super) struct Connection {
 struct Sending {
     body: Outgoing,
     coding: Coding,
-    /// What of the client's trailers goes out.
-    passes: fn(&HeaderName) -> bool,
+    /// Which of the client's fields no upstream sees, in trailers either.
+    hides: fn(&HeaderName) -> bool,
     /// A frame of it was taken.
     begun: bool,
 }
@@ -109,7 +109,7 @@ impl Connection {
         self.begun = false;
         let coding = encode::head(&mut self.write, target, head, &body);
         let bodiless = body.is_end_stream();
-        self.sending = (!bodiless).then_some(Sending { body, coding, passes: head.hides, begun: false });
+        self.sending = (!bodiless).then_some(Sending { body, coding, hides: head.hides, begun: false });
         match poll_fn(|cx| self.poll_head(cx, &head.method)).await {
             Ok(Answered { response, framing, keep }) => {
                 (self.framing, self.keep) = (framing, keep);
@@ -158,8 +158,11 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ExchangeError>>> {
-        if self.poll_send(cx)?.is_ready() && self.framing == Framing::Ended {
-            return Poll::Ready(None);
+        match self.poll_send(cx) {
+            Poll::Ready(Err(error @ ExchangeError::Body(_))) => return Poll::Ready(Some(Err(error))),
+            // An upstream that has answered need not read the rest of the request.
+            Poll::Ready(Err(_)) => self.sending = None,
+            Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {
             match decode::piece(&mut self.read, &mut self.framing)? {
@@ -236,7 +239,7 @@ impl Connection {
     fn take(&mut self, frame: Option<Frame<Bytes>>) {
         let Some(sending) = &mut self.sending else { return };
         sending.begun = true;
-        let passes = |name: &HeaderName| !(sending.passes)(name);
+        let passes = |name: &HeaderName| !(sending.hides)(name);
         let ended = match frame {
             None => {
                 encode::end(&mut self.write, sending.coding, None, passes);

@@ -298,9 +298,18 @@ mod tests {
         let cases = [
             ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", (200, "hello", 0, true)),
             ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok", (200, "ok", 0, true)),
-            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\na: b\r\n\r\nHTTP/1.1 204 No\r\n\r\n", (204, "", 0, true)),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", (200, "abc0123456789", 0, true)),
-            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-a: 1\r\nx-b: 2\r\n\r\n", (200, "a", 2, true)),
+            (
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\na: b\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+                (204, "", 0, true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+                (200, "abc0123456789", 0, true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-a: 1\r\nx-b: 2\r\n\r\n",
+                (200, "a", 2, true),
+            ),
             ("HTTP/1.1 200 OK\r\nconnection: x, Close\r\ncontent-length: 1\r\n\r\na", (200, "a", 0, false)),
             ("HTTP/1.1 200 OK\r\n\r\nuntil the end", (200, "until the end", 0, false)),
             ("HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\na", (200, "a", 0, false)),
@@ -308,7 +317,8 @@ mod tests {
         ];
         for (text, (status, body, trailers, keep)) in cases {
             for size in [1, 2, 3, 7, 1000] {
-                let seen = read(text, &Method::GET, size).unwrap_or_else(|e| panic!("{text:?} by {size}: {e}"));
+                let seen =
+                    read(text, &Method::GET, size).unwrap_or_else(|e| panic!("{text:?} by {size}: {e}"));
                 assert_eq!(seen, (status, body.to_owned(), trailers, keep), "{text:?} by {size}");
             }
         }

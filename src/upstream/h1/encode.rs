@@ -60,7 +60,12 @@ pub(super) fn data(out: &mut BytesMut, coding: Coding, data: &Bytes) {
 }
 
 /// Writes a body's end, with those of the client's trailers that `passes` lets through.
-pub(super) fn end(out: &mut BytesMut, coding: Coding, trailers: Option<&HeaderMap>, passes: impl Fn(&HeaderName) -> bool) {
+pub(super) fn end(
+    out: &mut BytesMut,
+    coding: Coding,
+    trailers: Option<&HeaderMap>,
+    passes: impl Fn(&HeaderName) -> bool,
+) {
     if coding == Coding::Length {
         return;
     }
