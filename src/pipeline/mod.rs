@@ -80,18 +80,19 @@ async fn walk(
     let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
     project_body::says_json(routed, &parts, body.is_end_stream())?;
-    let passage = Rc::new(Passage::default());
-    let (in_body, outgoing) = if grant.needs_body(routed) {
-        Box::pin(project_body::read(routed, &parts.headers, body, trail)).await?
+    let (in_body, body, passage) = if grant.needs_body(routed) {
+        let (project, body) = Box::pin(project_body::read(routed, &parts.headers, body, trail)).await?;
+        (project, body, None)
     } else {
-        (None, outgoing(body, routed, &passage))
+        let (body, passage) = outgoing(body, routed);
+        (None, body, passage)
     };
     let grant = grant.with_body(routed, in_body.as_deref())?;
     trail.granted(&grant);
     match &routed.route.service {
         Serve::Upstream(_, service) => {
             let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, parts, trail)?;
-            forward::send(worker, service, outbound, outgoing, &passage, trail).await
+            forward::send(worker, service, outbound, body, passage.as_deref(), trail).await
         }
         Serve::Respond(respond) => Ok(builtin::respond(respond)),
         Serve::Builtin(which) => builtin::answer(*which, snapshot, grant.known()),
@@ -119,11 +120,13 @@ pub async fn decide(
     authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)
 }
 
-fn outgoing(body: Incoming, routed: &Routed<'_>, passage: &Rc<Passage>) -> Outgoing {
+/// The client's body as it comes, with what will be known of its way.
+fn outgoing(body: Incoming, routed: &Routed<'_>) -> (Outgoing, Option<Rc<Passage>>) {
     if body.is_end_stream() {
-        return Outgoing::Empty;
+        return (Outgoing::Empty, None);
     }
-    Outgoing::stream(body, routed.api.config.body_limit, passage.clone())
+    let passage = Rc::new(Passage::default());
+    (Outgoing::stream(body, routed.api.config.body_limit, passage.clone()), Some(passage))
 }
 
 /// A CORS preflight (Fetch, 3.2.2) carries no credential and is never forwarded.

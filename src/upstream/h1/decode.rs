@@ -2,7 +2,7 @@
 
 use super::ExchangeError;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 use std::mem::MaybeUninit;
@@ -86,8 +86,13 @@ fn one_head(buffer: &mut BytesMut, method: &Method) -> Result<Option<Answered>, 
     let mut places = Places::default();
     places.note(buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
-    let fields = places.fields(&head)?;
-    let (framing, keep) = framing(method, status, version, &fields)?;
+    let mut fields = HeaderMap::with_capacity(places.count + 8);
+    let hop = places.fields(&head, &mut fields)?;
+    for name in &hop.listed {
+        fields.remove(name);
+    }
+    let keep = version == Version::HTTP_11 && !hop.closes;
+    let (framing, keep) = framing(method, status, hop.coding, &fields, keep)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = fields;
@@ -120,15 +125,54 @@ impl Places {
         self.count = headers.len();
     }
 
-    fn fields(&self, head: &Bytes) -> Result<HeaderMap, ExchangeError> {
-        let mut fields = HeaderMap::with_capacity(self.count + 8);
+    /// Puts the fields into a map, but for those that end at this hop (RFC 9110, 7.6.1), which are read here.
+    fn fields(&self, head: &Bytes, fields: &mut HeaderMap) -> Result<Hop, ExchangeError> {
+        let mut hop = Hop::default();
         for &[a, b, c, d] in &self.spans[..self.count] {
             let name = HeaderName::from_bytes(&head[a as usize..b as usize]);
+            let Ok(name) = name else { return Err(malformed("a field's name is malformed")) };
+            if hop.takes(&name, &head[c as usize..d as usize])? {
+                continue;
+            }
             let value = HeaderValue::from_maybe_shared(head.slice(c as usize..d as usize));
-            let (Ok(name), Ok(value)) = (name, value) else { return Err(malformed("a field is malformed")) };
-            fields.append(name, value);
+            fields.append(name, value.map_err(|_| malformed("a field's value is malformed"))?);
         }
-        Ok(fields)
+        Ok(hop)
+    }
+}
+
+/// What a head says to this hop alone.
+#[derive(Debug, Default)]
+struct Hop {
+    /// Whether the body is chunked; the only coding that is understood.
+    coding: bool,
+    /// The connection closes after this answer.
+    closes: bool,
+    /// Fields that `Connection` lists besides.
+    listed: Vec<HeaderName>,
+}
+
+impl Hop {
+    /// Reads a field that ends here; false for all others.
+    fn takes(&mut self, name: &HeaderName, value: &[u8]) -> Result<bool, ExchangeError> {
+        match name.as_str() {
+            "connection" => value.split(|&b| b == b',').for_each(|option| self.option(option.trim_ascii())),
+            "transfer-encoding" if !self.coding && value.eq_ignore_ascii_case(b"chunked") => {
+                self.coding = true
+            }
+            "transfer-encoding" => return Err(malformed("its transfer coding is not chunked")),
+            "keep-alive" | "proxy-connection" | "proxy-authenticate" | "upgrade" => {}
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn option(&mut self, option: &[u8]) {
+        if option.eq_ignore_ascii_case(b"close") {
+            self.closes = true;
+        } else if !option.eq_ignore_ascii_case(b"keep-alive") {
+            self.listed.extend(HeaderName::from_bytes(option));
+        }
     }
 }
 
@@ -136,36 +180,21 @@ impl Places {
 fn framing(
     method: &Method,
     status: StatusCode,
-    version: Version,
+    chunked: bool,
     fields: &HeaderMap,
+    keep: bool,
 ) -> Result<(Framing, bool), ExchangeError> {
-    let keep = version == Version::HTTP_11 && !lists_close(fields);
-    let coding = fields.get(TRANSFER_ENCODING);
     let length = length(fields)?;
     if *method == Method::HEAD || status.is_informational() || matches!(status.as_u16(), 204 | 304) {
         return Ok((Framing::Ended, keep));
     }
-    match (coding, length) {
-        (Some(_), Some(_)) => Err(malformed("it has both Transfer-Encoding and Content-Length")),
-        (Some(coding), None) => {
-            let single = fields.get_all(TRANSFER_ENCODING).iter().count() == 1;
-            if single && coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-                Ok((Framing::Chunked(Chunk::Size), keep))
-            } else {
-                Err(malformed("its transfer coding is not chunked"))
-            }
-        }
-        (None, Some(0)) => Ok((Framing::Ended, keep)),
-        (None, Some(length)) => Ok((Framing::Length(length), keep)),
-        (None, None) => Ok((Framing::Close, false)),
+    match (chunked, length) {
+        (true, Some(_)) => Err(malformed("it has both Transfer-Encoding and Content-Length")),
+        (true, None) => Ok((Framing::Chunked(Chunk::Size), keep)),
+        (false, Some(0)) => Ok((Framing::Ended, keep)),
+        (false, Some(length)) => Ok((Framing::Length(length), keep)),
+        (false, None) => Ok((Framing::Close, false)),
     }
-}
-
-fn lists_close(fields: &HeaderMap) -> bool {
-    let lists = |value: &HeaderValue| {
-        value.as_bytes().split(|&b| b == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
-    };
-    fields.get_all(CONNECTION).iter().any(lists)
 }
 
 /// The one length that all `Content-Length` fields name.
@@ -245,7 +274,8 @@ fn trailers(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece
         Ok(Status::Partial) if buffer.len() <= MOST_BYTES => return Ok(None),
         _ => return Err(malformed("its trailer section does not parse")),
     };
-    let fields = places.fields(&buffer.split_to(length).freeze())?;
+    let mut fields = HeaderMap::new();
+    places.fields(&buffer.split_to(length).freeze(), &mut fields)?;
     *framing = Framing::Ended;
     Ok(Some(if fields.is_empty() { Piece::End } else { Piece::Trailers(fields) }))
 }
