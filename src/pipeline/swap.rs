@@ -28,6 +28,11 @@ impl Outbound {
     pub(super) fn head(&self) -> &Head {
         &self.head
     }
+
+    /// What is left when it has been sent: the memory of the client's fields.
+    pub(super) fn into_fields(self) -> HeaderMap {
+        self.head.client
+    }
 }
 
 /// Hides everything in the head that is the client's to this hop, and puts the identity in.

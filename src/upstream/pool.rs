@@ -4,6 +4,7 @@ use super::body::Outgoing;
 use super::h1::Connection;
 use crate::clock::Moment;
 use crate::config::Endpoint;
+use http::HeaderMap;
 use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ pub struct Pools {
     h2: RefCell<HashMap<Endpoint, http2::SendRequest<Outgoing>, foldhash::fast::RandomState>>,
     pub(super) tls: super::tls::Client,
     now_ns: Cell<u64>,
+    /// A map whose request is over, for the fields of the next answer.
+    spare: Cell<Option<HeaderMap>>,
 }
 
 #[derive(Debug)]
@@ -32,12 +35,29 @@ struct Idle {
 impl Pools {
     /// None yet. `tls` is shared by all workers.
     pub fn new(tls: super::tls::Client) -> Rc<Self> {
-        Rc::new(Self { h1: RefCell::default(), h2: RefCell::default(), tls, now_ns: Cell::new(0) })
+        Rc::new(Self {
+            h1: RefCell::default(),
+            h2: RefCell::default(),
+            tls,
+            now_ns: Cell::new(0),
+            spare: Cell::default(),
+        })
     }
 
     /// The client side of TLS, to be made once and given to each worker.
     pub fn tls_client() -> super::tls::Client {
         super::tls::Client::new()
+    }
+
+    /// Takes a map that is no longer needed, so that its memory serves again.
+    pub fn recycle(&self, mut fields: HeaderMap) {
+        fields.clear();
+        self.spare.set(Some(fields));
+    }
+
+    /// An empty map.
+    pub(super) fn spare(&self) -> HeaderMap {
+        self.spare.take().unwrap_or_else(|| HeaderMap::with_capacity(24))
     }
 
     /// Takes the connection that was used last: it is the likeliest to be alive.

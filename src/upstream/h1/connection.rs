@@ -36,6 +36,8 @@ pub(in super::super) struct Connection {
     framing: Framing,
     /// Another request may follow.
     keep: bool,
+    /// Memory for the answer's fields.
+    spare: HeaderMap,
 }
 
 /// A request's body that has not ended.
@@ -67,6 +69,7 @@ impl Connection {
             sending: None,
             framing: Framing::Ended,
             keep: true,
+            spare: HeaderMap::new(),
         }
     }
 
@@ -105,8 +108,10 @@ impl Connection {
         target: &Target,
         head: &Head,
         body: Outgoing,
+        spare: HeaderMap,
     ) -> Result<Response<()>, Failed> {
         self.begun = false;
+        self.spare = spare;
         let coding = encode::head(&mut self.write, target, head, &body);
         let bodiless = body.is_end_stream();
         self.sending = (!bodiless).then_some(Sending { body, coding, hides: head.hides, begun: false });
@@ -140,7 +145,7 @@ impl Connection {
             _ => None,
         };
         loop {
-            if let Some(answered) = decode::head(&mut self.read, method)? {
+            if let Some(answered) = decode::head(&mut self.read, method, &mut self.spare)? {
                 return Poll::Ready(Ok(answered));
             }
             match (self.poll_read(cx), &sent) {

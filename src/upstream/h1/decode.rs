@@ -55,10 +55,14 @@ pub(super) enum Piece {
     End,
 }
 
-/// Takes a head out of the buffer; `None` when it is not complete. Interim answers (1xx) are passed over.
-pub(super) fn head(buffer: &mut BytesMut, method: &Method) -> Result<Option<Answered>, ExchangeError> {
+/// Takes a head out of the buffer, its fields in the memory of `spare`; `None` when it is not complete. Interim answers (1xx) are passed over.
+pub(super) fn head(
+    buffer: &mut BytesMut,
+    method: &Method,
+    spare: &mut HeaderMap,
+) -> Result<Option<Answered>, ExchangeError> {
     loop {
-        let Some(answered) = one_head(buffer, method)? else { return Ok(None) };
+        let Some(answered) = one_head(buffer, method, spare)? else { return Ok(None) };
         match answered.response.status() {
             StatusCode::SWITCHING_PROTOCOLS => return Err(malformed("it switches protocols unasked")),
             status if status.is_informational() => {}
@@ -67,7 +71,11 @@ pub(super) fn head(buffer: &mut BytesMut, method: &Method) -> Result<Option<Answ
     }
 }
 
-fn one_head(buffer: &mut BytesMut, method: &Method) -> Result<Option<Answered>, ExchangeError> {
+fn one_head(
+    buffer: &mut BytesMut,
+    method: &Method,
+    spare: &mut HeaderMap,
+) -> Result<Option<Answered>, ExchangeError> {
     if buffer.is_empty() {
         return Ok(None);
     }
@@ -86,7 +94,7 @@ fn one_head(buffer: &mut BytesMut, method: &Method) -> Result<Option<Answered>, 
     let mut places = Places::default();
     places.note(buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
-    let mut fields = HeaderMap::with_capacity(places.count + 8);
+    let mut fields = std::mem::take(spare);
     let hop = places.fields(&head, &mut fields)?;
     for name in &hop.listed {
         fields.remove(name);
@@ -301,7 +309,7 @@ mod tests {
         let mut pieces = text.as_bytes().chunks(size);
         let mut more = |buffer: &mut BytesMut| pieces.next().map(|piece| buffer.extend_from_slice(piece));
         let mut answered = loop {
-            match head(&mut buffer, method)? {
+            match head(&mut buffer, method, &mut HeaderMap::new())? {
                 Some(answered) => break answered,
                 None => more(&mut buffer).ok_or(ExchangeError::Closed)?,
             }

@@ -48,7 +48,7 @@ pub(super) async fn send(
         if !connection.is_alive() {
             continue;
         }
-        match connection.exchange(target, head, body).await {
+        match connection.exchange(target, head, body, pools.spare()).await {
             Ok(response) => return Ok(finish(service, target, pools, deadlines, connection, response)),
             Err(Failed { again: Some(unsent), .. }) => body = unsent,
             Err(Failed { error, again: None }) => return Err(broke(target, error)),
@@ -81,7 +81,7 @@ pub(super) async fn send_on(
     body: Outgoing,
 ) -> Result<Response<Answer>, UpstreamError> {
     let mut connection = Box::new(Connection::new(stream));
-    match connection.exchange(target, head, body).await {
+    match connection.exchange(target, head, body, pools.spare()).await {
         Ok(response) => Ok(finish(service, target, pools, deadlines, connection, response)),
         Err(Failed { error, .. }) => Err(broke(target, error)),
     }
