@@ -51,8 +51,12 @@ impl Io {
     }
 
     /// What to write instead of `buffer`, if that is hyper's own answer to bytes that it could not read. Every answer
-    /// of the pipeline carries a request id, hyper's carry none.
+    /// of the pipeline carries a request id, hyper's carry none. A piece of an answer's body can look like hyper's head,
+    /// so nothing is replaced while an answer is being written.
     fn replacement(&self, buffer: &[u8]) -> Option<Bytes> {
+        if !self.watch.is_quiet() {
+            return None;
+        }
         if !buffer.starts_with(b"HTTP/1.1 4") || memchr::memmem::find(buffer, b"x-request-id: ").is_some() {
             return None;
         }
@@ -148,9 +152,11 @@ impl AsyncWrite for Io {
         let this = self.get_mut();
         ready!(this.poll_instead(cx))?;
         match &mut this.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Plain(stream) => ready!(Pin::new(stream).poll_flush(cx))?,
+            Stream::Tls(stream) => ready!(Pin::new(stream).poll_flush(cx))?,
         }
+        this.watch.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

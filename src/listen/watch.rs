@@ -16,6 +16,8 @@ pub(super) struct Watch {
     since_ns: Cell<u64>,
     /// Requests whose answers have not ended.
     active: Cell<u32>,
+    /// Nothing of an answer waits to be written: what is written next and is no answer of ours is hyper's own.
+    quiet: Cell<bool>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
     head: RefCell<Vec<u8>>,
@@ -50,6 +52,7 @@ impl Watch {
             phase: Cell::new(Phase::Head),
             since_ns: Cell::new(now_ns),
             active: Cell::new(0),
+            quiet: Cell::new(true),
             order: Cell::new(None),
             waker: RefCell::new(None),
             head: RefCell::new(Vec::new()),
@@ -72,6 +75,16 @@ impl Watch {
         head.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
+    /// All that was to be written is.
+    pub(super) fn flushed(&self) {
+        self.quiet.set(self.active.get() == 0);
+    }
+
+    /// Whether nothing of an answer is still to be written.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet.get()
+    }
+
     /// The beginning of the present head.
     pub(super) fn head(&self) -> Vec<u8> {
         self.head.borrow().clone()
@@ -80,6 +93,7 @@ impl Watch {
     /// A request is handed to the pipeline; the guard goes with its answer's body.
     pub(super) fn begin(self: &Rc<Self>, now_ns: Rc<Cell<u64>>) -> Active {
         self.active.set(self.active.get() + 1);
+        self.quiet.set(false);
         self.phase.set(Phase::Active);
         Active { watch: self.clone(), now_ns }
     }

@@ -11,6 +11,7 @@ mod documents;
 mod errors;
 mod forwarding;
 mod harness;
+mod hostile;
 mod identity;
 mod limits;
 mod listening;
