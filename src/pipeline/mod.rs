@@ -120,7 +120,7 @@ fn outgoing(body: Incoming, routed: &Routed<'_>, passage: &Rc<Passage>) -> Outgo
     if body.is_end_stream() {
         return Outgoing::Empty;
     }
-    Outgoing::stream(body, routed.api.config.body_limit, passage.clone())
+    Outgoing::stream(body, routed.api.config.body_limit, passage.clone(), swap::strip)
 }
 
 /// A CORS preflight (Fetch, 3.2.2) carries no credential and is never forwarded.

@@ -101,8 +101,9 @@ fn target(uri: &Uri, routed: &Routed<'_>, grant: &Grant) -> Result<Uri, Reject> 
     PathAndQuery::try_from(text).map(Uri::from).map_err(|_| Reject::AmbiguousPath)
 }
 
-/// Removes credentials, hop-by-hop fields (RFC 9110, 7.6.1) and every name that is ours to set.
-fn strip(headers: &mut HeaderMap) {
+/// Removes credentials, hop-by-hop fields (RFC 9110, 7.6.1) and every name that is ours to set, from a head and from
+/// trailers: some servers merge the two.
+pub(super) fn strip(headers: &mut HeaderMap) {
     let listed: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()

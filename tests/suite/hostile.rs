@@ -3,7 +3,7 @@
 use crate::support::backend::Backend;
 use crate::support::client::Connection;
 use crate::support::settings::Settings;
-use crate::support::world::with_one_key;
+use crate::support::world::{with_one_key, world};
 use std::time::Duration;
 
 const TARGET: &str = "/v1/openapi/other";
@@ -23,4 +23,22 @@ fn a_body_that_looks_like_an_answer_stays_a_body() {
     peer.write(b"HTTP/1.1 400 0123456");
     client.reply_body("GET", &mut reply).expect("the body as it was sent");
     assert_eq!(reply.text(), "01234567890123456789HTTP/1.1 400 0123456");
+}
+
+#[test]
+fn c49_no_identity_and_no_credential_in_trailers() {
+    let w = world();
+    let mut connection = Connection::open(w.gateway.address);
+    let (key, tag) = (w.project_key(), "hostile-trailers");
+    let names = ["X-Gateway-Project-Id", "x_gateway_project_id", "X-Api-Key", "X-Forwarded-For"];
+    let fields: String = names.iter().map(|name| format!("{name}: evil\r\n")).collect();
+    let head = format!(
+        "POST {TARGET} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nx-test-tag: {tag}\r\n\
+         Transfer-Encoding: chunked\r\nTE: trailers\r\nTrailer: X-Digest, {}\r\n\r\n",
+        names.join(", ")
+    );
+    connection.write(format!("{head}3\r\nabc\r\n0\r\nX-Digest: 1\r\n{fields}\r\n").as_bytes());
+    assert_eq!(connection.reply("POST").expect("an answer").status, 200);
+    let record = w.upstream.one(tag);
+    assert_eq!(record.trailers, [("x-digest".to_owned(), "1".to_owned())]);
 }
