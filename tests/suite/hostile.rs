@@ -4,6 +4,7 @@ use crate::support::backend::Backend;
 use crate::support::client::Connection;
 use crate::support::settings::Settings;
 use crate::support::world::{with_one_key, world};
+use crate::support::get;
 use std::time::Duration;
 
 const TARGET: &str = "/v1/openapi/other";
@@ -41,4 +42,14 @@ fn c49_no_identity_and_no_credential_in_trailers() {
     assert_eq!(connection.reply("POST").expect("an answer").status, 200);
     let record = w.upstream.one(tag);
     assert_eq!(record.trailers, [("x-digest".to_owned(), "1".to_owned())]);
+}
+
+#[test]
+fn c8_brackets_around_the_name_are_no_disguise() {
+    let w = world();
+    let target = "/v1/openapi/processing-history/1";
+    for query in ["[projectId]=x", "%5BprojectId%5D=x", "projectId=x&[projectId]=y", "[%20projectId]=x"] {
+        let request = get(&format!("{target}?{query}")).key(&w.project_key());
+        w.refused(&request, 400, Some("projectId must be a single string"));
+    }
 }
