@@ -2,9 +2,9 @@
 
 use crate::support::backend::Backend;
 use crate::support::client::Connection;
-use crate::support::settings::Settings;
+use crate::support::settings::{P2, Settings};
 use crate::support::world::{with_one_key, world};
-use crate::support::get;
+use crate::support::{get, post};
 use std::time::Duration;
 
 const TARGET: &str = "/v1/openapi/other";
@@ -51,5 +51,30 @@ fn c8_brackets_around_the_name_are_no_disguise() {
     for query in ["[projectId]=x", "%5BprojectId%5D=x", "projectId=x&[projectId]=y", "[%20projectId]=x"] {
         let request = get(&format!("{target}?{query}")).key(&w.project_key());
         w.refused(&request, 400, Some("projectId must be a single string"));
+    }
+}
+
+#[test]
+fn c8_multipart_types_and_fields_that_servers_read_differently() {
+    let w = world();
+    let target = "/v1/openapi/batch/upload";
+    let inner = format!("--B\r\nContent-Disposition: form-data; name=\"projectId\"\r\n\r\n{P2}\r\n--B--");
+    let send = |kind: &str, disposition: &str, value: &str| {
+        let body =
+            format!("--A\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{value}\r\n--A--\r\n");
+        w.send(&post(target).key(&w.project_key()).body(&format!("multipart/form-data; {kind}"), body))
+    };
+    send("boundary=A", "name=\"x\"", &inner).expect(200);
+    send("charset=utf-8; boundary=\"A\"", "name=\"x\"; filename=\"a.pdf\"", "1").expect(200);
+    for kind in ["boundary=A; boundary*=utf-8''B", "xboundary=B; boundary=A", "boundary=A; boundary*0=B"] {
+        send(kind, "name=\"x\"", &inner).expect(400);
+    }
+    for disposition in [
+        "name=\"x\"; name*0=\"project\"; name*1=\"Id\"",
+        "x-name=\"projectId\"; name=\"x\"",
+        "filename=\" name=projectId\"; name=\"x\"",
+        "name=\"=?utf-8?B?cHJvamVjdElk?=\"",
+    ] {
+        send("boundary=A", disposition, P2).expect(400);
     }
 }
