@@ -2,6 +2,7 @@
 
 use crate::support::backend::Backend;
 use crate::support::client::Connection;
+use crate::support::reply::values;
 use crate::support::settings::{P2, Settings};
 use crate::support::world::{with_one_key, world};
 use crate::support::{get, post};
@@ -77,4 +78,27 @@ fn c8_multipart_types_and_fields_that_servers_read_differently() {
     ] {
         send("boundary=A", disposition, P2).expect(400);
     }
+}
+
+#[test]
+fn c50_no_field_overrides_the_method_or_the_path_that_were_checked() {
+    let w = world();
+    let names =
+        ["X-HTTP-Method-Override", "X-Method-Override", "X_HTTP_METHOD", "X-Original-URL", "X-Rewrite-URL"];
+    let mut request = get(TARGET).key(&w.org_key()).header("X.Gateway.Project.Id", P2);
+    for name in names {
+        request = request.header(name, "DELETE");
+    }
+    let (_, record) = w.arrives(&request);
+    for name in names.iter().chain(&["X.Gateway.Project.Id"]) {
+        assert!(values(&record.headers, name).is_empty(), "{name}: {record:?}");
+    }
+}
+
+#[test]
+fn no_credential_travels_in_a_host() {
+    let w = world();
+    let key = w.org_key();
+    let (_, record) = w.arrives(&get(&format!("http://{key}@edge.test{TARGET}")).key(&key));
+    assert_eq!(values(&record.headers, "x-forwarded-host"), ["edge.test"]);
 }
