@@ -154,6 +154,9 @@ impl Router {
             }
         };
         let api = self.api_of(&normal);
+        if self.shadows(&normal, api.index) {
+            return Found { api, route: api.unmatched(), routed: Err(Reject::NoRoute) };
+        }
         let (route, refused) = api.find(&normal, request.method());
         if let Some(reject) = refused {
             return Found { api, route, routed: Err(reject) };
@@ -175,6 +178,17 @@ impl Router {
             Some((_, index)) => &self.apis[*index],
             None => &self.apis[self.apis.len() - 1],
         }
+    }
+
+    /// Whether a server that is lax about case, escapes or parameters would see another API's path here.
+    fn shadows(&self, path: &str, api: usize) -> bool {
+        let holds = |prefix: &str| {
+            let mut rest = segments(path);
+            segments(prefix).all(|wanted| {
+                rest.next().is_some_and(|segment| path::loosely(segment).eq(path::loosely(wanted)))
+            })
+        };
+        self.prefixes.iter().find(|(prefix, _)| holds(prefix)).is_some_and(|(_, index)| *index != api)
     }
 
     /// The API at this place.
@@ -245,7 +259,7 @@ impl RoutedApi {
     }
 
     fn find(&self, path: &str, method: &Method) -> (&Route, Option<Reject>) {
-        let Some(indexes) = self.tree.find(segments(path)) else {
+        let Some(indexes) = self.tree.find(segments(path)).filter(|indexes| !indexes.is_empty()) else {
             return (self.unmatched(), Some(Reject::NoRoute));
         };
         let candidates = || indexes.iter().map(|&index| &self.routes[index]);
@@ -374,14 +388,26 @@ impl Node {
         }
     }
 
+    /// The routes of a path. None of them (`Some` and empty) when the path is not a route's, but would be to a server that
+    /// is lax about case, escapes or parameters: a wider route must not be the way around a narrower one.
     fn find<'a>(&self, mut path: impl Iterator<Item = &'a str> + Clone) -> Option<&[usize]> {
         let Some(segment) = path.next() else {
             let ends = if self.here.is_empty() { &self.rest } else { &self.here };
             return (!ends.is_empty()).then_some(ends);
         };
-        let literal = self.literals.get(segment).and_then(|node| node.find_boxed(path.clone()));
+        let exact = self.literals.get(segment);
+        let literal = exact.and_then(|node| node.find_boxed(path.clone()));
+        if exact.is_none() && self.shadows(segment, path.clone()) {
+            return Some(&[]);
+        }
         let found = literal.or_else(|| self.parameter.as_ref().and_then(|node| node.find_boxed(path)));
         found.or_else(|| (!self.rest.is_empty()).then_some(self.rest.as_slice()))
+    }
+
+    fn shadows<'a>(&self, segment: &str, rest: impl Iterator<Item = &'a str> + Clone) -> bool {
+        self.literals.iter().any(|(literal, node)| {
+            path::loosely(literal).eq(path::loosely(segment)) && node.find_boxed(rest.clone()).is_some()
+        })
     }
 
     fn find_boxed<'a>(&self, path: impl Iterator<Item = &'a str> + Clone) -> Option<&[usize]> {

@@ -81,6 +81,19 @@ fn c8_multipart_types_and_fields_that_servers_read_differently() {
 }
 
 #[test]
+fn c51_a_wider_route_is_no_way_around_a_narrower_one() {
+    let w = world();
+    w.arrives(&get("/v1/openapi/anything;v=1/Permitted").key(&w.org_key()));
+    for path in ["Permitted", "permitted;x=1", "PERMITTED/", "permitted%3Bx", "permitted;/"] {
+        w.refused(&get(&format!("/v1/openapi/{path}")).key(&w.org_key()), 404, None);
+    }
+    for path in [";x/permitted", "%3B/permitted"] {
+        w.refused(&get(&format!("/v1/openapi/{path}")).key(&w.org_key()), 400, None);
+    }
+    w.refused_ocore(&get("/api/V1/organizations/x").bearer(&w.key("view:servers")), 404);
+}
+
+#[test]
 fn c50_no_field_overrides_the_method_or_the_path_that_were_checked() {
     let w = world();
     let names =
