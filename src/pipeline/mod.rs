@@ -79,7 +79,7 @@ async fn walk(
     project_body::says_json(routed, &parts, &body)?;
     let passage = Rc::new(Passage::default());
     let (in_body, outgoing) = if grant.needs_body(routed) {
-        Box::pin(project_body::read(routed, &parts.headers, body, trail)).await?
+        Box::pin(project_body::read(&worker.deadlines, routed, &parts.headers, body, trail)).await?
     } else {
         (None, outgoing(body, routed, &passage))
     };

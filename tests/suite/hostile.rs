@@ -3,7 +3,7 @@
 use crate::support::backend::Backend;
 use crate::support::client::Connection;
 use crate::support::reply::values;
-use crate::support::settings::{P2, Settings};
+use crate::support::settings::{P1, P2, Settings};
 use crate::support::world::{with_one_key, world};
 use crate::support::{get, post};
 use std::time::Duration;
@@ -81,6 +81,15 @@ fn c8_multipart_types_and_fields_that_servers_read_differently() {
 }
 
 #[test]
+fn c12_a_form_is_no_json_however_it_is_called() {
+    let w = world();
+    let body = format!("{{\"projectId\":\"{P1}\",\"x\":\"&projectId={P2}&\"}}");
+    let request = post("/v1/openapi/templates").key(&w.org_key());
+    w.send(&request.clone().body("application/vnd.x+json", &body)).expect(200);
+    w.refused(&request.body("application/x-www-form-urlencoded+json", &body), 415, None);
+}
+
+#[test]
 fn c51_a_wider_route_is_no_way_around_a_narrower_one() {
     let w = world();
     w.arrives(&get("/v1/openapi/anything;v=1/Permitted").key(&w.org_key()));
@@ -114,4 +123,13 @@ fn no_credential_travels_in_a_host() {
     let key = w.org_key();
     let (_, record) = w.arrives(&get(&format!("http://{key}@edge.test{TARGET}")).key(&key));
     assert_eq!(values(&record.headers, "x-forwarded-host"), ["edge.test"]);
+}
+
+#[test]
+fn a_login_that_never_comes_is_not_waited_for() {
+    let w = world();
+    let mut client = Connection::open(w.gateway.address);
+    client.write(b"POST /v1/openapi/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
+    client.write(b"Content-Length: 100\r\n\r\n{");
+    assert_eq!(client.reply("POST").expect("an answer").status, 400);
 }
