@@ -69,9 +69,15 @@ impl Io {
         Some(self.early(early))
     }
 
+    fn watched<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.watch.wrote(polled.is_pending(), self.now_ns.get());
+        polled
+    }
+
     fn poll_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.instead.is_empty() {
-            let written = ready!(self.stream.poll_write(cx, &self.instead))?;
+            let polled = self.stream.poll_write(cx, &self.instead);
+            let written = ready!(self.watched(polled))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -120,7 +126,8 @@ impl AsyncWrite for Io {
             return Poll::Ready(Ok(buf.len()));
         }
         ready!(this.poll_instead(cx))?;
-        this.stream.poll_write(cx, buf)
+        let polled = this.stream.poll_write(cx, buf);
+        this.watched(polled)
     }
 
     fn poll_write_vectored(
@@ -135,10 +142,11 @@ impl AsyncWrite for Io {
             return Poll::Ready(Ok(first.len()));
         }
         ready!(this.poll_instead(cx))?;
-        match &mut this.stream {
+        let polled = match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        };
+        this.watched(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -153,7 +161,10 @@ impl AsyncWrite for Io {
         ready!(this.poll_instead(cx))?;
         match &mut this.stream {
             Stream::Plain(stream) => ready!(Pin::new(stream).poll_flush(cx))?,
-            Stream::Tls(stream) => ready!(Pin::new(stream).poll_flush(cx))?,
+            Stream::Tls(stream) => {
+                let polled = Pin::new(stream).poll_flush(cx);
+                ready!(this.watched(polled))?;
+            }
         }
         this.watch.flushed();
         Poll::Ready(Ok(()))

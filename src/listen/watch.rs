@@ -18,6 +18,8 @@ pub(super) struct Watch {
     active: Cell<u32>,
     /// Nothing of an answer waits to be written: what is written next and is no answer of ours is hyper's own.
     quiet: Cell<bool>,
+    /// Since when the client takes nothing of what it is sent; monotonic nanoseconds.
+    blocked_ns: Cell<Option<u64>>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
     head: RefCell<Vec<u8>>,
@@ -53,6 +55,7 @@ impl Watch {
             since_ns: Cell::new(now_ns),
             active: Cell::new(0),
             quiet: Cell::new(true),
+            blocked_ns: Cell::new(None),
             order: Cell::new(None),
             waker: RefCell::new(None),
             head: RefCell::new(Vec::new()),
@@ -73,6 +76,12 @@ impl Watch {
         }
         let room = REMEMBERED.saturating_sub(head.len());
         head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// The client has taken something, or (`pending`) takes nothing for now.
+    pub(super) fn wrote(&self, pending: bool, now_ns: u64) {
+        let since = if pending { self.blocked_ns.get().or(Some(now_ns)) } else { None };
+        self.blocked_ns.set(since);
     }
 
     /// All that was to be written is.
@@ -119,7 +128,12 @@ impl Watch {
     }
 
     fn look(&self, now_ns: u64) {
-        let age = Duration::from_nanos(now_ns.saturating_sub(self.since_ns.get()));
+        let age_of = |since_ns| Duration::from_nanos(now_ns.saturating_sub(since_ns));
+        // Nothing else ends a connection whose client asks and does not read.
+        if self.blocked_ns.get().is_some_and(|since| age_of(since) > self.bounds.idle_timeout) {
+            return self.tell(Order::Abort);
+        }
+        let age = age_of(self.since_ns.get());
         match self.phase.get() {
             Phase::Head if age > self.bounds.header_timeout => self.tell(Order::TooSlow),
             Phase::Idle if age > self.bounds.idle_timeout => self.tell(Order::Finish),

@@ -5,7 +5,8 @@ use crate::support::client::Connection;
 use crate::support::reply::values;
 use crate::support::settings::{P1, P2, Settings};
 use crate::support::world::{with_one_key, world};
-use crate::support::{get, post};
+use crate::support::{get, post, wait};
+use serde_json::json;
 use std::time::Duration;
 
 const TARGET: &str = "/v1/openapi/other";
@@ -132,4 +133,25 @@ fn a_login_that_never_comes_is_not_waited_for() {
     client.write(b"POST /v1/openapi/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
     client.write(b"Content-Length: 100\r\n\r\n{");
     assert_eq!(client.reply("POST").expect("an answer").status, 400);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_let_go() {
+    let backend = Backend::new();
+    let settings = Settings::usual(&backend.url())
+        .with(|value| value["listeners"] = json!([{ "limits": { "idle_timeout": "1s" } }]));
+    let (gateway, key) = with_one_key(&settings);
+    let mut client = Connection::open(gateway.address);
+    client.write(format!("GET {TARGET} HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\r\n").as_bytes());
+    let mut peer = backend.accept();
+    peer.head();
+    peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+    let flood = std::thread::spawn(move || {
+        let piece = vec![b'x'; 1_000_000];
+        (0..100).all(|_| peer.try_write(&piece))
+    });
+    let ended = wait::poll(Duration::from_secs(10), || flood.is_finished().then_some(()));
+    assert!(ended.is_some(), "the gateway still waits for a client that does not read");
+    assert!(!flood.join().expect("no panic"), "the client was given everything");
+    drop(client);
 }
