@@ -4,6 +4,7 @@
 //! proper delimiter line, so that a server that is laxer about line ends finds no part that was not seen here.
 
 use super::query::resembles;
+use bytes::{Buf, BytesMut};
 
 /// Most bytes of one part's header fields.
 const HEAD_MOST: usize = 16 * 1024;
@@ -60,7 +61,7 @@ pub(super) struct Multipart {
     delimiter: Vec<u8>,
     state: State,
     /// What was seen of the present line, head or value and has to be kept.
-    held: Vec<u8>,
+    held: BytesMut,
     /// The last two bytes before the present position.
     before: [u8; 2],
     project: Option<Vec<u8>>,
@@ -84,7 +85,7 @@ impl Multipart {
     /// A parser for this boundary.
     pub(super) fn new(boundary: &str) -> Self {
         let delimiter = [b"--", boundary.as_bytes()].concat();
-        Self { delimiter, state: State::Start, held: Vec::new(), before: [0; 2], project: None }
+        Self { delimiter, state: State::Start, held: BytesMut::new(), before: [0; 2], project: None }
     }
 
     /// Looks at the next piece of the body.
@@ -205,7 +206,7 @@ impl Multipart {
             1 => self.before = [self.before[1], self.held[0]],
             _ => self.before = [self.held[length - 2], self.held[length - 1]],
         }
-        self.held.drain(..length);
+        self.held.advance(length);
     }
 }
 
