@@ -70,6 +70,16 @@ impl Outgoing {
     }
 }
 
+impl Outgoing {
+    /// Where to see how far a streamed body is.
+    pub(super) fn passage(&self) -> Option<Rc<Passage>> {
+        match self {
+            Self::Stream(passing) => Some(passing.passage.clone()),
+            Self::Empty | Self::Spooled(_) => None,
+        }
+    }
+}
+
 impl Passing {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {

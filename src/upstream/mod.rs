@@ -15,11 +15,14 @@ pub use body::{Answer, Outgoing};
 pub use pool::Pools;
 
 use crate::config::{Endpoint, Scheme, Timeouts, Upstream};
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, Elapsed};
 use http::{HeaderValue, Request, Response};
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Why an upstream gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -101,22 +104,37 @@ impl Service {
     ) -> Result<Response<Answer>, UpstreamError> {
         let target = self.pick();
         request.headers_mut().insert(http::header::HOST, target.host.clone());
+        let (time, passage) = (self.timeouts.response, request.body().passage());
         let sent = match target.endpoint.scheme {
             Scheme::Http => {
-                deadlines
-                    .within(self.timeouts.response, h1::send(self, target, pools, deadlines, request))
-                    .await
+                let work = pin!(h1::send(self, target, pools, deadlines, request));
+                patiently(deadlines, time, passage, work).await
             }
             Scheme::H2c | Scheme::Https => {
-                deadlines
-                    .within(
-                        self.timeouts.response,
-                        Box::pin(h2::send(self, target, pools, deadlines, request)),
-                    )
-                    .await
+                let mut work = Box::pin(h2::send(self, target, pools, deadlines, request));
+                patiently(deadlines, time, passage, work.as_mut()).await
             }
         };
         sent.unwrap_or_else(|_| Err(UpstreamError::ResponseTimeout(target.authority.clone())))
+    }
+}
+
+/// Waits for `work` for `time` after the last byte of the request's body went through: a large upload over a slow line
+/// is no upstream that does not answer.
+async fn patiently<F: Future>(
+    deadlines: &Deadlines,
+    time: Duration,
+    passage: Option<Rc<body::Passage>>,
+    mut work: Pin<&mut F>,
+) -> Result<F::Output, Elapsed> {
+    let mut passed = 0;
+    loop {
+        let done = deadlines.within(time, work.as_mut()).await;
+        let now = passage.as_ref().map_or(0, |passage| passage.bytes.get());
+        if done.is_ok() || now == passed {
+            return done;
+        }
+        passed = now;
     }
 }
 

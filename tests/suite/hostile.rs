@@ -155,3 +155,18 @@ fn a_client_that_does_not_read_is_let_go() {
     assert!(!flood.join().expect("no panic"), "the client was given everything");
     drop(client);
 }
+
+#[test]
+fn an_upload_over_a_slow_line_is_no_slow_upstream() {
+    let w = world();
+    let mut client = Connection::open(w.gateway.address);
+    let key = w.org_key();
+    let head = "POST /v1/openapi/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 10";
+    client.write(format!("{head}\r\nX-API-Key: {key}\r\n\r\n").as_bytes());
+    // The upstream's time-out is 300 ms; the upload takes a second and a half.
+    for _ in 0..10 {
+        client.write(b"x");
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    assert_eq!(client.reply("POST").expect("an answer").status, 200);
+}
