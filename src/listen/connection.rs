@@ -154,6 +154,7 @@ async fn serve_h2(
     io: Io,
     place: &Place,
 ) {
+    place.watch.multiplexed(connections.now_ns.get());
     let service = service(worker, connections, peer, place.watch.clone());
     let mut builder = http2::Builder::new(Local);
     builder

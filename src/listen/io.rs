@@ -51,8 +51,12 @@ impl Io {
     }
 
     /// What to write instead of `buffer`, if that is hyper's own answer to bytes that it could not read. Every answer
-    /// of the pipeline carries a request id, hyper's carry none.
+    /// of the pipeline carries a request id, hyper's carry none. A piece of an answer's body can look like hyper's head,
+    /// so nothing is replaced while an answer is being written.
     fn replacement(&self, buffer: &[u8]) -> Option<Bytes> {
+        if !self.watch.is_quiet() {
+            return None;
+        }
         if !buffer.starts_with(b"HTTP/1.1 4") || memchr::memmem::find(buffer, b"x-request-id: ").is_some() {
             return None;
         }
@@ -65,9 +69,15 @@ impl Io {
         Some(self.early(early))
     }
 
+    fn watched<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.watch.wrote(polled.is_pending(), self.now_ns.get());
+        polled
+    }
+
     fn poll_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.instead.is_empty() {
-            let written = ready!(self.stream.poll_write(cx, &self.instead))?;
+            let polled = self.stream.poll_write(cx, &self.instead);
+            let written = ready!(self.watched(polled))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -116,7 +126,8 @@ impl AsyncWrite for Io {
             return Poll::Ready(Ok(buf.len()));
         }
         ready!(this.poll_instead(cx))?;
-        this.stream.poll_write(cx, buf)
+        let polled = this.stream.poll_write(cx, buf);
+        this.watched(polled)
     }
 
     fn poll_write_vectored(
@@ -131,10 +142,11 @@ impl AsyncWrite for Io {
             return Poll::Ready(Ok(first.len()));
         }
         ready!(this.poll_instead(cx))?;
-        match &mut this.stream {
+        let polled = match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        };
+        this.watched(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -148,9 +160,14 @@ impl AsyncWrite for Io {
         let this = self.get_mut();
         ready!(this.poll_instead(cx))?;
         match &mut this.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Plain(stream) => ready!(Pin::new(stream).poll_flush(cx))?,
+            Stream::Tls(stream) => {
+                let polled = Pin::new(stream).poll_flush(cx);
+                ready!(this.watched(polled))?;
+            }
         }
+        this.watch.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -13,9 +13,14 @@ const REMEMBERED: usize = 256;
 #[derive(Debug)]
 pub(super) struct Watch {
     phase: Cell<Phase>,
+    multiplexed: Cell<bool>,
     since_ns: Cell<u64>,
     /// Requests whose answers have not ended.
     active: Cell<u32>,
+    /// Nothing of an answer waits to be written: what is written next and is no answer of ours is hyper's own.
+    quiet: Cell<bool>,
+    /// Since when the client takes nothing of what it is sent; monotonic nanoseconds.
+    blocked_ns: Cell<Option<u64>>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
     head: RefCell<Vec<u8>>,
@@ -48,8 +53,11 @@ impl Watch {
     fn new(now_ns: u64, bounds: Bounds) -> Self {
         Self {
             phase: Cell::new(Phase::Head),
+            multiplexed: Cell::new(false),
             since_ns: Cell::new(now_ns),
             active: Cell::new(0),
+            quiet: Cell::new(true),
+            blocked_ns: Cell::new(None),
             order: Cell::new(None),
             waker: RefCell::new(None),
             head: RefCell::new(Vec::new()),
@@ -57,9 +65,16 @@ impl Watch {
         }
     }
 
+    /// HTTP/2 is spoken: bytes are no sign of a head, and its own settings bound heads.
+    pub(super) fn multiplexed(&self, now_ns: u64) {
+        self.multiplexed.set(true);
+        self.phase.set(Phase::Idle);
+        self.since_ns.set(now_ns);
+    }
+
     /// Bytes have come in.
     pub(super) fn received(&self, bytes: &[u8], now_ns: u64) {
-        if self.phase.get() == Phase::Active {
+        if self.phase.get() == Phase::Active || self.multiplexed.get() {
             return;
         }
         let mut head = self.head.borrow_mut();
@@ -72,6 +87,22 @@ impl Watch {
         head.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
+    /// The client has taken something, or (`pending`) takes nothing for now.
+    pub(super) fn wrote(&self, pending: bool, now_ns: u64) {
+        let since = if pending { self.blocked_ns.get().or(Some(now_ns)) } else { None };
+        self.blocked_ns.set(since);
+    }
+
+    /// All that was to be written is.
+    pub(super) fn flushed(&self) {
+        self.quiet.set(self.active.get() == 0);
+    }
+
+    /// Whether nothing of an answer is still to be written.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet.get()
+    }
+
     /// The beginning of the present head.
     pub(super) fn head(&self) -> Vec<u8> {
         self.head.borrow().clone()
@@ -80,6 +111,7 @@ impl Watch {
     /// A request is handed to the pipeline; the guard goes with its answer's body.
     pub(super) fn begin(self: &Rc<Self>, now_ns: Rc<Cell<u64>>) -> Active {
         self.active.set(self.active.get() + 1);
+        self.quiet.set(false);
         self.phase.set(Phase::Active);
         Active { watch: self.clone(), now_ns }
     }
@@ -105,7 +137,12 @@ impl Watch {
     }
 
     fn look(&self, now_ns: u64) {
-        let age = Duration::from_nanos(now_ns.saturating_sub(self.since_ns.get()));
+        let age_of = |since_ns| Duration::from_nanos(now_ns.saturating_sub(since_ns));
+        // Nothing else ends a connection whose client asks and does not read.
+        if self.blocked_ns.get().is_some_and(|since| age_of(since) > self.bounds.idle_timeout) {
+            return self.tell(Order::Abort);
+        }
+        let age = age_of(self.since_ns.get());
         match self.phase.get() {
             Phase::Head if age > self.bounds.header_timeout => self.tell(Order::TooSlow),
             Phase::Idle if age > self.bounds.idle_timeout => self.tell(Order::Finish),

@@ -16,9 +16,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use std::time::Duration;
 
 /// Most bytes of a login's body.
 const LOGIN_MOST: u64 = 16 * 1024;
+/// Longest wait for a login's body: whoever sends it has shown nothing yet.
+const LOGIN_WAIT: Duration = Duration::from_secs(10);
 /// Longest life of a JWT made from a key, in seconds.
 const LIFE_S: u64 = 3600;
 
@@ -68,7 +71,8 @@ pub(super) async fn login(
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     login_head(headers)?;
-    let digest = presented(body).await?;
+    let presented = worker.deadlines.within(LOGIN_WAIT, presented(body)).await;
+    let digest = presented.map_err(|_| Reject::BodyBroke)??;
     let now = trail.at();
     let credential = Credential::Shown { key: Some(digest), jwt: None };
     let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;

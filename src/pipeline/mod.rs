@@ -81,7 +81,8 @@ async fn walk(
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
     project_body::says_json(routed, &parts, body.is_end_stream())?;
     let (in_body, body, passage) = if grant.needs_body(routed) {
-        let (project, body) = Box::pin(project_body::read(routed, &parts.headers, body, trail)).await?;
+        let reading = project_body::read(&worker.deadlines, routed, &parts.headers, body, trail);
+        let (project, body) = Box::pin(reading).await?;
         (project, body, None)
     } else {
         let (body, passage) = outgoing(body, routed);
@@ -126,7 +127,8 @@ fn outgoing(body: Incoming, routed: &Routed<'_>) -> (Outgoing, Option<Rc<Passage
         return (Outgoing::Empty, None);
     }
     let passage = Rc::new(Passage::default());
-    (Outgoing::stream(body, routed.api.config.body_limit, passage.clone()), Some(passage))
+    let body = Outgoing::stream(body, routed.api.config.body_limit, passage.clone(), swap::strip);
+    (body, Some(passage))
 }
 
 /// A CORS preflight (Fetch, 3.2.2) carries no credential and is never forwarded.

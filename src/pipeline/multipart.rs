@@ -4,6 +4,7 @@
 //! proper delimiter line, so that a server that is laxer about line ends finds no part that was not seen here.
 
 use super::query::resembles;
+use bytes::{Buf, BytesMut};
 
 /// Most bytes of one part's header fields.
 const HEAD_MOST: usize = 16 * 1024;
@@ -25,7 +26,9 @@ pub(super) fn is_form_data(content_type: &str) -> bool {
     essence.trim().eq_ignore_ascii_case("multipart/form-data")
 }
 
-/// The boundary of a `multipart/form-data` content type; `None` for another type or a boundary that RFC 2046 forbids.
+/// The boundary of a `multipart/form-data` content type; `None` for another type, for a boundary that RFC 2046 forbids,
+/// and for what parsers read differently: any parameter that is not `boundary` or `charset` (`boundary*`, `xboundary`),
+/// and separators outside quotes.
 pub(super) fn boundary(content_type: &str) -> Option<String> {
     if !is_form_data(content_type) {
         return None;
@@ -34,14 +37,16 @@ pub(super) fn boundary(content_type: &str) -> Option<String> {
     let mut found = None;
     for parameter in parameters.split(';') {
         let (name, value) = parameter.split_once('=')?;
-        if !name.trim().eq_ignore_ascii_case("boundary") {
+        let (name, value) = (name.trim(), value.trim());
+        if name.eq_ignore_ascii_case("charset") && value.trim_matches('"').eq_ignore_ascii_case("utf-8") {
             continue;
         }
-        let value = value.trim();
-        let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&b);
+        let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let marks: &[u8] = if quoted.is_some() { b"'()+_,-./:=? " } else { b"'+_-." };
+        let value = quoted.unwrap_or(value);
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || marks.contains(&b);
         let valid = (1..=70).contains(&value.len()) && value.bytes().all(allowed) && !value.ends_with(' ');
-        if !valid || found.is_some() {
+        if !name.eq_ignore_ascii_case("boundary") || !valid || found.is_some() {
             return None;
         }
         found = Some(value.to_owned());
@@ -56,7 +61,7 @@ pub(super) struct Multipart {
     delimiter: Vec<u8>,
     state: State,
     /// What was seen of the present line, head or value and has to be kept.
-    held: Vec<u8>,
+    held: BytesMut,
     /// The last two bytes before the present position.
     before: [u8; 2],
     project: Option<Vec<u8>>,
@@ -80,7 +85,7 @@ impl Multipart {
     /// A parser for this boundary.
     pub(super) fn new(boundary: &str) -> Self {
         let delimiter = [b"--", boundary.as_bytes()].concat();
-        Self { delimiter, state: State::Start, held: Vec::new(), before: [0; 2], project: None }
+        Self { delimiter, state: State::Start, held: BytesMut::new(), before: [0; 2], project: None }
     }
 
     /// Looks at the next piece of the body.
@@ -201,7 +206,7 @@ impl Multipart {
             1 => self.before = [self.before[1], self.held[0]],
             _ => self.before = [self.held[length - 2], self.held[length - 1]],
         }
-        self.held.drain(..length);
+        self.held.advance(length);
     }
 }
 
@@ -233,7 +238,8 @@ fn names_project(head: &[u8]) -> Result<bool, Bad> {
     if name == "projectId" {
         return if is_file || encoded { Err(Bad::NotSingle) } else { Ok(true) };
     }
-    if resembles(name.as_bytes()) || resembles(&unescape(&name)) {
+    // `=?` begins an encoded word (RFC 2047), which some servers decode in names.
+    if name.contains("=?") || resembles(name.as_bytes()) || resembles(&unescape(&name)) {
         return Err(Bad::NotSingle);
     }
     Ok(false)
@@ -244,7 +250,8 @@ struct Disposition {
     is_file: bool,
 }
 
-/// `form-data; name="…"; filename="…"` with at most one of each.
+/// `form-data; name="…"; filename="…"`, `name` first, with at most one of each and nothing else: servers that search
+/// for `name=` or know RFC 2231 (`name*0=`) would find another name in more.
 fn disposition_of(value: &str) -> Result<Disposition, Bad> {
     let (kind, mut rest) = value.split_once(';').ok_or(BAD_HEAD)?;
     if !kind.trim().eq_ignore_ascii_case("form-data") {
@@ -256,9 +263,9 @@ fn disposition_of(value: &str) -> Result<Disposition, Bad> {
         let (value, behind) = parameter_value(after)?;
         match parameter.trim().to_ascii_lowercase().as_str() {
             "name" if name.replace(value.to_owned()).is_some() => return Err(BAD_HEAD),
-            "name*" => return Err(BAD_HEAD),
-            "filename" | "filename*" => is_file = true,
-            _ => {}
+            "name" => {}
+            "filename" | "filename*" if name.is_some() => is_file = true,
+            _ => return Err(BAD_HEAD),
         }
         rest = behind;
     }
@@ -357,6 +364,8 @@ mod tests {
             format!("{}--XyZ--", part("form-data; name=\"projectid\"", "B")),
             format!("{}--XyZ--", part("form-data; name=\"projectId[]\"", "B")),
             format!("{}--XyZ--", part("form-data; name=\"%70rojectId\"", "B")),
+            format!("{}--XyZ--", part("form-data; name=\"[projectId]\"", "B")),
+            format!("{}--XyZ--", part("form-data; name=\"=?utf-8?B?cHJvamVjdElk?=\"", "B")),
             format!("{}--XyZ--", part("form-data; name=\"projectId\"; filename=\"x\"", "B")),
             format!(
                 "{}--XyZ--",
@@ -382,6 +391,9 @@ mod tests {
             format!("{}\n--XyZ\r\n{b}--XyZ--", part("form-data; name=\"x\"", "1")),
             format!("{}--XyZ--", part("form-data; name=\"x\"; name=\"projectId\"", "B")),
             format!("{}--XyZ--", part("form-data; name*=utf-8''projectId", "B")),
+            format!("{}--XyZ--", part("form-data; name=\"x\"; name*0=\"project\"; name*1=\"Id\"", "B")),
+            format!("{}--XyZ--", part("form-data; x-name=\"projectId\"; name=\"x\"", "B")),
+            format!("{}--XyZ--", part("form-data; filename=\" name=projectId\"; name=\"x\"", "B")),
             format!("{}--XyZ--", part("form-data; name=\"project\\Id\"", "B")),
             format!("{}--XyZ--", part("form-data; name=\"x\"\r\n name=\"projectId\"", "B")),
             format!(
@@ -399,6 +411,7 @@ mod tests {
     fn boundaries_are_those_of_rfc_2046() {
         assert_eq!(boundary("multipart/form-data; boundary=XyZ"), Some("XyZ".into()));
         assert_eq!(boundary("Multipart/Form-Data; Boundary=\"a b\""), Some("a b".into()));
+        assert_eq!(boundary("multipart/form-data; charset=UTF-8; boundary=\"a,b\""), Some("a,b".into()));
         for no in [
             "multipart/form-data",
             "multipart/mixed; boundary=a",
@@ -406,6 +419,12 @@ mod tests {
             "multipart/form-data; boundary=a; boundary=b",
             "multipart/form-data; boundary=\"a \"",
             "multipart/form-data; boundary=a\"b",
+            "multipart/form-data; boundary=a; boundary*=utf-8''b",
+            "multipart/form-data; boundary=a; boundary*0=b",
+            "multipart/form-data; xboundary=b; boundary=a",
+            "multipart/form-data; boundary=a; charset=utf-16",
+            "multipart/form-data; boundary=a,b",
+            "multipart/form-data; boundary=a=b",
         ] {
             assert_eq!(boundary(no), None, "{no}");
         }

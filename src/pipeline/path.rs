@@ -71,7 +71,8 @@ fn rewrite(path: &str) -> Result<String, AmbiguousPath> {
         let segment = unescape(segment)?;
         let name = segment.split_once([';']).map_or(&*segment, |(name, _)| name);
         let name = name.split_once("%3B").map_or(name, |(name, _)| name);
-        if name == ".." || (name == "." && name.len() != segment.len()) {
+        // Servers that drop parameters see nothing before `;` as an empty segment, or as `.`.
+        if name == ".." || (matches!(name, "" | ".") && name.len() != segment.len()) {
             return Err(AmbiguousPath);
         }
         last_was_plain = !segment.is_empty() && segment != ".";
@@ -125,6 +126,19 @@ fn hides_escape(normal: &[u8]) -> bool {
 /// The byte that the escape at `at` stands for.
 pub(super) fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
     hex_pair(bytes.get(at + 1..at + 3)?)
+}
+
+/// A segment as a lax server reads it: without parameters, without escapes, in lower case.
+pub(super) fn loosely(segment: &str) -> Vec<u8> {
+    let bytes = segment.as_bytes();
+    let mut at = 0;
+    let read = std::iter::from_fn(move || {
+        let byte = *bytes.get(at)?;
+        let escaped = if byte == b'%' { escape_at(bytes, at) } else { None };
+        at += if escaped.is_some() { 3 } else { 1 };
+        Some(escaped.unwrap_or(byte).to_ascii_lowercase())
+    });
+    read.take_while(|&byte| byte != b';').collect()
 }
 
 fn hex_pair(pair: &[u8]) -> Option<u8> {
@@ -186,6 +200,8 @@ mod tests {
             "/..;/a",
             "/..%3b/a",
             "/.;x/a",
+            "/a/;x/b",
+            "/a/%3bx/b",
             "a",
             "",
             "*",

@@ -6,15 +6,20 @@ use super::query::resembles;
 use super::reject::Reject;
 use super::route::Routed;
 use crate::config::{Dialect, ProjectPlace};
+use crate::deadline::Deadlines;
 use crate::upstream::Outgoing;
 use crate::upstream::spool::Spool;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::io::Read;
+use std::time::Duration;
+
+/// Longest wait for the next piece of a body that is read before it is forwarded: no upstream's time-out runs yet.
+const STALL: Duration = Duration::from_secs(30);
 
 const NOT_JSON: &str = "Send the body as JSON in UTF-8, with Content-Type: application/json.";
 const NOT_MULTIPART: &str = "Send the body as multipart/form-data with a boundary.";
@@ -54,6 +59,7 @@ pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Readin
 /// # Errors
 /// 400, 413 or 415 for what can not be checked; 500 when the disk refuses.
 pub(super) async fn read(
+    deadlines: &Deadlines,
     routed: &Routed<'_>,
     headers: &HeaderMap,
     body: Incoming,
@@ -62,11 +68,12 @@ pub(super) async fn read(
     let limit = routed.api.config.body_limit;
     if let Reading::Multipart(boundary) = reading(routed, headers)? {
         let mut parser = Multipart::new(&boundary);
-        let spool = spool(body, limit, trail, |piece| parser.feed(piece).map_err(bad_part)).await?;
+        let spool =
+            spool(deadlines, body, limit, trail, |piece| parser.feed(piece).map_err(bad_part)).await?;
         let project = parser.finish().map_err(bad_part)?;
         return Ok((project, Outgoing::Spooled(spool.replay().map_err(disk)?)));
     }
-    let mut spool = spool(body, limit, trail, |_| Ok(())).await?;
+    let mut spool = spool(deadlines, body, limit, trail, |_| Ok(())).await?;
     let project = spool.inspect(json_project).await.map_err(disk)??;
     Ok((project, Outgoing::Spooled(spool.replay().map_err(disk)?)))
 }
@@ -109,13 +116,14 @@ pub(super) fn bounded(headers: &HeaderMap, limit: u64) -> Result<(), Reject> {
 }
 
 async fn spool(
+    deadlines: &Deadlines,
     mut body: Incoming,
     limit: u64,
     trail: &mut Trail,
     mut look: impl FnMut(&[u8]) -> Result<(), Reject>,
 ) -> Result<Spool, Reject> {
     let mut spool = Spool::default();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = deadlines.within(STALL, body.frame()).await.map_err(|_| Reject::BodyBroke)? {
         let frame = frame.map_err(|_| Reject::BodyBroke)?;
         let Some(piece) = frame.data_ref() else { continue };
         if spool.length() + piece.len() as u64 > limit {
@@ -142,8 +150,11 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
 fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let json =
-        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    // Servers that look at how a type begins would take `application/x-www-form-urlencoded+json` for a form.
+    let is_token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.+_".contains(&b));
+    let other = essence.strip_prefix("application/").and_then(|rest| rest.strip_suffix("+json"));
+    let json = essence == "application/json"
+        || other.is_some_and(|name| is_token(name) && !name.starts_with("x-www-form"));
     json && parts.filter(|part| !part.is_empty()).all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
             value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
@@ -199,13 +210,13 @@ impl<'de> Visitor<'de> for Top {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            match map.next_value::<serde_json::Value>()? {
-                serde_json::Value::String(value) => {
+            match map.next_value()? {
+                Member::Text(value) => {
                     single &= project.as_ref().is_none_or(|first| *first == value);
                     project = Some(value);
                 }
-                serde_json::Value::Null => single &= project.is_none(),
-                _ => single = false,
+                Member::Null => single &= project.is_none(),
+                Member::Other => single = false,
             }
         }
         Ok(if single { Found::Project(project) } else { Found::NotSingle })
@@ -238,6 +249,63 @@ impl<'de> Visitor<'de> for Top {
 
     fn visit_unit<E>(self) -> Result<Found, E> {
         Ok(Found::Project(None))
+    }
+}
+
+/// What stands for the project. Anything but a text is passed over, not kept: it may be as large as the body.
+enum Member {
+    Text(String),
+    Null,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(MemberVisitor)
+    }
+}
+
+struct MemberVisitor;
+
+impl<'de> Visitor<'de> for MemberVisitor {
+    type Value = Member;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a project's id")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Member, E> {
+        Ok(Member::Text(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Member, E> {
+        Ok(Member::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Member::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Member, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Member::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Member, E> {
+        Ok(Member::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Member, E> {
+        Ok(Member::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Member, E> {
+        Ok(Member::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Member, E> {
+        Ok(Member::Other)
     }
 }
 
@@ -286,9 +354,15 @@ mod tests {
         ] {
             assert!(is_json(yes), "{yes}");
         }
-        for no in
-            ["", "text/json", "application/json; charset=utf-16", "application/jsonp", "multipart/form-data"]
-        {
+        for no in [
+            "",
+            "text/json",
+            "application/x-www-form-urlencoded+json",
+            "application/a,b+json",
+            "application/json; charset=utf-16",
+            "application/jsonp",
+            "multipart/form-data",
+        ] {
             assert!(!is_json(no), "{no}");
         }
     }

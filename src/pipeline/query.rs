@@ -146,11 +146,15 @@ fn may_be_named(pair: &str) -> bool {
 
 /// Whether a name is one that some server would take for `projectId`.
 pub(super) fn resembles(name: &[u8]) -> bool {
-    let name = name.split(|&b| matches!(b, b'=' | b'[' | 0)).next().unwrap_or_default();
     let skip = |b: &u8| !b.is_ascii_whitespace() && !b.is_ascii_control();
-    let start = name.iter().position(skip).unwrap_or(name.len());
-    let end = name.iter().rposition(skip).map_or(start, |at| at + 1);
-    name[start..end].eq_ignore_ascii_case(NAME.as_bytes())
+    let is_cut = |&b: &u8| matches!(b, b'=' | b'[' | b']' | 0);
+    // `[projectId]` is `projectId` to some: brackets around nothing are passed over.
+    let mut pieces = name.split(is_cut).map(|piece| {
+        let start = piece.iter().position(skip).unwrap_or(piece.len());
+        let end = piece.iter().rposition(skip).map_or(start, |at| at + 1);
+        &piece[start..end]
+    });
+    pieces.find(|piece| !piece.is_empty()).is_some_and(|first| first.eq_ignore_ascii_case(NAME.as_bytes()))
 }
 
 fn value_text(value: &str) -> Result<Cow<'_, str>, BadQuery> {
@@ -242,6 +246,9 @@ mod tests {
             "projectId=A&projectId=B",
             "projectId[]=A",
             "projectId%5B%24ne%5D=A",
+            "[projectId]=A",
+            "%5B%20projectId%5D=A",
+            "[][projectId]=A",
             "projectid=A",
             "PROJECTID=A",
             "projectId%00=A",

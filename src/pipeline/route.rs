@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct Router {
     /// Prefix and API, longest prefix first.
     prefixes: Vec<(Arc<str>, usize)>,
+    /// No prefix has a character that lax servers read in two ways.
+    plain_prefixes: bool,
     /// The last one has the routes of no API: what the gateway serves beside them.
     apis: Vec<RoutedApi>,
 }
@@ -136,7 +138,8 @@ impl Router {
         }
         routed.push(RoutedApi::outside(routed.len(), limiter, metrics));
         prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Self { prefixes, apis: routed }
+        let plain_prefixes = !prefixes.iter().any(|(prefix, _)| prefix.bytes().any(is_loose));
+        Self { prefixes, plain_prefixes, apis: routed }
     }
 
     /// The dialect of a path that is not (yet) routed: for requests that are refused before they are understood.
@@ -156,6 +159,9 @@ impl Router {
             }
         };
         let api = self.api_of(&normal);
+        if self.shadows(&normal, api) {
+            return Found { api, route: api.unmatched(), routed: Err(Reject::NoRoute) };
+        }
         let (route, refused) = api.find(&normal, request.method());
         if let Some(reject) = refused {
             return Found { api, route, routed: Err(reject) };
@@ -187,6 +193,21 @@ impl Router {
     /// Every prefix that an API has.
     pub(super) fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.prefixes.iter().map(|(prefix, _)| &**prefix)
+    }
+
+    /// Whether a server that is lax about case, escapes or parameters would see another API's path here. A path
+    /// without any of these is what it is, as long as no prefix has one.
+    fn shadows(&self, path: &str, api: &RoutedApi) -> bool {
+        if self.plain_prefixes && !path.bytes().any(is_loose) {
+            return false;
+        }
+        let holds = |prefix: &str| {
+            let mut rest = segments(path);
+            segments(prefix).all(|wanted| {
+                rest.next().is_some_and(|segment| path::loosely(segment) == path::loosely(wanted))
+            })
+        };
+        self.prefixes.iter().find(|(prefix, _)| holds(prefix)).is_some_and(|(_, index)| *index != api.index)
     }
 
     /// The API at this place.
@@ -262,7 +283,8 @@ impl RoutedApi {
 
     fn find(&self, path: &str, method: &Method) -> (&Route, Option<Reject>) {
         let whole = self.literals.get(path).map(Vec::as_slice);
-        let Some(indexes) = whole.or_else(|| self.tree.find(segments(path))) else {
+        let found = whole.or_else(|| self.tree.find(segments(path)));
+        let Some(indexes) = found.filter(|indexes| !indexes.is_empty()) else {
             return (self.unmatched(), Some(Reject::NoRoute));
         };
         let candidates = || indexes.iter().map(|&index| &self.routes[index]);
@@ -378,10 +400,19 @@ fn segment_text(path: &str, index: usize) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// A byte that lax servers read in more than one way: they fold case, undo escapes, cut parameters off.
+fn is_loose(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || matches!(byte, b'%' | b';')
+}
+
 /// A tree of path segments. At each step a literal wins over a parameter, and a parameter over `**`.
 #[derive(Debug, Default)]
 struct Node {
     literals: HashMap<Arc<str>, Node, foldhash::fast::RandomState>,
+    /// The literals by what a lax server makes of them.
+    loose: HashMap<Vec<u8>, Vec<Arc<str>>, foldhash::fast::RandomState>,
+    /// No literal has a character that lax servers read in two ways.
+    plain: bool,
     parameter: Option<Box<Node>>,
     /// Routes that end here, in the order of their insertion.
     here: Vec<usize>,
@@ -395,6 +426,10 @@ impl Node {
             [] => self.here.push(index),
             [Segment::Rest, ..] => self.rest.push(index),
             [Segment::Literal(text), tail @ ..] => {
+                if !self.literals.contains_key(text) {
+                    self.loose.entry(path::loosely(text)).or_default().push(text.clone());
+                    self.plain = (self.plain || self.literals.is_empty()) && !text.bytes().any(is_loose);
+                }
                 self.literals.entry(text.clone()).or_default().insert(tail, index);
             }
             [Segment::Parameter(_), tail @ ..] => {
@@ -403,14 +438,30 @@ impl Node {
         }
     }
 
+    /// The routes of a path. None of them (`Some` and empty) when the path is not a route's, but would be to a server that
+    /// is lax about case, escapes or parameters: a wider route must not be the way around a narrower one.
     fn find<'a>(&self, mut path: impl Iterator<Item = &'a str> + Clone) -> Option<&[usize]> {
         let Some(segment) = path.next() else {
             let ends = if self.here.is_empty() { &self.rest } else { &self.here };
             return (!ends.is_empty()).then_some(ends);
         };
-        let literal = self.literals.get(segment).and_then(|node| node.find_boxed(path.clone()));
+        let exact = self.literals.get(segment);
+        let literal = exact.and_then(|node| node.find_boxed(path.clone()));
+        if exact.is_none() && self.shadows(segment, path.clone()) {
+            return Some(&[]);
+        }
         let found = literal.or_else(|| self.parameter.as_ref().and_then(|node| node.find_boxed(path)));
         found.or_else(|| (!self.rest.is_empty()).then_some(self.rest.as_slice()))
+    }
+
+    fn shadows<'a>(&self, segment: &str, rest: impl Iterator<Item = &'a str> + Clone) -> bool {
+        if self.plain && !segment.bytes().any(is_loose) {
+            return false;
+        }
+        let alike = self.loose.get(&path::loosely(segment)).into_iter().flatten();
+        alike
+            .filter_map(|literal| self.literals.get(literal))
+            .any(|node| node.find_boxed(rest.clone()).is_some())
     }
 
     fn find_boxed<'a>(&self, path: impl Iterator<Item = &'a str> + Clone) -> Option<&[usize]> {

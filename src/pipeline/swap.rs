@@ -95,26 +95,46 @@ fn hides(name: &HeaderName) -> bool {
     is_ours(name.as_str())
 }
 
-/// A field that a client has no say in. Underscores count as hyphens, because servers of the CGI kind read them so.
+/// Takes out of trailers what no head may hold either: some servers merge the two.
+pub(super) fn strip(trailers: &mut HeaderMap) {
+    let doomed: Vec<HeaderName> = trailers.keys().filter(|name| hides(name)).cloned().collect();
+    for name in &doomed {
+        trailers.remove(name);
+    }
+}
+
+/// A field that a client has no say in. Whatever is no letter or digit counts as a hyphen, because servers of the CGI
+/// kind read it so.
 pub(super) fn is_ours(name: &str) -> bool {
     match name {
         "authorization" | "x-api-key" | "cookie" | "proxy-authorization" => true,
         "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
         | "expect" | "http2-settings" => true,
         "host" | "forwarded" | "x-real-ip" | "x-request-id" | "traceparent" => true,
+        // Frameworks that honour these would serve another method or path than the one that was checked.
+        "x-http-method" | "x-http-method-override" | "x-method-override" => true,
+        "x-original-url" | "x-rewrite-url" => true,
         _ if name.starts_with("x-gateway-") || name.starts_with("x-forwarded-") => true,
-        _ => name.contains('_') && is_ours(&name.replace('_', "-")),
+        _ => name.contains(is_odd) && is_ours(&name.replace(is_odd, "-")),
     }
+}
+
+fn is_odd(c: char) -> bool {
+    !c.is_ascii_alphanumeric() && c != '-'
 }
 
 fn contains_token(value: &HeaderValue, wanted: &str) -> bool {
     value.to_str().is_ok_and(|text| text.split(',').any(|token| token.trim().eq_ignore_ascii_case(wanted)))
 }
 
-/// The host that the client asked for: the authority of an absolute target wins over `Host` (RFC 9112, 3.2.2).
+/// The host that the client asked for: the authority of an absolute target wins over `Host` (RFC 9112, 3.2.2). What
+/// stands before an `@` is a credential and goes no further.
 pub(super) fn host_of<B>(request: &http::Request<B>) -> Option<HeaderValue> {
     match request.uri().authority() {
-        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        Some(authority) => {
+            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+            HeaderValue::from_str(host).ok()
+        }
         None => request.headers().get(HOST).cloned(),
     }
 }
@@ -143,6 +163,9 @@ mod tests {
             "upgrade",
             "x-request-id",
             "x_request_id",
+            "x.gateway.project.id",
+            "x-http-method-override",
+            "x_rewrite_url",
             "x-gateway-anything",
             "content-length",
             "transfer-encoding",

@@ -5,6 +5,7 @@ use super::pool::Pools;
 use crate::config::Endpoint;
 use crate::deadline::Deadlines;
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::cell::Cell;
@@ -61,12 +62,24 @@ pub struct Passing {
     incoming: Incoming,
     limit: u64,
     passage: Rc<Passage>,
+    /// Takes out of the trailers what may not reach an upstream.
+    strip: fn(&mut HeaderMap),
 }
 
 impl Outgoing {
-    /// Passes a client's body on, up to `limit` bytes.
-    pub fn stream(incoming: Incoming, limit: u64, passage: Rc<Passage>) -> Self {
-        Self::Stream(Passing { incoming, limit, passage })
+    /// Passes a client's body on, up to `limit` bytes, and its trailers as `strip` leaves them.
+    pub fn stream(incoming: Incoming, limit: u64, passage: Rc<Passage>, strip: fn(&mut HeaderMap)) -> Self {
+        Self::Stream(Passing { incoming, limit, passage, strip })
+    }
+}
+
+impl Outgoing {
+    /// Where to see how far a streamed body is.
+    pub(super) fn passage(&self) -> Option<Rc<Passage>> {
+        match self {
+            Self::Stream(passing) => Some(passing.passage.clone()),
+            Self::Empty | Self::Spooled(_) => None,
+        }
     }
 }
 
@@ -75,7 +88,10 @@ impl Passing {
         let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
             return Poll::Ready(None);
         };
-        let frame = frame.inspect_err(|_| self.passage.broke.set(true))?;
+        let mut frame = frame.inspect_err(|_| self.passage.broke.set(true))?;
+        if let Some(trailers) = frame.trailers_mut() {
+            (self.strip)(trailers);
+        }
         if let Some(data) = frame.data_ref() {
             let bytes = self.passage.bytes.get() + data.len() as u64;
             self.passage.bytes.set(bytes);

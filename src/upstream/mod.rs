@@ -17,11 +17,14 @@ pub use head::{Head, Prepared};
 pub use pool::Pools;
 
 use crate::config::{Endpoint, Scheme, Timeouts, Upstream};
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, Elapsed};
 use http::{HeaderValue, Response};
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Why an upstream gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -107,17 +110,37 @@ impl Service {
         head: &Head,
         body: Outgoing,
     ) -> Result<Response<Answer>, UpstreamError> {
-        let (target, time) = (self.pick(), self.timeouts.response);
+        let (target, time, passage) = (self.pick(), self.timeouts.response, body.passage());
         let sent = match target.endpoint.scheme {
             Scheme::Http => {
-                deadlines.within(time, h1::send(self, target, pools, deadlines, head, body)).await
+                let work = pin!(h1::send(self, target, pools, deadlines, head, body));
+                patiently(deadlines, time, passage, work).await
             }
             Scheme::H2c | Scheme::Https => {
-                let sending = Box::pin(h2::send(self, target, pools, deadlines, head, body));
-                deadlines.within(time, sending).await
+                let mut work = Box::pin(h2::send(self, target, pools, deadlines, head, body));
+                patiently(deadlines, time, passage, work.as_mut()).await
             }
         };
         sent.unwrap_or_else(|_| Err(UpstreamError::ResponseTimeout(target.authority.clone())))
+    }
+}
+
+/// Waits for `work` for `time` after the last byte of the request's body went through: a large upload over a slow line
+/// is no upstream that does not answer.
+async fn patiently<F: Future>(
+    deadlines: &Deadlines,
+    time: Duration,
+    passage: Option<Rc<body::Passage>>,
+    mut work: Pin<&mut F>,
+) -> Result<F::Output, Elapsed> {
+    let mut passed = 0;
+    loop {
+        let done = deadlines.within(time, work.as_mut()).await;
+        let now = passage.as_ref().map_or(0, |passage| passage.bytes.get());
+        if done.is_ok() || now == passed {
+            return done;
+        }
+        passed = now;
     }
 }
 

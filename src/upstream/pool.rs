@@ -15,7 +15,6 @@ use std::time::Duration;
 const MOST_IDLE: usize = 512;
 
 /// The upstream connections of one worker.
-#[derive(Debug)]
 pub struct Pools {
     h1: RefCell<HashMap<Endpoint, Vec<Idle>, foldhash::fast::RandomState>>,
     h2: RefCell<HashMap<Endpoint, http2::SendRequest<Outgoing>, foldhash::fast::RandomState>>,
@@ -30,6 +29,12 @@ struct Idle {
     connection: Box<Connection>,
     since_ns: u64,
     keep: Duration,
+}
+
+impl std::fmt::Debug for Pools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pools").field("h1", &self.h1).finish_non_exhaustive()
+    }
 }
 
 impl Pools {

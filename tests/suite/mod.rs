@@ -12,6 +12,7 @@ mod errors;
 mod explain;
 mod forwarding;
 mod harness;
+mod hostile;
 mod identity;
 mod limits;
 mod listening;

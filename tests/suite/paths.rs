@@ -66,8 +66,8 @@ fn c51_another_case_is_another_path() {
     let w = world();
     let key = w.org_key();
     assert_eq!(w.send(&get("/V1/openapi/templates").key(&key)).status, 404);
-    let (_, record) = w.arrives(&get("/v1/openapi/Batch").key(&key));
-    assert_eq!(record.target, "/v1/openapi/Batch");
+    // Not the wider `/v1/openapi/**` either: a backend that is lax about case would serve the narrower route.
+    w.refused(&get("/v1/openapi/Batch").key(&key), 404, None);
     w.refused(&get("/v1/OpenAPI/templates").key(&key), 404, None);
 }
 

@@ -73,6 +73,11 @@ impl Peer {
         self.stream.write_all(bytes).expect("write to the gateway");
     }
 
+    /// Sends bytes; false when the gateway has gone.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
     /// Sends an answer with a Content-Length.
     pub(crate) fn answer(&mut self, status_line: &str, body: &str) {
         let length = body.len();
