@@ -21,45 +21,16 @@ pub fn normalise(path: &str) -> Result<Cow<'_, str>, AmbiguousPath> {
     rewrite(path).map(Cow::Owned)
 }
 
-/// A quick and strict look: false for anything that needs thought.
+/// A quick and strict look: false for anything that needs thought. Written without early exits, so that it is done
+/// sixteen bytes at a time.
 fn is_normal(path: &[u8]) -> bool {
-    let mut after_slash = false;
-    for &byte in path {
-        let kind = KINDS[usize::from(byte)];
-        if kind == Kind::Odd || (after_slash && kind != Kind::Plain) {
-            return false;
-        }
-        after_slash = kind == Kind::Slash;
+    let odd = |byte: u8| (byte <= 0x20) | (byte >= 0x7f) | (byte == b'%') | (byte == b'\\') | (byte == b';');
+    let mut bad = path.iter().fold(false, |bad, &byte| bad | odd(byte));
+    for (&one, &next) in path.iter().zip(path.get(1..).unwrap_or_default()) {
+        bad |= (one == b'/') & ((next == b'/') | (next == b'.'));
     }
-    path.first() == Some(&b'/')
+    !bad && path.first() == Some(&b'/')
 }
-
-/// What a byte means to [`is_normal`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Plain,
-    /// Not to stand behind a slash without a thought.
-    Dot,
-    /// Likewise.
-    Slash,
-    /// Needs thought wherever it stands.
-    Odd,
-}
-
-static KINDS: [Kind; 256] = {
-    let mut kinds = [Kind::Plain; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        kinds[byte] = match byte as u8 {
-            b'%' | b'\\' | b';' | 0..=0x20 | 0x7f.. => Kind::Odd,
-            b'/' => Kind::Slash,
-            b'.' => Kind::Dot,
-            _ => Kind::Plain,
-        };
-        byte += 1;
-    }
-    kinds
-};
 
 fn rewrite(path: &str) -> Result<String, AmbiguousPath> {
     if !path.starts_with('/') {

@@ -4,7 +4,7 @@ use super::super::body::BodyError;
 use super::super::connect::Stream;
 use super::super::{Head, Outgoing, Target};
 use super::ExchangeError;
-use super::decode::{self, Answered, Framing, Piece};
+use super::decode::{self, Answered, Framing, Memory, Piece};
 use super::encode::{self, Coding};
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, Method, Response};
@@ -36,8 +36,7 @@ pub(in super::super) struct Connection {
     framing: Framing,
     /// Another request may follow.
     keep: bool,
-    /// Memory for the answer's fields.
-    spare: HeaderMap,
+    memory: Memory,
 }
 
 /// A request's body that has not ended.
@@ -69,7 +68,7 @@ impl Connection {
             sending: None,
             framing: Framing::Ended,
             keep: true,
-            spare: HeaderMap::new(),
+            memory: Memory::default(),
         }
     }
 
@@ -111,7 +110,7 @@ impl Connection {
         spare: HeaderMap,
     ) -> Result<Response<()>, Failed> {
         self.begun = false;
-        self.spare = spare;
+        self.memory.fields = spare;
         let coding = encode::head(&mut self.write, target, head, &body);
         let bodiless = body.is_end_stream();
         self.sending = (!bodiless).then_some(Sending { body, coding, hides: head.hides, begun: false });
@@ -145,7 +144,7 @@ impl Connection {
             _ => None,
         };
         loop {
-            if let Some(answered) = decode::head(&mut self.read, method, &mut self.spare)? {
+            if let Some(answered) = decode::head(&mut self.read, method, &mut self.memory)? {
                 return Poll::Ready(Ok(answered));
             }
             match (self.poll_read(cx), &sent) {

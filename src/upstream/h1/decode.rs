@@ -55,14 +55,14 @@ pub(super) enum Piece {
     End,
 }
 
-/// Takes a head out of the buffer, its fields in the memory of `spare`; `None` when it is not complete. Interim answers (1xx) are passed over.
+/// Takes a head out of the buffer, its fields in the map of `memory`; `None` when it is not complete. Interim answers (1xx) are passed over.
 pub(super) fn head(
     buffer: &mut BytesMut,
     method: &Method,
-    spare: &mut HeaderMap,
+    memory: &mut Memory,
 ) -> Result<Option<Answered>, ExchangeError> {
     loop {
-        let Some(answered) = one_head(buffer, method, spare)? else { return Ok(None) };
+        let Some(answered) = one_head(buffer, method, memory)? else { return Ok(None) };
         match answered.response.status() {
             StatusCode::SWITCHING_PROTOCOLS => return Err(malformed("it switches protocols unasked")),
             status if status.is_informational() => {}
@@ -74,7 +74,7 @@ pub(super) fn head(
 fn one_head(
     buffer: &mut BytesMut,
     method: &Method,
-    spare: &mut HeaderMap,
+    memory: &mut Memory,
 ) -> Result<Option<Answered>, ExchangeError> {
     if buffer.is_empty() {
         return Ok(None);
@@ -91,11 +91,10 @@ fn one_head(
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or_else(|| malformed("its status is no status"))?;
     let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    let mut places = Places::default();
-    places.note(buffer, parsed.headers);
+    let (mut spans, count) = ([[0; 4]; MOST_FIELDS], parsed.headers.len());
+    note(&mut spans, buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
-    let mut fields = std::mem::take(spare);
-    let hop = places.fields(&head, &mut fields)?;
+    let (mut fields, hop) = memory.read(&head, &spans[..count])?;
     for name in &hop.listed {
         fields.remove(name);
     }
@@ -108,44 +107,56 @@ fn one_head(
 }
 
 /// Where names and values stand in the buffer, so that values can share its memory once it is theirs.
-struct Places {
-    count: usize,
-    spans: [[u32; 4]; MOST_FIELDS],
-}
+type Spans = [[u32; 4]; MOST_FIELDS];
 
-impl Default for Places {
-    fn default() -> Self {
-        Self { count: 0, spans: [[0; 4]; MOST_FIELDS] }
+fn note(spans: &mut Spans, buffer: &[u8], headers: &[Header<'_>]) {
+    let base = buffer.as_ptr().addr();
+    let span = |text: &[u8]| {
+        let start = (text.as_ptr().addr() - base) as u32;
+        [start, start + text.len() as u32]
+    };
+    for (header, place) in headers.iter().zip(spans) {
+        let ([a, b], [c, d]) = (span(header.name.as_bytes()), span(header.value));
+        *place = [a, b, c, d];
     }
 }
 
-impl Places {
-    fn note(&mut self, buffer: &[u8], headers: &[Header<'_>]) {
-        let base = buffer.as_ptr().addr();
-        let span = |text: &[u8]| {
-            let start = (text.as_ptr().addr() - base) as u32;
-            [start, start + text.len() as u32]
-        };
-        for (header, place) in headers.iter().zip(&mut self.spans) {
-            let ([a, b], [c, d]) = (span(header.name.as_bytes()), span(header.value));
-            *place = [a, b, c, d];
+/// What a connection keeps from answer to answer, because the next one is mostly like the last.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// An empty map, for the fields.
+    pub(super) fields: HeaderMap,
+    /// The names of the last answer's fields as they were spelled, by place.
+    names: Vec<(Box<[u8]>, HeaderName)>,
+}
+
+impl Memory {
+    /// The name at a place; parsed only when it is another than the last time.
+    fn name(&mut self, place: usize, spelled: &[u8]) -> Result<HeaderName, ExchangeError> {
+        if let Some((_, name)) = self.names.get(place).filter(|(last, _)| **last == *spelled) {
+            return Ok(name.clone());
         }
-        self.count = headers.len();
+        let name = HeaderName::from_bytes(spelled).map_err(|_| malformed("a field's name is malformed"))?;
+        let known = (spelled.into(), name.clone());
+        match self.names.get_mut(place) {
+            Some(last) => *last = known,
+            None => self.names.push(known),
+        }
+        Ok(name)
     }
 
     /// Puts the fields into a map, but for those that end at this hop (RFC 9110, 7.6.1), which are read here.
-    fn fields(&self, head: &Bytes, fields: &mut HeaderMap) -> Result<Hop, ExchangeError> {
-        let mut hop = Hop::default();
-        for &[a, b, c, d] in &self.spans[..self.count] {
-            let name = HeaderName::from_bytes(&head[a as usize..b as usize]);
-            let Ok(name) = name else { return Err(malformed("a field's name is malformed")) };
+    fn read(&mut self, head: &Bytes, spans: &[[u32; 4]]) -> Result<(HeaderMap, Hop), ExchangeError> {
+        let (mut fields, mut hop) = (std::mem::take(&mut self.fields), Hop::default());
+        for (place, &[a, b, c, d]) in spans.iter().enumerate() {
+            let name = self.name(place, &head[a as usize..b as usize])?;
             if hop.takes(&name, &head[c as usize..d as usize])? {
                 continue;
             }
             let value = HeaderValue::from_maybe_shared(head.slice(c as usize..d as usize));
             fields.append(name, value.map_err(|_| malformed("a field's value is malformed"))?);
         }
-        Ok(hop)
+        Ok((fields, hop))
     }
 }
 
@@ -273,17 +284,16 @@ fn chunked(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece>
 
 fn trailers(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece>, ExchangeError> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_FIELDS];
-    let mut places = Places::default();
-    let length = match httparse::parse_headers(buffer, &mut headers) {
+    let mut spans = [[0; 4]; MOST_FIELDS];
+    let (length, count) = match httparse::parse_headers(buffer, &mut headers) {
         Ok(Status::Complete((length, parsed))) => {
-            places.note(buffer, parsed);
-            length
+            note(&mut spans, buffer, parsed);
+            (length, parsed.len())
         }
         Ok(Status::Partial) if buffer.len() <= MOST_BYTES => return Ok(None),
         _ => return Err(malformed("its trailer section does not parse")),
     };
-    let mut fields = HeaderMap::new();
-    places.fields(&buffer.split_to(length).freeze(), &mut fields)?;
+    let (fields, _) = Memory::default().read(&buffer.split_to(length).freeze(), &spans[..count])?;
     *framing = Framing::Ended;
     Ok(Some(if fields.is_empty() { Piece::End } else { Piece::Trailers(fields) }))
 }
@@ -309,7 +319,7 @@ mod tests {
         let mut pieces = text.as_bytes().chunks(size);
         let mut more = |buffer: &mut BytesMut| pieces.next().map(|piece| buffer.extend_from_slice(piece));
         let mut answered = loop {
-            match head(&mut buffer, method, &mut HeaderMap::new())? {
+            match head(&mut buffer, method, &mut Memory::default())? {
                 Some(answered) => break answered,
                 None => more(&mut buffer).ok_or(ExchangeError::Closed)?,
             }
