@@ -96,7 +96,7 @@ pub struct Bounds {
     pub header_size: usize,
     /// Time from the first byte of a request head (or from accept) to its last. `header_timeout`, default 10 s.
     pub header_timeout: Duration,
-    /// Time a connection may wait without a request. `idle_timeout`, default 75 s.
+    /// Time a connection may wait without a request, or its client may leave an answer unread. `idle_timeout`, default 75 s.
     pub idle_timeout: Duration,
     /// Concurrent HTTP/2 streams of one connection. `max_streams`, default 128.
     pub max_streams: u32,

@@ -134,8 +134,12 @@ const BOUNDS: &[Key] = &[
         "From the first byte of a request head, or from accept, to its last.",
     )
     .default("10s"),
-    Key::new("idle_timeout", Type::Duration, "How long a connection may wait without a request.")
-        .default("75s"),
+    Key::new(
+        "idle_timeout",
+        Type::Duration,
+        "How long a connection may wait without a request, or its client without reading.",
+    )
+    .default("75s"),
     Key::new("max_streams", Type::Integer(1, 65_535), "Concurrent HTTP/2 streams of one connection.")
         .default("128"),
     Key::new(

@@ -188,7 +188,7 @@ fn mint(
         Known::Key(entry) => entry.record.expires_ms.map_or(u64::MAX, |ms| ms / 1000),
         _ => u64::MAX,
     };
-    let exp = iat.saturating_add(ttl).min(key_exp).max(iat + 1);
+    let exp = iat.saturating_add(ttl).min(key_exp).max(iat);
     let mode = routed.api.config.identity;
     let mut fields = plain_fields(grant);
     if mode == Identity::Jwt {

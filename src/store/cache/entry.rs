@@ -5,9 +5,8 @@ use crate::clock::Moment;
 use crate::limiter::Bucket;
 use crate::store::journal::Slot;
 use crate::store::{TokenRecord, UserRecord};
-use std::any::Any;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// One key, with everything a request needs of it.
 #[derive(Debug)]
@@ -21,14 +20,6 @@ pub struct Entry {
     slot: Slot,
     loaded_ms: u64,
     revoked: AtomicBool,
-    attached: OnceLock<Box<Attached>>,
-}
-
-/// A list of prepared values, one of each type; in practice one long.
-#[derive(Debug)]
-struct Attached {
-    value: Box<dyn Any + Send + Sync>,
-    next: OnceLock<Box<Attached>>,
 }
 
 impl Entry {
@@ -39,15 +30,7 @@ impl Entry {
         slot: Slot,
         now: Moment,
     ) -> Self {
-        Self {
-            record,
-            organization,
-            bucket,
-            slot,
-            loaded_ms: now.unix_ms,
-            revoked: AtomicBool::new(false),
-            attached: OnceLock::new(),
-        }
+        Self { record, organization, bucket, slot, loaded_ms: now.unix_ms, revoked: AtomicBool::new(false) }
     }
 
     /// Counts one use; it survives the death of the process from here on.
@@ -68,26 +51,6 @@ impl Entry {
     /// Latest use in this process, or else when it was loaded; milliseconds since 1970.
     pub(super) fn last_wanted_ms(&self) -> u64 {
         self.slot.last_used_ms().max(self.loaded_ms)
-    }
-
-    /// Something another module prepares once per key: made on first use, dropped with the entry.
-    pub fn attached<T: Any + Send + Sync>(&self, make: impl FnOnce(&Entry) -> T) -> &T {
-        let mut place = &self.attached;
-        while let Some(here) = place.get() {
-            if let Some(value) = here.value.downcast_ref() {
-                return value;
-            }
-            place = &here.next;
-        }
-        let mut made = Some(Box::new(Attached { value: Box::new(make(self)), next: OnceLock::new() }));
-        loop {
-            // Two that prepare at once: the first to fill the place wins; of another type, ours goes behind it.
-            let here = place.get_or_init(|| made.take().unwrap_or_else(|| unreachable!("filled once only")));
-            if let Some(value) = here.value.downcast_ref() {
-                return value;
-            }
-            place = &here.next;
-        }
     }
 }
 

@@ -470,16 +470,6 @@ async fn a_stopped_runtime_is_an_error_and_no_deadlock() {
 }
 
 #[tokio::test]
-async fn what_is_attached_is_made_once_per_type() {
-    let bench = bench(&fixture(), 10).await;
-    let entry = bench.find("ocr_1").await.unwrap();
-    assert_eq!(entry.attached(|entry| entry.record.name.clone()), "ocr_1");
-    assert_eq!(entry.attached(|_| 7u64), &7);
-    assert_eq!(entry.attached::<String>(|_| unreachable!("made already")), "ocr_1");
-    assert_eq!(entry.attached::<u64>(|_| unreachable!("made already")), &7);
-}
-
-#[tokio::test]
 async fn a_regenerated_key_s_old_value_goes_with_its_entry() {
     let bench = bench(&fixture(), 10).await;
     let entry = bench.find("ocr_1").await.unwrap();
