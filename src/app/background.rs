@@ -1,9 +1,10 @@
 //! What runs beside the request path: following the store, writing usage, sweeping, metrics, reloads.
 
-use super::{Parts, admin, chain, lock};
+use super::{Parts, admin, lock};
 use crate::clock::Moment;
 use crate::config::watch::{Watcher, watch};
 use crate::control::signing;
+use crate::telemetry::log::chain;
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;

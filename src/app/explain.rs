@@ -1,6 +1,5 @@
 //! Explains a request with a configuration and its store, without a gateway: nothing is bound, counted or written.
 
-use super::chain;
 use crate::clock::{Clock, Moment};
 use crate::config::{self, Config, Listener, LogPath, UpstreamIdentity};
 use crate::limiter::Limiter;
@@ -11,6 +10,7 @@ use crate::store::journal::Journal;
 use crate::store::sqlite::Sqlite;
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::{BadKey, KeyRing, Signer};
 use crate::upstream::Pools;

@@ -20,6 +20,7 @@ use crate::store::cache::{Options, Tokens};
 use crate::store::journal::{Journal, recover};
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::KeyRing;
 use crate::upstream::Pools;
@@ -67,17 +68,6 @@ pub enum StartError {
     /// Threads or runtimes.
     #[error("the system refuses threads or timers: {0}")]
     System(#[source] io::Error),
-}
-
-/// An error and what it came from, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// What reload, background work and drain share.

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         Err(error) => return complain(format_args!("error: {name} can not be read: {error}")),
     };
     let imported = store::open(&loaded.config.store.url)
-        .map_err(|error| format!("error: {}", crate::app::chain(&error)))
+        .map_err(|error| format!("error: {}", crate::telemetry::log::chain(&error)))
         .and_then(|store| bring_in(&store, &source, &name));
     match imported {
         Ok(imported) => print(format_args!("{name}: {imported}\n")),
@@ -42,6 +42,6 @@ fn bring_in(store: &Arc<dyn Store>, source: &str, name: &str) -> Result<fixture:
     let runtime = runtime.map_err(|error| format!("error: the system refuses timers: {error}"))?;
     runtime.block_on(store.import(&parsed, Clock::new().now().unix_ms)).map_err(|error| match &error {
         StoreError::Conflicts(conflicts) => fixture::problems(source, name, conflicts).to_string(),
-        _ => format!("error: {}", crate::app::chain(&error)),
+        _ => format!("error: {}", crate::telemetry::log::chain(&error)),
     })
 }

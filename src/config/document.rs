@@ -4,7 +4,7 @@
 //! reports why, at the value's place, and gives `None`; the caller goes on with the next key and gives up only at the
 //! end, where [`Document::finish`] hands out either what was made or all the [`Problems`].
 //!
-//! ```ignore
+//! ```text
 //! let document = Document::read(source, "fixture.yaml", &Variables::new(base_dir, &env));
 //! let fixture = document.root().and_then(|root| {
 //!     let root = root.section(&["organizations"])?;              // reports other keys, with a suggestion

@@ -4,6 +4,7 @@ use super::io::{Io, Stream};
 use super::watch::{Active, Connections, Order, Place, Watch};
 use super::{Open, Settings, tls};
 use crate::pipeline::{self, Early, Observed, Peer, Worker};
+use crate::upstream::Local;
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -88,16 +89,6 @@ async fn greet(settings: &Settings, mut tcp: TcpStream) -> std::io::Result<Greet
     }
     let h2 = ahead.starts_with(PREFACE);
     Ok(Greeting { stream: Stream::Plain(tcp), ahead: ahead.freeze(), h2 })
-}
-
-/// Runs tasks on the worker's own runtime.
-#[derive(Clone, Debug)]
-struct Local;
-
-impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
-    }
 }
 
 async fn serve_h1(

@@ -9,6 +9,7 @@ use super::{Peer, Worker, swap};
 use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
+use crate::telemetry::log::chain;
 use crate::telemetry::metrics::AuthOutcome;
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
 use crate::upstream::Answer;
@@ -244,17 +245,6 @@ fn protocol(version: Version) -> &'static str {
         Version::HTTP_10 => "HTTP/1.0",
         _ => "HTTP/1.1",
     }
-}
-
-/// An error and what it came from, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// The body of an answer.

@@ -60,6 +60,17 @@ fn variable(name: &'static str) -> Result<Option<String>, LogError> {
     }
 }
 
+/// An error and what it came from, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,9 +11,9 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::rc::Rc;
 
-/// Runs connection tasks on the worker's own runtime.
+/// Runs the tasks of HTTP/2 connections on the worker's own runtime.
 #[derive(Clone, Debug)]
-struct Local;
+pub struct Local;
 
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, task: F) {

@@ -13,6 +13,7 @@ pub mod spool;
 pub mod tls;
 
 pub use body::{Answer, Outgoing};
+pub use h2::Local;
 pub use head::{Head, Prepared};
 pub use pool::Pools;
 
