@@ -121,8 +121,7 @@ impl Gateway {
     /// # Errors
     /// When a signal handler can not be installed.
     pub fn until_stopped(self) -> io::Result<()> {
-        let stopped = self.control.block_on(background::stop_signal());
-        stopped?;
+        self.control.block_on(background::stop_signal())?;
         tracing::info!("draining: no new connections, requests under way are finished");
         let parts = self.parts.clone();
         self.control.spawn(async move {

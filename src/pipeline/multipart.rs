@@ -239,7 +239,10 @@ fn names_project(head: &[u8]) -> Result<bool, Bad> {
         return if is_file || encoded { Err(Bad::NotSingle) } else { Ok(true) };
     }
     // `=?` begins an encoded word (RFC 2047), which some servers decode in names.
-    if name.contains("=?") || resembles(name.as_bytes()) || resembles(&unescape(&name)) {
+    if name.contains("=?")
+        || resembles(name.as_bytes())
+        || resembles(&super::path::unescaped(name.as_bytes()))
+    {
         return Err(Bad::NotSingle);
     }
     Ok(false)
@@ -295,23 +298,6 @@ fn parameter_value(text: &str) -> Result<(&str, &str), Bad> {
         None if rest.is_empty() => Ok((value, "")),
         None => Err(BAD_HEAD),
     }
-}
-
-fn unescape(name: &str) -> Vec<u8> {
-    let bytes = name.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], super::path::escape_at(bytes, at)) {
-            (b'%', Some(value)) => {
-                out.push(value);
-                at += 2;
-            }
-            (byte, _) => out.push(byte),
-        }
-        at += 1;
-    }
-    out
 }
 
 #[cfg(test)]

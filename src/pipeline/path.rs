@@ -99,17 +99,26 @@ pub(super) fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
     hex_pair(bytes.get(at + 1..at + 3)?)
 }
 
+/// Undoes all escapes that are whole (RFC 3986, 2.1); a `%` that none follows stays.
+pub(super) fn unescaped(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escaped = if bytes[at] == b'%' { escape_at(bytes, at) } else { None };
+        plain.push(escaped.unwrap_or(bytes[at]));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    plain
+}
+
 /// A segment as a lax server reads it: without parameters, without escapes, in lower case.
 pub(super) fn loosely(segment: &str) -> Vec<u8> {
-    let bytes = segment.as_bytes();
-    let mut at = 0;
-    let read = std::iter::from_fn(move || {
-        let byte = *bytes.get(at)?;
-        let escaped = if byte == b'%' { escape_at(bytes, at) } else { None };
-        at += if escaped.is_some() { 3 } else { 1 };
-        Some(escaped.unwrap_or(byte).to_ascii_lowercase())
-    });
-    read.take_while(|&byte| byte != b';').collect()
+    let mut plain = unescaped(segment.as_bytes());
+    if let Some(end) = plain.iter().position(|&byte| byte == b';') {
+        plain.truncate(end);
+    }
+    plain.make_ascii_lowercase();
+    plain
 }
 
 fn hex_pair(pair: &[u8]) -> Option<u8> {

@@ -1,6 +1,6 @@
 //! `projectId` in the query: found in every spelling that some server would take for it, and left in one.
 
-use super::path::{escape_at, push_escape};
+use super::path::{escape_at, push_escape, unescaped};
 use std::borrow::Cow;
 
 const NAME: &str = "projectId";
@@ -168,20 +168,7 @@ fn decode(text: &str) -> Cow<'_, [u8]> {
     if !bytes.iter().any(|b| matches!(b, b'%' | b'+')) {
         return Cow::Borrowed(bytes);
     }
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], escape_at(bytes, at)) {
-            (b'%', Some(value)) => {
-                out.push(value);
-                at += 2;
-            }
-            (b'+', _) => out.push(b' '),
-            (byte, _) => out.push(byte),
-        }
-        at += 1;
-    }
-    Cow::Owned(out)
+    Cow::Owned(unescaped(text.replace('+', " ").as_bytes()))
 }
 
 fn escapes_are_whole(query: &[u8]) -> bool {

@@ -384,20 +384,8 @@ fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
 
 /// One segment with its escapes undone.
 fn segment_text(path: &str, index: usize) -> Option<String> {
-    let segment = segments(path).nth(index)?.as_bytes();
-    let mut text = Vec::with_capacity(segment.len());
-    let mut at = 0;
-    while at < segment.len() {
-        match (segment[at], path::escape_at(segment, at)) {
-            (b'%', Some(value)) => {
-                text.push(value);
-                at += 2;
-            }
-            (byte, _) => text.push(byte),
-        }
-        at += 1;
-    }
-    Some(String::from_utf8_lossy(&text).into_owned())
+    let segment = segments(path).nth(index)?;
+    Some(String::from_utf8_lossy(&path::unescaped(segment.as_bytes())).into_owned())
 }
 
 /// Whether there is something that lax servers read in more than one way: they fold case, undo escapes, cut parameters

@@ -6,7 +6,7 @@ use super::reject::Reject;
 use super::route::Routed;
 use super::{Peer, Snapshot, Worker};
 use crate::upstream::Head;
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
 use http::{Uri, request};
 
@@ -95,9 +95,11 @@ fn hides(name: &HeaderName) -> bool {
     is_ours(name.as_str())
 }
 
-/// Takes out of trailers what no head may hold either: some servers merge the two.
+/// Takes out of trailers what no head may hold either, and what would frame the body: some servers merge the two
+/// (RFC 9110, 6.5.1).
 pub(super) fn strip(trailers: &mut HeaderMap) {
-    let doomed: Vec<HeaderName> = trailers.keys().filter(|name| hides(name)).cloned().collect();
+    let doomed: Vec<HeaderName> =
+        trailers.keys().filter(|name| **name == CONTENT_LENGTH || hides(name)).cloned().collect();
     for name in &doomed {
         trailers.remove(name);
     }

@@ -95,12 +95,6 @@ impl Metrics {
                 &["upstream", "endpoint"],
                 &self.upstream_healthy,
             ),
-            gauges(
-                "portcullis_upstream_connections",
-                "Open connections to an upstream.",
-                &["upstream"],
-                &self.upstream_connections,
-            ),
             Family {
                 name: "portcullis_upstream_retries",
                 help: "Requests that were sent to an upstream again.",

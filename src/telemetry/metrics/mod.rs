@@ -32,7 +32,6 @@ pub struct Metrics {
     cache_entries: Gauge,
     connections: Series<Gauge>,
     upstream_healthy: Series<Gauge>,
-    upstream_connections: Series<Gauge>,
     upstream_retries: Series<Counter>,
     reloads_good: Counter,
     reloads_bad: Counter,
@@ -67,7 +66,6 @@ impl Metrics {
             cache_entries: Gauge::default(),
             connections: Series::new(),
             upstream_healthy: Series::new(),
-            upstream_connections: Series::new(),
             upstream_retries: Series::new(),
             reloads_good: Counter::default(),
             reloads_bad: Counter::default(),
@@ -105,11 +103,6 @@ impl Metrics {
     /// Whether an endpoint is healthy: 1 or 0. The series ends when the last handle is dropped.
     pub fn upstream_healthy(&self, upstream: &str, endpoint: &str) -> Arc<Gauge> {
         self.upstream_healthy.of(&[upstream, endpoint])
-    }
-
-    /// Open connections to an upstream. The series ends when the last handle is dropped.
-    pub fn upstream_connections(&self, upstream: &str) -> Arc<Gauge> {
-        self.upstream_connections.of(&[upstream])
     }
 
     /// Requests that were sent to an upstream again.
@@ -169,7 +162,7 @@ impl Metrics {
         for hook in hooks {
             hook(self);
         }
-        for series in [&self.connections, &self.upstream_healthy, &self.upstream_connections] {
+        for series in [&self.connections, &self.upstream_healthy] {
             series.forget_unheld();
         }
         exposition::write(self.families(), format)

@@ -7,7 +7,7 @@ use super::ExchangeError;
 use super::decode::{self, Answered, Framing, Memory, Piece};
 use super::encode::{self, Coding};
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, Method, Response};
+use http::{HeaderMap, Method, Response};
 use http_body::{Body, Frame};
 use std::future::{Future, poll_fn};
 use std::io;
@@ -44,8 +44,6 @@ pub(in super::super) struct Connection {
 struct Sending {
     body: Outgoing,
     coding: Coding,
-    /// Which of the client's fields no upstream sees, in trailers either.
-    hides: fn(&HeaderName) -> bool,
     /// A frame of it was taken.
     begun: bool,
 }
@@ -113,7 +111,7 @@ impl Connection {
         self.memory.fields = spare;
         let coding = encode::head(&mut self.write, target, head, &body);
         let bodiless = body.is_end_stream();
-        self.sending = (!bodiless).then_some(Sending { body, coding, hides: head.hides, begun: false });
+        self.sending = (!bodiless).then_some(Sending { body, coding, begun: false });
         match poll_fn(|cx| self.poll_head(cx, &head.method)).await {
             Ok(Answered { response, framing, keep }) => {
                 (self.framing, self.keep) = (framing, keep);
@@ -243,10 +241,9 @@ impl Connection {
     fn take(&mut self, frame: Option<Frame<Bytes>>) {
         let Some(sending) = &mut self.sending else { return };
         sending.begun = true;
-        let passes = |name: &HeaderName| !(sending.hides)(name);
         let ended = match frame {
             None => {
-                encode::end(&mut self.write, sending.coding, None, passes);
+                encode::end(&mut self.write, sending.coding, None);
                 true
             }
             Some(frame) => match frame.into_data() {
@@ -256,7 +253,7 @@ impl Connection {
                 }
                 Err(frame) => {
                     let trailers: Option<HeaderMap> = frame.into_trailers().ok();
-                    encode::end(&mut self.write, sending.coding, trailers.as_ref(), passes);
+                    encode::end(&mut self.write, sending.coding, trailers.as_ref());
                     true
                 }
             },

@@ -4,7 +4,7 @@ use super::super::head::write_field;
 use super::super::{Head, Outgoing, Target};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use http_body::Body;
 
 /// How a request's body is delimited.
@@ -59,18 +59,13 @@ pub(super) fn data(out: &mut BytesMut, coding: Coding, data: &Bytes) {
     }
 }
 
-/// Writes a body's end, with those of the client's trailers that `passes` lets through.
-pub(super) fn end(
-    out: &mut BytesMut,
-    coding: Coding,
-    trailers: Option<&HeaderMap>,
-    passes: impl Fn(&HeaderName) -> bool,
-) {
+/// Writes a body's end, with its trailers.
+pub(super) fn end(out: &mut BytesMut, coding: Coding, trailers: Option<&HeaderMap>) {
     if coding == Coding::Length {
         return;
     }
     out.extend_from_slice(b"0\r\n");
-    for (name, value) in trailers.into_iter().flatten().filter(|(name, _)| passes(name)) {
+    for (name, value) in trailers.into_iter().flatten() {
         write_field(out, name, value);
     }
     out.extend_from_slice(b"\r\n");
