@@ -1,8 +1,10 @@
 //! Connections: accepting them, TLS, HTTP/1.1 and HTTP/2, time-outs, drain. Nothing here knows a route.
 
 mod connection;
-mod io;
+mod h1;
+mod h2;
 mod socket;
+mod stream;
 pub mod tls;
 mod watch;
 pub mod worker;

@@ -1,29 +1,23 @@
 //! Where each connection is in its life, so that one look a tick finds those that take too long.
 
+use crate::clock::Moment;
 use crate::config::Bounds;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
-use std::time::Duration;
-
-/// Bytes of a request's head that are remembered, to answer in the dialect of its path when it does not parse.
-const REMEMBERED: usize = 256;
+use std::time::{Duration, SystemTime};
 
 /// One connection's state.
 #[derive(Debug)]
 pub(super) struct Watch {
     phase: Cell<Phase>,
-    multiplexed: Cell<bool>,
     since_ns: Cell<u64>,
     /// Requests whose answers have not ended.
     active: Cell<u32>,
-    /// Nothing of an answer waits to be written: what is written next and is no answer of ours is hyper's own.
-    quiet: Cell<bool>,
     /// Since when the client takes nothing of what it is sent; monotonic nanoseconds.
     blocked_ns: Cell<Option<u64>>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
-    head: RefCell<Vec<u8>>,
     bounds: Bounds,
 }
 
@@ -53,38 +47,27 @@ impl Watch {
     fn new(now_ns: u64, bounds: Bounds) -> Self {
         Self {
             phase: Cell::new(Phase::Head),
-            multiplexed: Cell::new(false),
             since_ns: Cell::new(now_ns),
             active: Cell::new(0),
-            quiet: Cell::new(true),
             blocked_ns: Cell::new(None),
             order: Cell::new(None),
             waker: RefCell::new(None),
-            head: RefCell::new(Vec::new()),
             bounds,
         }
     }
 
-    /// HTTP/2 is spoken: bytes are no sign of a head, and its own settings bound heads.
+    /// HTTP/2 is spoken, whose own settings bound heads.
     pub(super) fn multiplexed(&self, now_ns: u64) {
-        self.multiplexed.set(true);
         self.phase.set(Phase::Idle);
         self.since_ns.set(now_ns);
     }
 
-    /// Bytes have come in.
-    pub(super) fn received(&self, bytes: &[u8], now_ns: u64) {
-        if self.phase.get() == Phase::Active || self.multiplexed.get() {
-            return;
-        }
-        let mut head = self.head.borrow_mut();
+    /// The first bytes of an HTTP/1.1 request have come.
+    pub(super) fn head_begun(&self, now_ns: u64) {
         if self.phase.get() == Phase::Idle {
             self.phase.set(Phase::Head);
             self.since_ns.set(now_ns);
-            head.clear();
         }
-        let room = REMEMBERED.saturating_sub(head.len());
-        head.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     /// The client has taken something, or (`pending`) takes nothing for now.
@@ -93,25 +76,9 @@ impl Watch {
         self.blocked_ns.set(since);
     }
 
-    /// All that was to be written is.
-    pub(super) fn flushed(&self) {
-        self.quiet.set(self.active.get() == 0);
-    }
-
-    /// Whether nothing of an answer is still to be written.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.quiet.get()
-    }
-
-    /// The beginning of the present head.
-    pub(super) fn head(&self) -> Vec<u8> {
-        self.head.borrow().clone()
-    }
-
     /// A request is handed to the pipeline; the guard goes with its answer's body.
     pub(super) fn begin(self: &Rc<Self>, now_ns: Rc<Cell<u64>>) -> Active {
         self.active.set(self.active.get() + 1);
-        self.quiet.set(false);
         self.phase.set(Phase::Active);
         Active { watch: self.clone(), now_ns }
     }
@@ -176,6 +143,9 @@ pub(super) struct Connections {
     free: RefCell<Vec<usize>>,
     /// Monotonic nanoseconds at the last tick.
     pub(super) now_ns: Rc<Cell<u64>>,
+    /// The `Date` of answers (RFC 9110, 6.6.1).
+    pub(super) date: RefCell<String>,
+    unix_s: Cell<u64>,
 }
 
 impl Connections {
@@ -198,9 +168,14 @@ impl Connections {
     }
 
     /// Moves time on.
-    pub(super) fn tick(&self, now_ns: u64) {
-        self.now_ns.set(now_ns);
-        self.slots.borrow().iter().flatten().for_each(|watch| watch.look(now_ns));
+    pub(super) fn tick(&self, now: Moment) {
+        let unix_s = now.unix_ms / 1000;
+        if self.unix_s.replace(unix_s) != unix_s {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(unix_s);
+            *self.date.borrow_mut() = httpdate::fmt_http_date(time);
+        }
+        self.now_ns.set(now.mono_ns);
+        self.slots.borrow().iter().flatten().for_each(|watch| watch.look(now.mono_ns));
     }
 
     /// Tells all of them.

@@ -66,7 +66,7 @@ async fn work(start: Start) -> io::Result<()> {
     let Start { index, shared, sockets, log, tls, mut stage } = start;
     let worker = Worker::new(index, shared, Pools::new(tls), log).map_err(io::Error::other)?;
     let connections = Rc::new(Connections::default());
-    connections.now_ns.set(worker.shared.clock.now().mono_ns);
+    connections.tick(worker.shared.clock.now());
     worker.tick(true);
     let mut acceptors = Vec::new();
     for (endpoint, socket) in sockets {
@@ -106,7 +106,7 @@ async fn tick(worker: Rc<Worker>, connections: Rc<Connections>) {
         count += 1;
         let second = count.is_multiple_of(10);
         worker.tick(second);
-        connections.tick(worker.shared.clock.now().mono_ns);
+        connections.tick(worker.shared.clock.now());
     }
 }
 

@@ -11,11 +11,11 @@ use crate::dialect::ocriva;
 use crate::store::cache::Entry;
 use crate::token::jwt::KeyFacts;
 use crate::token::{Digest, KeyFamily, Reach};
+use crate::wire::Inbound;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use std::time::Duration;
 
 /// Most bytes of a login's body.
@@ -67,7 +67,7 @@ pub(super) async fn login(
     peer: &Peer,
     routed: &Routed<'_>,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Inbound,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     login_head(headers)?;
@@ -105,7 +105,7 @@ pub(super) fn login_head(headers: &HeaderMap) -> Result<(), Reject> {
 }
 
 /// The digest of the key in a login's body.
-async fn presented(body: Incoming) -> Result<Digest, Reject> {
+async fn presented(body: Inbound) -> Result<Digest, Reject> {
     #[derive(serde::Deserialize)]
     struct Login {
         token: String,

@@ -24,7 +24,7 @@ pub(super) async fn send(
 ) -> Result<Response<Payload>, Reject> {
     trail.sent_to(&service.name);
     let sent = service.send(&worker.pools, &worker.deadlines, outbound.head(), body).await;
-    worker.pools.recycle(outbound.into_fields());
+    worker.pools.scratch.recycle(outbound.into_fields());
     if let Some(passage) = passage {
         trail.request_bytes(passage.bytes.get());
     }

@@ -11,6 +11,7 @@ mod forward;
 mod identity;
 mod ids;
 pub mod limit;
+mod marks;
 mod multipart;
 mod observe;
 pub mod path;
@@ -23,6 +24,7 @@ pub mod route;
 mod swap;
 mod worker;
 
+pub use marks::Marks;
 pub use observe::{Observed, Payload};
 pub use peer::Peer;
 pub use refusal::Early;
@@ -31,8 +33,9 @@ pub use worker::{Shared, Snapshot, Worker};
 
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
+use crate::wire::Inbound;
 use http::{Method, Request, Response, request};
-use hyper::body::{Body, Incoming};
+use http_body::Body;
 
 pub use authorize::Grant;
 pub use observe::Trail;
@@ -45,7 +48,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// Answers a request. Whatever happens on the way, there is an answer in the dialect of the path.
-pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming>) -> Response<Observed> {
+pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Inbound>) -> Response<Observed> {
     let now = worker.shared.clock.now();
     let snapshot = worker.snapshot();
     let found = snapshot.router.find(&request);
@@ -55,11 +58,10 @@ pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incomin
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),
     };
-    let mut response = outcome.unwrap_or_else(|reject| {
+    let response = outcome.unwrap_or_else(|reject| {
         trail.refused(&reject);
         refusal::answer(found.api.config.dialect, &reject)
     });
-    refusal::mark(&worker, found.api, &trail, response.headers_mut());
     trail.follow(response)
 }
 
@@ -69,7 +71,7 @@ async fn walk(
     snapshot: &Snapshot,
     peer: &Peer,
     routed: &Routed<'_>,
-    request: Request<Incoming>,
+    request: Request<Inbound>,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     let (parts, body) = request.into_parts();
@@ -122,7 +124,7 @@ pub async fn decide(
 }
 
 /// The client's body as it comes, with what will be known of its way.
-fn outgoing(body: Incoming, routed: &Routed<'_>) -> (Outgoing, Option<Rc<Passage>>) {
+fn outgoing(body: Inbound, routed: &Routed<'_>) -> (Outgoing, Option<Rc<Passage>>) {
     if body.is_end_stream() {
         return (Outgoing::Empty, None);
     }

@@ -2,8 +2,9 @@
 
 use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
+use super::marks::Marks;
 use super::reject::Reject;
-use super::route::Found;
+use super::route::{Found, PreparedLimit};
 use super::worker::Current;
 use super::{Peer, Worker, swap};
 use crate::clock::Moment;
@@ -103,6 +104,11 @@ impl Trail {
     /// The host that the client asked for.
     pub fn host(&self) -> Option<&HeaderValue> {
         self.host.as_ref()
+    }
+
+    /// The limit that the request's API has.
+    pub(super) fn limit(&self) -> Option<&PreparedLimit> {
+        self.snapshot.router.api(self.api).limit.as_ref()
     }
 
     /// The worker's shard of the metrics.
@@ -262,6 +268,13 @@ pub struct Observed {
     payload: Payload,
     bytes: u64,
     trail: Trail,
+}
+
+impl Observed {
+    /// The fields that the answer carries besides its own.
+    pub fn marks(&self) -> Marks<'_> {
+        Marks::of(&self.trail)
+    }
 }
 
 impl Body for Observed {

@@ -9,10 +9,10 @@ use crate::config::{Dialect, ProjectPlace};
 use crate::deadline::Deadlines;
 use crate::upstream::Outgoing;
 use crate::upstream::spool::Spool;
+use crate::wire::Inbound;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::io::Read;
@@ -62,7 +62,7 @@ pub(super) async fn read(
     deadlines: &Deadlines,
     routed: &Routed<'_>,
     headers: &HeaderMap,
-    body: Incoming,
+    body: Inbound,
     trail: &mut Trail,
 ) -> Result<(Option<String>, Outgoing), Reject> {
     let limit = routed.api.config.body_limit;
@@ -117,7 +117,7 @@ pub(super) fn bounded(headers: &HeaderMap, limit: u64) -> Result<(), Reject> {
 
 async fn spool(
     deadlines: &Deadlines,
-    mut body: Incoming,
+    mut body: Inbound,
     limit: u64,
     trail: &mut Trail,
     mut look: impl FnMut(&[u8]) -> Result<(), Reject>,

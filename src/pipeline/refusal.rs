@@ -1,18 +1,15 @@
 //! Answers to what is refused, and the fields that every answer carries.
 
 use super::builtin::own;
-use super::observe::{Payload, Trail};
+use super::observe::Payload;
 use super::reject::Reject;
-use super::route::{Routed, RoutedApi, Router};
-use super::{Worker, limit};
+use super::route::{Routed, Router};
 use crate::config::Dialect;
 use crate::dialect::{self, Fault, Rendered};
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, HeaderMap, HeaderName, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
-
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The answer to a refused request, in a dialect.
 pub(super) fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
@@ -47,14 +44,6 @@ pub(super) fn preflight(routed: Result<Routed<'_>, Reject>) -> Result<Response<P
         response.headers_mut().insert(ALLOW, allow(&methods));
     }
     Ok(response)
-}
-
-/// Puts in what every answer carries: the request's id, and what is left of the caller's quota.
-pub(super) fn mark(worker: &Worker, api: &RoutedApi, trail: &Trail, headers: &mut HeaderMap) {
-    headers.insert(&X_REQUEST_ID, trail.request_id().clone());
-    if let (Some(prepared), Some(verdict)) = (&api.limit, &trail.verdict) {
-        limit::tell(headers, prepared, verdict, &worker.arena);
-    }
 }
 
 fn allow(methods: &[Method]) -> HeaderValue {

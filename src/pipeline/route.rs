@@ -2,8 +2,8 @@
 
 use super::path;
 use super::reject::Reject;
-use crate::config::{self, Api, Dialect, RateLimit, Segment, Target};
-use crate::limiter::{Limiter, Slot};
+use crate::config::{self, Api, Dialect, Mode, RateLimit, Segment, Target};
+use crate::limiter::{Limiter, Slot, Verdict};
 use crate::telemetry::metrics::{ApiCells, Metrics, RouteCells};
 use crate::upstream::Service;
 use http::{HeaderValue, Method, Request};
@@ -50,6 +50,13 @@ pub struct PreparedLimit {
     pub limit_value: HeaderValue,
     /// `RateLimit-Policy`
     pub policy_value: HeaderValue,
+}
+
+impl PreparedLimit {
+    /// Whether a verdict means a refusal: not where the limit only observes.
+    pub fn refuses(&self, verdict: &Verdict) -> bool {
+        !verdict.allowed && self.limit.mode == Mode::Enforce
+    }
 }
 
 /// One route, ready to be served.

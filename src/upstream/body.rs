@@ -4,10 +4,12 @@ use super::h1::Connection;
 use super::pool::Pools;
 use crate::config::Endpoint;
 use crate::deadline::Deadlines;
+use crate::wire::{Broken, Inbound};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,7 +21,7 @@ use std::time::Duration;
 pub enum BodyError {
     /// The other side broke off.
     #[error("the body broke off")]
-    Broke(#[from] hyper::Error),
+    Broke(#[source] Broken),
     /// The upstream broke off, or sent what is no HTTP.
     #[error("the answer broke off")]
     Exchange(#[source] super::h1::ExchangeError),
@@ -59,7 +61,7 @@ pub enum Outgoing {
 /// A client's body with its bound.
 #[derive(Debug)]
 pub struct Passing {
-    incoming: Incoming,
+    incoming: Inbound,
     limit: u64,
     passage: Rc<Passage>,
     /// Takes out of the trailers what may not reach an upstream.
@@ -68,7 +70,7 @@ pub struct Passing {
 
 impl Outgoing {
     /// Passes a client's body on, up to `limit` bytes, and its trailers as `strip` leaves them.
-    pub fn stream(incoming: Incoming, limit: u64, passage: Rc<Passage>, strip: fn(&mut HeaderMap)) -> Self {
+    pub fn stream(incoming: Inbound, limit: u64, passage: Rc<Passage>, strip: fn(&mut HeaderMap)) -> Self {
         Self::Stream(Passing { incoming, limit, passage, strip })
     }
 }
@@ -88,7 +90,7 @@ impl Passing {
         let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
             return Poll::Ready(None);
         };
-        let mut frame = frame.inspect_err(|_| self.passage.broke.set(true))?;
+        let mut frame = frame.inspect_err(|_| self.passage.broke.set(true)).map_err(BodyError::Broke)?;
         if let Some(trailers) = frame.trailers_mut() {
             (self.strip)(trailers);
         }
@@ -231,7 +233,9 @@ impl Body for Answer {
         let this = self.get_mut();
         let polled = match &mut this.source {
             Source::H1(lease) => lease.poll_frame(cx),
-            Source::H2(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::Broke),
+            Source::H2(incoming) => {
+                Pin::new(incoming).poll_frame(cx).map_err(|error| BodyError::Broke(error.into()))
+            }
         };
         if polled.is_ready() {
             this.deadlines.disarm(&mut this.slot);

@@ -2,7 +2,7 @@
 //!
 //! It is kept in these parts until it is written, so that no field is put into a map only to be taken out again.
 
-use bytes::{Bytes, BytesMut};
+use crate::wire::write_field;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::rc::Rc;
 
@@ -48,12 +48,12 @@ impl Head {
     }
 
     /// All fields but `Host` as lines of HTTP/1.1.
-    pub(super) fn write_fields(&self, out: &mut BytesMut) {
+    pub(super) fn write_fields(&self, out: &mut Vec<u8>) {
         for (name, value) in self.client.iter().filter(|(name, _)| self.passes(name)) {
-            write_field(out, name, value);
+            write_field(out, name, value.as_bytes());
         }
         for (name, value) in &self.added {
-            write_field(out, name, value);
+            write_field(out, name, value.as_bytes());
         }
         out.extend_from_slice(&self.prepared.lines);
     }
@@ -63,24 +63,14 @@ impl Head {
 #[derive(Debug, Default)]
 pub struct Prepared {
     fields: Vec<(HeaderName, HeaderValue)>,
-    lines: Bytes,
+    lines: Box<[u8]>,
 }
 
 impl Prepared {
     /// Writes the lines once.
     pub fn new(fields: Vec<(HeaderName, HeaderValue)>) -> Self {
-        let mut lines = BytesMut::new();
-        fields.iter().for_each(|(name, value)| write_field(&mut lines, name, value));
-        Self { fields, lines: lines.freeze() }
+        let mut lines = Vec::new();
+        fields.iter().for_each(|(name, value)| write_field(&mut lines, name, value.as_bytes()));
+        Self { fields, lines: lines.into() }
     }
-}
-
-/// One line; names and values are valid by their types, so that none can end a line.
-pub(super) fn write_field(out: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
-    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
 }

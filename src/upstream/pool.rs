@@ -4,7 +4,7 @@ use super::body::Outgoing;
 use super::h1::Connection;
 use crate::clock::Moment;
 use crate::config::Endpoint;
-use http::HeaderMap;
+use crate::wire::Scratch;
 use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ pub struct Pools {
     h2: RefCell<HashMap<Endpoint, http2::SendRequest<Outgoing>, foldhash::fast::RandomState>>,
     pub(super) tls: super::tls::Client,
     now_ns: Cell<u64>,
-    /// A map whose request is over, for the fields of the next answer.
-    spare: Cell<Option<HeaderMap>>,
+    /// The worker's memory for heads and buffers.
+    pub scratch: Rc<Scratch>,
 }
 
 #[derive(Debug)]
@@ -45,24 +45,13 @@ impl Pools {
             h2: RefCell::default(),
             tls,
             now_ns: Cell::new(0),
-            spare: Cell::default(),
+            scratch: Rc::default(),
         })
     }
 
     /// The client side of TLS, to be made once and given to each worker.
     pub fn tls_client() -> super::tls::Client {
         super::tls::Client::new()
-    }
-
-    /// Takes a map that is no longer needed, so that its memory serves again.
-    pub fn recycle(&self, mut fields: HeaderMap) {
-        fields.clear();
-        self.spare.set(Some(fields));
-    }
-
-    /// An empty map.
-    pub(super) fn spare(&self) -> HeaderMap {
-        self.spare.take().unwrap_or_else(|| HeaderMap::with_capacity(24))
     }
 
     /// Takes the connection that was used last: it is the likeliest to be alive.

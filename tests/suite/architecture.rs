@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top first. `main` is the program and may use what `cli` may.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "cli",
     "demo",
     "app",
@@ -14,6 +14,7 @@ const ORDER: [&str; 15] = [
     "dialect",
     "store",
     "upstream",
+    "wire",
     "telemetry",
     "config",
     "limiter",

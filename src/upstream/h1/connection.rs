@@ -4,16 +4,18 @@ use super::super::body::BodyError;
 use super::super::connect::Stream;
 use super::super::{Head, Outgoing, Target};
 use super::ExchangeError;
-use super::decode::{self, Answered, Framing, Memory, Piece};
-use super::encode::{self, Coding};
-use bytes::{Buf, Bytes, BytesMut};
+use super::decode::{self, Answered};
+use super::encode;
+use crate::wire::{self, Coding, Error, Framing, Out, Piece, Scratch};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Response};
 use http_body::{Body, Frame};
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 /// Bytes asked for at once.
 const READ_AT_ONCE: usize = 8 * 1024;
@@ -26,8 +28,9 @@ pub(in super::super) struct Connection {
     stream: Stream,
     /// Read, and not taken yet.
     read: BytesMut,
-    /// To be written.
-    write: BytesMut,
+    /// To be written; its memory is the worker's while there is nothing.
+    write: Out,
+    scratch: Rc<Scratch>,
     /// Something was written to the stream of what may still be in its own buffers.
     unflushed: bool,
     /// A byte of the present request has gone out.
@@ -36,7 +39,6 @@ pub(in super::super) struct Connection {
     framing: Framing,
     /// Another request may follow.
     keep: bool,
-    memory: Memory,
 }
 
 /// A request's body that has not ended.
@@ -56,17 +58,17 @@ pub(super) struct Failed {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(super) fn new(stream: Stream, scratch: Rc<Scratch>) -> Self {
         Self {
             stream,
             read: BytesMut::new(),
-            write: BytesMut::new(),
+            write: Out::default(),
+            scratch,
             unflushed: false,
             begun: false,
             sending: None,
             framing: Framing::Ended,
             keep: true,
-            memory: Memory::default(),
         }
     }
 
@@ -92,11 +94,7 @@ impl Connection {
 
     /// Bytes of the answer's body that are still to come, where that is known.
     pub(in super::super) fn remaining(&self) -> Option<u64> {
-        match self.framing {
-            Framing::Ended => Some(0),
-            Framing::Length(left) => Some(left),
-            Framing::Chunked(_) | Framing::Close => None,
-        }
+        self.framing.remaining()
     }
 
     /// Sends a request and reads the head of its answer; the rest of the request's body goes on while the answer is read.
@@ -105,11 +103,10 @@ impl Connection {
         target: &Target,
         head: &Head,
         body: Outgoing,
-        spare: HeaderMap,
     ) -> Result<Response<()>, Failed> {
         self.begun = false;
-        self.memory.fields = spare;
-        let coding = encode::head(&mut self.write, target, head, &body);
+        self.write = self.scratch.out();
+        let coding = encode::head(self.write.bytes(), target, head, &body);
         let bodiless = body.is_end_stream();
         self.sending = (!bodiless).then_some(Sending { body, coding, begun: false });
         match poll_fn(|cx| self.poll_head(cx, &head.method)).await {
@@ -124,7 +121,8 @@ impl Connection {
     /// A request may be sent again when the upstream can not have acted on it (nothing of it went out), or when acting
     /// twice is as good as once (RFC 9110, 9.2.2) and no answer has begun.
     fn failed(&mut self, error: ExchangeError, method: &Method, bodiless: bool) -> Failed {
-        let broke = matches!(error, ExchangeError::Io(_) | ExchangeError::Closed) && self.read.is_empty();
+        let broke =
+            matches!(error, ExchangeError::Wire(Error::Io(_) | Error::Closed)) && self.read.is_empty();
         let again = match self.sending.take() {
             _ if !broke => None,
             None if bodiless && (!self.begun || method.is_idempotent()) => Some(Outgoing::Empty),
@@ -141,16 +139,17 @@ impl Connection {
             Poll::Ready(Err(error)) => Some(error),
             _ => None,
         };
+        let closed = |sent: Option<ExchangeError>| Poll::Ready(Err(sent.unwrap_or(Error::Closed.into())));
         loop {
-            if let Some(answered) = decode::head(&mut self.read, method, &mut self.memory)? {
+            if let Some(answered) = decode::head(&mut self.read, method, &self.scratch)? {
                 return Poll::Ready(Ok(answered));
             }
             match (self.poll_read(cx), &sent) {
-                (Poll::Ready(Ok(0)), _) => return Poll::Ready(Err(sent.unwrap_or(ExchangeError::Closed))),
+                (Poll::Ready(Ok(0)), _) => return closed(sent),
                 (Poll::Ready(Ok(_)), _) => {}
-                (Poll::Ready(Err(error)), _) => return Poll::Ready(Err(error.into())),
+                (Poll::Ready(Err(error)), _) => return Poll::Ready(Err(Error::Io(error).into())),
                 (Poll::Pending, None) => return Poll::Pending,
-                (Poll::Pending, Some(_)) => return Poll::Ready(Err(sent.unwrap_or(ExchangeError::Closed))),
+                (Poll::Pending, Some(_)) => return closed(sent),
             }
         }
     }
@@ -167,15 +166,15 @@ impl Connection {
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {
-            match decode::piece(&mut self.read, &mut self.framing)? {
+            match wire::piece(&mut self.read, &mut self.framing)? {
                 Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Some(Piece::Trailers(fields)) => return Poll::Ready(Some(Ok(Frame::trailers(fields)))),
                 Some(Piece::End) => return Poll::Ready(None),
                 None => {}
             }
-            if ready!(self.poll_read(cx))? == 0 {
+            if ready!(self.poll_read(cx)).map_err(Error::Io)? == 0 {
                 if self.framing != Framing::Close {
-                    return Poll::Ready(Some(Err(ExchangeError::Closed)));
+                    return Poll::Ready(Some(Err(Error::Closed.into())));
                 }
                 self.framing = Framing::Ended;
             }
@@ -183,10 +182,7 @@ impl Connection {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.read.capacity() - self.read.len() < READ_AT_ONCE / 4 {
-            self.read.reserve(READ_AT_ONCE);
-        }
-        pin!(self.stream.read_buf(&mut self.read)).poll(cx)
+        self.scratch.poll_read(&mut self.stream, &mut self.read, READ_AT_ONCE, cx)
     }
 
     /// Writes what is to be written, and what of the request's body there is.
@@ -200,27 +196,22 @@ impl Connection {
                 // What is left of the request is of no use to anybody.
                 self.write.clear();
                 self.keep = false;
-                return Poll::Ready(Err(error.into()));
+                return Poll::Ready(Err(Error::Io(error).into()));
             }
         }
         if self.unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(Error::Io)?;
             self.unflushed = false;
         }
         if self.sending.is_some() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.write))?;
-        if written == 0 {
-            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-        }
+        ready!(self.write.poll_write(&mut self.stream, &[], cx))?;
         self.begun = true;
         self.unflushed = true;
-        if written == self.write.len() {
-            self.write.clear();
-        } else {
-            self.write.advance(written);
+        if self.write.is_empty() {
+            self.scratch.give(std::mem::take(&mut self.write));
         }
         Poll::Ready(Ok(()))
     }
@@ -243,17 +234,17 @@ impl Connection {
         sending.begun = true;
         let ended = match frame {
             None => {
-                encode::end(&mut self.write, sending.coding, None);
+                sending.coding.end(self.write.bytes(), None);
                 true
             }
             Some(frame) => match frame.into_data() {
                 Ok(data) => {
-                    encode::data(&mut self.write, sending.coding, &data);
+                    sending.coding.data(self.write.bytes(), &data);
                     false
                 }
                 Err(frame) => {
                     let trailers: Option<HeaderMap> = frame.into_trailers().ok();
-                    encode::end(&mut self.write, sending.coding, trailers.as_ref());
+                    sending.coding.end(self.write.bytes(), trailers.as_ref());
                     true
                 }
             },

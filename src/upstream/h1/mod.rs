@@ -21,15 +21,9 @@ use std::rc::Rc;
 /// Why an exchange failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
-    /// The connection broke.
-    #[error("the connection broke")]
-    Io(#[from] std::io::Error),
-    /// It was closed before the answer was complete.
-    #[error("the connection was closed before the answer was complete")]
-    Closed,
-    /// What came is not an answer as RFC 9112 describes it.
-    #[error("the answer is not well-formed HTTP/1.1: {0}")]
-    Malformed(&'static str),
+    /// The answer could not be read.
+    #[error(transparent)]
+    Wire(#[from] crate::wire::Error),
     /// The request's body could not be had to its end.
     #[error("the request's body ended early")]
     Body(#[from] Box<BodyError>),
@@ -48,7 +42,7 @@ pub(super) async fn send(
         if !connection.is_alive() {
             continue;
         }
-        match connection.exchange(target, head, body, pools.spare()).await {
+        match connection.exchange(target, head, body).await {
             Ok(response) => return Ok(finish(service, target, pools, deadlines, connection, response)),
             Err(Failed { again: Some(unsent), .. }) => body = unsent,
             Err(Failed { error, again: None }) => return Err(broke(target, error)),
@@ -80,8 +74,8 @@ pub(super) async fn send_on(
     head: &Head,
     body: Outgoing,
 ) -> Result<Response<Answer>, UpstreamError> {
-    let mut connection = Box::new(Connection::new(stream));
-    match connection.exchange(target, head, body, pools.spare()).await {
+    let mut connection = Box::new(Connection::new(stream, pools.scratch.clone()));
+    match connection.exchange(target, head, body).await {
         Ok(response) => Ok(finish(service, target, pools, deadlines, connection, response)),
         Err(Failed { error, .. }) => Err(broke(target, error)),
     }

@@ -1,0 +1,223 @@
+//! The head of a client's request, and what it says of its body and of the connection (RFC 9112, 3, 6 and 9).
+//!
+//! What could be read in two ways is refused: a length beside a transfer coding, two lengths, a coding that is not
+//! plainly `chunked`, a coding in HTTP/1.0.
+
+use crate::pipeline::Early;
+use crate::wire::{self, Chunk, Error, Framing, MOST_FIELDS, Scratch};
+use bytes::BytesMut;
+use http::header::HeaderName;
+use http::{Method, Request, Uri, Version};
+use httparse::{Header, ParserConfig, Status};
+use std::mem::MaybeUninit;
+
+/// Longest request target; `http::Uri` holds no longer one.
+const LONGEST_TARGET: usize = u16::MAX as usize - 1;
+
+/// A request's head.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) request: Request<()>,
+    /// How the body is delimited.
+    pub(super) framing: Framing,
+    pub(super) wishes: Wishes,
+}
+
+/// What the client says of the connection and of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// The connection may serve another request.
+    pub(super) keep: bool,
+    /// The client speaks HTTP/1.1: it knows chunks, and keeps connections unless told otherwise.
+    pub(super) modern: bool,
+    /// It waits for a 100 before it sends the body.
+    pub(super) waits: bool,
+    /// It reads trailers.
+    pub(super) trailers: bool,
+    /// It asked for the head only.
+    pub(super) head_only: bool,
+}
+
+/// Takes a head out of the buffer; `None` when it is not complete.
+///
+/// # Errors
+/// What to answer to bytes that are no head.
+pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<Asked>, Early> {
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_FIELDS];
+    let mut parsed = httparse::Request::new(&mut []);
+    let config = ParserConfig::default();
+    let length = match config.parse_request_with_uninit_headers(&mut parsed, buffer, &mut headers) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(Early::HeadTooLarge),
+        Err(_) => return Err(Early::Malformed),
+    };
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(Early::Malformed) };
+    if target.len() > LONGEST_TARGET {
+        return Err(Early::TargetTooLong);
+    }
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Early::Malformed)?;
+    let from = target.as_ptr().addr() - buffer.as_ptr().addr();
+    let target = from..from + target.len();
+    let modern = parsed.version == Some(1);
+    let spans = wire::note(buffer, parsed.headers);
+    let head = buffer.split_to(length).freeze();
+
+    let mut hop = Hop::default();
+    let fields = spans.read(&head, scratch, |name, value| hop.look(name, value).map(|()| true));
+    let fields = fields.map_err(|_| Early::Malformed)?;
+    let uri = Uri::from_maybe_shared(head.slice(target)).map_err(|_| Early::Malformed)?;
+    let framing = hop.framing(modern)?;
+    let wishes = Wishes {
+        keep: if modern { !hop.closes } else { hop.keeps && !hop.closes },
+        modern,
+        waits: modern && hop.waits && framing != Framing::Ended,
+        trailers: modern && hop.trailers,
+        head_only: method == Method::HEAD,
+    };
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = if modern { Version::HTTP_11 } else { Version::HTTP_10 };
+    *request.headers_mut() = fields;
+    Ok(Some(Asked { request, framing, wishes }))
+}
+
+/// Whether the end of a head can be in the buffer, of which all before `seen` was looked at before: so that a head that
+/// comes byte by byte is not parsed as often.
+pub(super) fn may_be_complete(buffer: &[u8], seen: usize) -> bool {
+    let from = seen.saturating_sub(3);
+    memchr::memchr_iter(b'\n', &buffer[from..])
+        .any(|at| matches!(&buffer[from + at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
+}
+
+/// What the fields say to this hop.
+#[derive(Debug, Default)]
+struct Hop {
+    length: Option<u64>,
+    chunked: bool,
+    closes: bool,
+    keeps: bool,
+    waits: bool,
+    trailers: bool,
+}
+
+impl Hop {
+    fn look(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), Error> {
+        match name.as_str() {
+            "content-length" => self.length = Some(wire::length(self.length, value)?),
+            "transfer-encoding" if !self.chunked && value.eq_ignore_ascii_case(b"chunked") => {
+                self.chunked = true;
+            }
+            "transfer-encoding" => return Err(Error::Malformed("its transfer coding is not chunked")),
+            "connection" => {
+                for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+                    self.closes |= option.eq_ignore_ascii_case(b"close");
+                    self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            "expect" => self.waits |= value.eq_ignore_ascii_case(b"100-continue"),
+            "te" => {
+                let mut codings = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+                self.trailers |= codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn framing(&self, modern: bool) -> Result<Framing, Early> {
+        match (self.chunked, self.length) {
+            (true, None) if modern => Ok(Framing::Chunked(Chunk::Size)),
+            (true, _) => Err(Early::Malformed),
+            (false, None | Some(0)) => Ok(Framing::Ended),
+            (false, Some(length)) => Ok(Framing::Length(length)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Asked>, Early> {
+        parse(&mut BytesMut::from(text), &Scratch::default())
+    }
+
+    #[test]
+    fn a_head_says_how_its_body_is_delimited() {
+        for (fields, framing) in [
+            ("", Framing::Ended),
+            ("Content-Length: 0\r\n", Framing::Ended),
+            ("Content-Length: 5\r\n", Framing::Length(5)),
+            ("Content-Length: 5\r\ncontent-length: 5\r\n", Framing::Length(5)),
+            ("Transfer-Encoding: Chunked\r\n", Framing::Chunked(Chunk::Size)),
+        ] {
+            let asked = read(&format!("POST /v1 HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).unwrap().unwrap();
+            assert_eq!(asked.framing, framing, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for head in [
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: \r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n",
+            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
+            "GET / HTTP/1.1\r\nA\0: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
+            "GET  / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1 x\r\n\r\n",
+            "GET / HTTP/2.0\r\n\r\n",
+            "GET /a b HTTP/1.1\r\n\r\n",
+            "G\x7fET / HTTP/1.1\r\n\r\n",
+            "\x16\x03\x01\x02\r\n\r\n",
+        ] {
+            assert_eq!(read(head).err(), Some(Early::Malformed), "{head:?}");
+        }
+        let many = "A: b\r\n".repeat(MOST_FIELDS + 1);
+        assert_eq!(read(&format!("GET / HTTP/1.1\r\n{many}\r\n")).err(), Some(Early::HeadTooLarge));
+        let long = "a".repeat(LONGEST_TARGET);
+        assert_eq!(read(&format!("GET /{long} HTTP/1.1\r\n\r\n")).err(), Some(Early::TargetTooLong));
+    }
+
+    #[test]
+    fn connections_are_kept_as_rfc_9112_says() {
+        for (version, fields, keep) in [
+            ("1.1", "", true),
+            ("1.1", "Connection: close\r\n", false),
+            ("1.1", "Connection: x, Close\r\n", false),
+            ("1.1", "Connection: keep-alive\r\nConnection: close\r\n", false),
+            ("1.0", "", false),
+            ("1.0", "Connection: Keep-Alive\r\n", true),
+        ] {
+            let asked = read(&format!("GET / HTTP/{version}\r\n{fields}\r\n")).unwrap().unwrap();
+            assert_eq!(asked.wishes.keep, keep, "{version} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_complete_at_its_empty_line_however_it_comes() {
+        let head = "GET /v1?a=b HTTP/1.1\r\nHost: a\r\n\r\n";
+        for end in 1..head.len() {
+            assert!(!may_be_complete(&head.as_bytes()[..end], 0), "{end}");
+            assert!(read(&head[..end]).unwrap().is_none(), "{end}");
+        }
+        assert!((0..head.len()).all(|seen| may_be_complete(head.as_bytes(), seen)));
+        assert!(may_be_complete(b"GET / HTTP/1.1\n\n", 15));
+        let asked = read(&("\r\n".to_owned() + head)).unwrap().unwrap();
+        assert_eq!((asked.request.uri().path(), asked.request.uri().query()), ("/v1", Some("a=b")));
+        assert_eq!(asked.request.headers()["host"], "a");
+    }
+}

@@ -1,0 +1,205 @@
+//! HTTP/1.1 for clients (RFC 9112): one connection, one request after the other.
+//!
+//! Heads are parsed by `httparse`. The body of a request is read from the connection by whoever polls it
+//! ([`socket::RequestBody`]), so that nothing is handed over and a slow backend slows its client down. A connection that
+//! waits holds neither buffer nor future: memory is the worker's ([`crate::wire::Scratch`]).
+
+mod answer;
+mod head;
+mod socket;
+
+use super::connection::Setting;
+use super::stream::Stream;
+use super::watch::{Order, Place, Watch};
+use crate::pipeline::{self, Early, Observed, Peer, Worker};
+use crate::wire::{Framing, Inbound, Out};
+use answer::{Answer, Broken};
+use bytes::BytesMut;
+use head::{Asked, Wishes};
+use http::header::CONNECTION;
+use http::{Request, Response};
+use socket::{RequestBody, Socket, Stop};
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// How long a connection that is closed for a reason is still read, so that its client gets the answer: a system resets
+/// a connection that is closed with unread bytes, and the answer may be lost with it (RFC 9112, 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What a connection is served with.
+struct Serving<'c> {
+    setting: &'c Setting,
+    peer: &'c Rc<Peer>,
+    watch: &'c Rc<Watch>,
+    socket: Rc<RefCell<Socket>>,
+}
+
+/// How a connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// With another request.
+    Next,
+    /// It closes; the client has had its answer.
+    Close,
+    /// It is gone.
+    Gone,
+}
+
+/// Serves a connection to its end. `ahead` is what was read of it before.
+pub(super) async fn serve(
+    setting: &Setting,
+    peer: &Rc<Peer>,
+    stream: Stream,
+    ahead: BytesMut,
+    place: &Place,
+) {
+    let (scratch, now_ns) = (setting.worker.pools.scratch.clone(), setting.connections.now_ns.clone());
+    let socket = Socket::new(stream, ahead, scratch, place.watch.clone(), now_ns);
+    let socket = Rc::new(RefCell::new(socket));
+    let serving = Serving { setting, peer, watch: &place.watch, socket };
+    loop {
+        let then = match serving.next().await {
+            Ok(asked) => serving.answer(asked).await,
+            Err(Stop::Early(early)) => serving.refuse(early).await,
+            Err(Stop::Over) => Then::Gone,
+        };
+        match then {
+            Then::Next => {}
+            Then::Close => return serving.close().await,
+            Then::Gone => return,
+        }
+    }
+}
+
+impl Serving<'_> {
+    fn worker(&self) -> &Rc<Worker> {
+        &self.setting.worker
+    }
+
+    /// Waits for the next request, as long as the worker lets it.
+    async fn next(&self) -> Result<Asked, Stop> {
+        // The pipeline holds the exact bound, so that its answer is an envelope; this one only bounds the buffer.
+        let most = (self.setting.settings.bounds.header_size * 2).max(16 * 1024);
+        poll_fn(|cx| {
+            self.watch.register(cx.waker());
+            let mut socket = self.socket.borrow_mut();
+            match self.watch.order() {
+                Some(Order::TooSlow) if !socket.begun().is_empty() => {
+                    Poll::Ready(Err(Stop::Early(Early::Slow)))
+                }
+                Some(_) => Poll::Ready(Err(Stop::Over)),
+                None => socket.poll_next(most, cx),
+            }
+        })
+        .await
+    }
+
+    async fn answer(&self, asked: Asked) -> Then {
+        let Asked { request, framing, wishes } = asked;
+        let active = self.watch.begin(self.setting.connections.now_ns.clone());
+        let Some(response) = self.respond(request, framing).await else { return Then::Gone };
+        let (answer, keep) = self.begin(response, wishes).await;
+        let written = self.write(answer).await;
+        drop(active);
+        match written {
+            Err(Broken) => Then::Gone,
+            Ok(()) if keep && self.is_read().await => Then::Next,
+            Ok(()) => Then::Close,
+        }
+    }
+
+    /// Hands the request to the pipeline; nothing when the client does not wait for the answer. The future is on the
+    /// heap, where the last request's was: one that is part of the connection's would be cold, and kept while it waits.
+    async fn respond(&self, request: Request<()>, framing: Framing) -> Option<Response<Observed>> {
+        let body = match framing {
+            Framing::Ended => Inbound::Empty,
+            _ => Inbound::H1(Box::new(RequestBody::new(&self.socket))),
+        };
+        let request = request.map(|()| body);
+        let mut handling = Box::pin(pipeline::handle(self.worker().clone(), self.peer.clone(), request));
+        poll_fn(|cx| match handling.as_mut().poll(cx) {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Pending => self.poll_abandoned(cx).map(|()| None),
+        })
+        .await
+    }
+
+    /// Ready when nobody waits for the answer: the client has gone, or the worker ends.
+    fn poll_abandoned(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.watch.register(cx.waker());
+        match self.watch.order() {
+            Some(Order::Abort) => Poll::Ready(()),
+            _ => self.socket.borrow_mut().poll_gone(cx),
+        }
+    }
+
+    /// Writes an answer's head, into memory; and says whether the connection is kept after it.
+    async fn begin(&self, response: Response<Observed>, wishes: Wishes) -> (Answer, bool) {
+        let (head, body) = response.into_parts();
+        let mut keep = wishes.keep && self.watch.order().is_none();
+        // An upstream that answers early may still be sent the rest; otherwise nobody will read it.
+        keep &= Rc::strong_count(&self.socket) > 1 || self.is_read().await;
+        // The pipeline's own wish; an upstream's ended at its own connection.
+        keep &= !head.headers.contains_key(CONNECTION);
+        let scratch = &self.worker().pools.scratch;
+        let mut out = scratch.out();
+        let interim = self.socket.borrow_mut().interim_left();
+        out.bytes().extend_from_slice(interim.left());
+        let date = self.setting.connections.date.borrow();
+        let answer = Answer::new(out, &head, body, wishes, date.as_bytes(), &mut keep);
+        scratch.recycle(head.headers);
+        (answer, keep)
+    }
+
+    /// Whether the present request's body has been read to its end, or can be at once.
+    async fn is_read(&self) -> bool {
+        poll_fn(|cx| Poll::Ready(self.socket.borrow_mut().is_read(cx))).await
+    }
+
+    async fn write(&self, mut answer: Answer) -> Result<(), Broken> {
+        let written = poll_fn(|cx| match answer.poll(&self.socket, cx) {
+            Poll::Ready(written) => Poll::Ready(written),
+            Poll::Pending => {
+                ready!(self.poll_abandoned(cx));
+                Poll::Ready(Err(Broken))
+            }
+        })
+        .await;
+        self.worker().pools.scratch.give(answer.into_out());
+        written
+    }
+
+    /// Answers bytes that are no request.
+    async fn refuse(&self, early: Early) -> Then {
+        let mut out = Out::default();
+        let worker = self.worker();
+        let text =
+            early.answer(&worker.snapshot().router, self.socket.borrow().begun(), &worker.request_id());
+        out.bytes().extend_from_slice(&text);
+        // Whoever does not read it, does not get it.
+        let writing = poll_fn(|cx| {
+            let mut socket = self.socket.borrow_mut();
+            while !out.is_empty() {
+                ready!(socket.poll_write(&mut out, &[], cx))?;
+            }
+            socket.poll_flush(cx)
+        });
+        match worker.deadlines.within(LINGER, writing).await {
+            Ok(Ok(())) => Then::Close,
+            _ => Then::Gone,
+        }
+    }
+
+    /// Ends the connection so that what was written arrives.
+    async fn close(&self) {
+        let closing = async {
+            poll_fn(|cx| self.socket.borrow_mut().poll_shutdown(cx)).await?;
+            poll_fn(|cx| self.socket.borrow_mut().poll_discard(cx)).await;
+            std::io::Result::Ok(())
+        };
+        let _ = self.worker().deadlines.within(LINGER, closing).await;
+    }
+}

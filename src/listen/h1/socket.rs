@@ -1,0 +1,264 @@
+//! One HTTP/1.1 connection's stream and buffers, shared by the loop that serves it and the body of the present request.
+
+use super::super::stream::Stream;
+use super::super::watch::Watch;
+use super::head::{self, Asked};
+use crate::pipeline::Early;
+use crate::wire::{self, Error, Framing, Out, Piece, Scratch};
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncWrite;
+
+/// Bytes asked for at once, of a head and of a body.
+const READ_HEAD: usize = 8 * 1024;
+const READ_BODY: usize = 32 * 1024;
+
+/// A connection's stream and buffers.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Stream,
+    /// Read, and not taken yet. Empty while the connection waits.
+    read: BytesMut,
+    /// How much of an incomplete head was looked at.
+    seen: usize,
+    /// An interim answer that is to be written.
+    interim: Out,
+    /// The present request's body.
+    framing: Framing,
+    /// The client waits for a 100 before it sends the body.
+    waits: bool,
+    /// Number of the present request: a body that outlives its request must not read the next one.
+    number: u64,
+    scratch: Rc<Scratch>,
+    watch: Rc<Watch>,
+    now_ns: Rc<Cell<u64>>,
+}
+
+/// Why no request comes next on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stop {
+    /// What came is none, and is to be answered so.
+    Early(Early),
+    /// It is over.
+    Over,
+}
+
+impl Socket {
+    pub(super) fn new(
+        stream: Stream,
+        ahead: BytesMut,
+        scratch: Rc<Scratch>,
+        watch: Rc<Watch>,
+        now_ns: Rc<Cell<u64>>,
+    ) -> Self {
+        Self {
+            stream,
+            read: ahead,
+            seen: 0,
+            interim: Out::default(),
+            framing: Framing::Ended,
+            waits: false,
+            number: 0,
+            scratch,
+            watch,
+            now_ns,
+        }
+    }
+
+    /// What of the present head was read.
+    pub(super) fn begun(&self) -> &[u8] {
+        &self.read
+    }
+
+    /// The next request's head, of `most` bytes at most.
+    pub(super) fn poll_next(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Result<Asked, Stop>> {
+        loop {
+            if !self.read.is_empty() {
+                self.watch.head_begun(self.now_ns.get());
+                if let Some(next) = self.next(most) {
+                    return Poll::Ready(next);
+                }
+            }
+            match ready!(self.poll_read(READ_HEAD, cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(Err(Stop::Over)),
+            }
+        }
+    }
+
+    fn next(&mut self, most: usize) -> Option<Result<Asked, Stop>> {
+        if self.seen == 0 || head::may_be_complete(&self.read, self.seen) {
+            match head::parse(&mut self.read, &self.scratch) {
+                Ok(Some(asked)) => {
+                    self.seen = 0;
+                    self.number += 1;
+                    (self.framing, self.waits) = (asked.framing, asked.wishes.waits);
+                    return Some(Ok(asked));
+                }
+                Ok(None) => {}
+                Err(early) => return Some(Err(Stop::Early(early))),
+            }
+        }
+        self.seen = self.read.len();
+        (self.seen > most).then(|| Err(Stop::Early(self.too_large())))
+    }
+
+    /// What is too large of the head that was read so far.
+    fn too_large(&self) -> Early {
+        if memchr::memchr(b'\n', &self.read).is_none() { Early::TargetTooLong } else { Early::HeadTooLarge }
+    }
+
+    /// The next piece of request `number`'s body.
+    fn poll_body(&mut self, number: u64, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if number != self.number {
+            return Poll::Ready(Some(Err(Error::Closed)));
+        }
+        loop {
+            match wire::piece(&mut self.read, &mut self.framing)? {
+                Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Some(Piece::Trailers(fields)) => return Poll::Ready(Some(Ok(Frame::trailers(fields)))),
+                Some(Piece::End) => return Poll::Ready(None),
+                None => {}
+            }
+            if std::mem::take(&mut self.waits) {
+                self.interim.bytes().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            ready!(self.poll_interim(cx))?;
+            if ready!(self.poll_read(READ_BODY, cx))? == 0 {
+                return Poll::Ready(Some(Err(Error::Closed)));
+            }
+        }
+    }
+
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() {
+            let mut interim = std::mem::take(&mut self.interim);
+            let written = self.poll_write(&mut interim, &[], cx);
+            self.interim = interim;
+            ready!(written)?;
+            if self.interim.is_empty() {
+                ready!(self.poll_flush(cx))?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What of an interim answer is not written when the final one begins: there are no further ones.
+    pub(super) fn interim_left(&mut self) -> Out {
+        self.waits = false;
+        std::mem::take(&mut self.interim)
+    }
+
+    /// Whether the present request's body has been read to its end; takes what of it has come already.
+    pub(super) fn is_read(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.waits {
+            return false;
+        }
+        for _ in 0..2 {
+            while let Ok(Some(piece)) = wire::piece(&mut self.read, &mut self.framing) {
+                if matches!(piece, Piece::End | Piece::Trailers(_)) {
+                    return true;
+                }
+            }
+            if !matches!(self.poll_read(READ_BODY, cx), Poll::Ready(Ok(1..))) {
+                break;
+            }
+        }
+        self.framing == Framing::Ended
+    }
+
+    /// Ready when the client has gone while it should wait for its answer. That shows only once its request is read, and
+    /// as long as it has not sent the next one.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.framing != Framing::Ended || !self.read.is_empty() {
+            return Poll::Pending;
+        }
+        match ready!(self.poll_read(READ_HEAD, cx)) {
+            Ok(1..) => Poll::Pending,
+            Ok(0) | Err(_) => Poll::Ready(()),
+        }
+    }
+
+    fn poll_read(&mut self, want: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.scratch.poll_read(&mut self.stream, &mut self.read, want, cx)
+    }
+
+    /// Reads what comes to the end of the connection, and forgets it.
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.read.clear();
+            match ready!(self.poll_read(READ_HEAD, cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Writes once, `behind` after `out`; answers how much of `behind` was taken.
+    pub(super) fn poll_write(
+        &mut self,
+        out: &mut Out,
+        behind: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let polled = out.poll_write(&mut self.stream, behind, cx);
+        self.watch.wrote(polled.is_pending(), self.now_ns.get());
+        polled
+    }
+
+    /// Pushes out what the stream itself holds back.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if matches!(self.stream, Stream::Plain(_)) {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch.wrote(polled.is_pending(), self.now_ns.get());
+        polled
+    }
+
+    /// Says that nothing more will be written.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// The body of a request, read from its connection by whoever polls it.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    socket: Rc<RefCell<Socket>>,
+    number: u64,
+}
+
+impl RequestBody {
+    /// The body of the request that was read last.
+    pub(super) fn new(socket: &Rc<RefCell<Socket>>) -> Self {
+        Self { number: socket.borrow().number, socket: socket.clone() }
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        let socket = self.socket.borrow();
+        if socket.number == self.number { socket.framing.remaining() } else { None }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.socket.borrow_mut().poll_body(self.number, cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining() == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

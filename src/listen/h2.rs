@@ -1,0 +1,194 @@
+//! HTTP/2 for clients (RFC 9113), by hyper: many requests of one connection at once.
+
+use super::connection::Setting;
+use super::stream::Stream;
+use super::watch::{Active, Order, Place, Watch};
+use crate::pipeline::{self, Observed, Peer};
+use crate::upstream::Local;
+use crate::upstream::body::BodyError;
+use crate::wire::Inbound;
+use bytes::{Buf, Bytes, BytesMut};
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How often a connection on which nothing happens is asked whether it is alive, and how long it has to say so.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_WITHIN: Duration = Duration::from_secs(20);
+
+/// Serves a connection to its end. `ahead` is what was read of it before.
+pub(super) async fn serve(setting: &Setting, peer: Rc<Peer>, stream: Stream, ahead: BytesMut, place: &Place) {
+    let (watch, now_ns) = (&place.watch, &setting.connections.now_ns);
+    watch.multiplexed(now_ns.get());
+    let io = Io { stream, ahead, watch: watch.clone(), now_ns: now_ns.clone() };
+    let bounds = &setting.settings.bounds;
+    let mut builder = http2::Builder::new(Local);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(bounds.max_streams)
+        // The pipeline holds the exact bound, so that its answer is an envelope.
+        .max_header_list_size(u32::try_from(bounds.header_size * 2).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(PING_EVERY))
+        .keep_alive_timeout(PING_WITHIN);
+    let service = service(setting, peer, watch.clone());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    let mut finishing = false;
+    poll_fn(|cx| {
+        watch.register(cx.waker());
+        match watch.order() {
+            Some(Order::Abort) => return Poll::Ready(()),
+            Some(_) if !finishing => {
+                finishing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ => {}
+        }
+        connection.as_mut().poll(cx).map(|_| ())
+    })
+    .await;
+}
+
+/// Hands each request to the pipeline, and ties its answer to the connection's watch.
+fn service(
+    setting: &Setting,
+    peer: Rc<Peer>,
+    watch: Rc<Watch>,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response<Watched>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<Watched>, Infallible>> + use<>,
+> + use<> {
+    let (worker, now_ns) = (setting.worker.clone(), setting.connections.now_ns.clone());
+    service_fn(move |request: Request<Incoming>| {
+        let active = watch.begin(now_ns.clone());
+        let request = request.map(Inbound::H2);
+        Answering { answer: pipeline::handle(worker.clone(), peer.clone(), request), active: Some(active) }
+    })
+}
+
+pin_project! {
+    /// A request being answered. Not an `async` block, which would hold the pipeline's future twice.
+    struct Answering<F> {
+        #[pin]
+        answer: F,
+        active: Option<Active>,
+    }
+}
+
+impl<F: Future<Output = Response<Observed>>> Future for Answering<F> {
+    type Output = Result<Response<Watched>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let active = this.active;
+        this.answer.poll(cx).map(|answer| {
+            let (mut head, body) = answer.into_parts();
+            body.marks().insert(&mut head.headers);
+            Ok(Response::from_parts(head, Watched { body, _active: active.take() }))
+        })
+    }
+}
+
+/// An answer's body; while it lasts, its connection is not idle.
+#[derive(Debug)]
+struct Watched {
+    body: Observed,
+    _active: Option<Active>,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A client's byte stream with what was read ahead, to tell the protocol; the watch sees whether the client reads.
+#[derive(Debug)]
+struct Io {
+    stream: Stream,
+    ahead: BytesMut,
+    watch: Rc<Watch>,
+    now_ns: Rc<Cell<u64>>,
+}
+
+impl Io {
+    fn watched<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.watch.wrote(polled.is_pending(), self.now_ns.get());
+        polled
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.ahead.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        }
+        let length = this.ahead.len().min(buf.remaining());
+        buf.put_slice(&this.ahead[..length]);
+        this.ahead.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.watched(polled)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.watched(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let plain = matches!(this.stream, Stream::Plain(_));
+        let polled = Pin::new(&mut this.stream).poll_flush(cx);
+        // A plain stream holds nothing back, so that its flush says nothing of the client.
+        if plain { polled } else { this.watched(polled) }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

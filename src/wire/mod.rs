@@ -1,0 +1,28 @@
+//! HTTP/1.1 on the wire (RFC 9112): what its server side and its client side have in common.
+//!
+//! [`fields`] reads and writes field lines, [`framing`] delimits bodies, [`Scratch`] is the memory that a worker's
+//! connections share, so that one that waits has none of its own. [`Inbound`] is a client's body, whatever its protocol.
+
+mod fields;
+mod framing;
+mod inbound;
+mod scratch;
+
+pub use fields::{MOST_FIELDS, Spans, length, note, write_field, write_number};
+pub use framing::{Chunk, Coding, Framing, Piece, piece};
+pub use inbound::{Broken, Inbound};
+pub use scratch::{Out, Scratch};
+
+/// Why a message can not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The connection broke.
+    #[error("the connection broke")]
+    Io(#[from] std::io::Error),
+    /// It was closed before the message was complete.
+    #[error("the connection was closed before the message was complete")]
+    Closed,
+    /// What came is not a message as RFC 9112 describes it.
+    #[error("the message is not well-formed HTTP/1.1: {0}")]
+    Malformed(&'static str),
+}

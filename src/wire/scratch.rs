@@ -1,0 +1,220 @@
+//! Memory that the connections of one worker share: what is only needed for a moment is not kept a thousand times.
+
+use bytes::BytesMut;
+use foldhash::fast::RandomState;
+use http::{HeaderMap, HeaderName};
+use std::cell::RefCell;
+use std::future::Future;
+use std::hash::BuildHasher;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+/// Field names remembered by their spelling; a power of two.
+const NAMES: usize = 512;
+/// Longest name that is remembered.
+const LONGEST_NAME: usize = 64;
+/// Most maps and write buffers that are kept for later.
+const SPARES: usize = 64;
+/// Largest of them, in fields and bytes.
+const LARGEST_MAP: usize = 64;
+const LARGEST_OUT: usize = 64 * 1024;
+
+/// One worker's memory for heads and buffers.
+#[derive(Debug)]
+pub struct Scratch {
+    hasher: RandomState,
+    names: RefCell<Box<[Option<Known>]>>,
+    maps: RefCell<Vec<HeaderMap>>,
+    outs: RefCell<Vec<Vec<u8>>>,
+    read: RefCell<BytesMut>,
+}
+
+/// A field's name as it was spelled, and what it is.
+type Known = (Box<[u8]>, HeaderName);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::default(),
+            names: RefCell::new(vec![None; NAMES].into_boxed_slice()),
+            maps: RefCell::default(),
+            outs: RefCell::default(),
+            read: RefCell::default(),
+        }
+    }
+}
+
+impl Scratch {
+    /// The name that is spelled so; parsed only when the spelling was not seen lately. `None` when it is no name.
+    pub fn name(&self, spelled: &[u8]) -> Option<HeaderName> {
+        if spelled.len() > LONGEST_NAME {
+            return HeaderName::from_bytes(spelled).ok();
+        }
+        let slot = &mut self.names.borrow_mut()[self.hasher.hash_one(spelled) as usize % NAMES];
+        if let Some((known, name)) = slot
+            && **known == *spelled
+        {
+            return Some(name.clone());
+        }
+        let name = HeaderName::from_bytes(spelled).ok()?;
+        *slot = Some((spelled.into(), name.clone()));
+        Some(name)
+    }
+
+    /// An empty map.
+    pub fn map(&self) -> HeaderMap {
+        self.maps.borrow_mut().pop().unwrap_or_else(|| HeaderMap::with_capacity(24))
+    }
+
+    /// Takes back a map that is no longer needed.
+    pub fn recycle(&self, mut map: HeaderMap) {
+        let mut maps = self.maps.borrow_mut();
+        if maps.len() < SPARES && map.capacity() <= LARGEST_MAP {
+            map.clear();
+            maps.push(map);
+        }
+    }
+
+    /// An empty buffer for what is to be written.
+    pub fn out(&self) -> Out {
+        let bytes = self.outs.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(2048));
+        Out { bytes, sent: 0 }
+    }
+
+    /// Takes back a buffer whose bytes are written or of no use.
+    pub fn give(&self, mut out: Out) {
+        let mut outs = self.outs.borrow_mut();
+        if outs.len() < SPARES && (1..=LARGEST_OUT).contains(&out.bytes.capacity()) {
+            out.bytes.clear();
+            outs.push(out.bytes);
+        }
+    }
+
+    /// Reads what there is onto the end of `held`, about `want` bytes at most; 0 at the end of the stream. As long as
+    /// nothing is held, it is read into memory that all connections share, so that waiting takes none.
+    pub fn poll_read<S: AsyncRead + Unpin>(
+        &self,
+        stream: &mut S,
+        held: &mut BytesMut,
+        want: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if !held.is_empty() {
+            held.reserve(want);
+            return pin!(stream.read_buf(held)).poll(cx);
+        }
+        let mut shared = self.read.borrow_mut();
+        if shared.capacity() < want / 4 {
+            shared.reserve(want);
+        }
+        let read = ready!(pin!(stream.read_buf(&mut *shared)).poll(cx))?;
+        *held = shared.split();
+        Poll::Ready(Ok(read))
+    }
+}
+
+/// Bytes that are to be written.
+#[derive(Debug, Default)]
+pub struct Out {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Out {
+    /// Where to add some.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Those that are still to be written.
+    pub fn left(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// How many are still to be written.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Whether all are written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets what is not written.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.sent = 0;
+    }
+
+    /// Writes once, `behind` following in the same call where that is possible; answers how much of `behind` was taken.
+    pub fn poll_write<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        behind: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let ahead = &self.bytes[self.sent..];
+        let stream = Pin::new(stream);
+        let written = ready!(match (ahead.is_empty(), behind.is_empty()) {
+            (_, true) => stream.poll_write(cx, ahead),
+            (true, false) => stream.poll_write(cx, behind),
+            (false, false) => stream.poll_write_vectored(cx, &[IoSlice::new(ahead), IoSlice::new(behind)]),
+        })?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let ours = written.min(ahead.len());
+        self.sent += ours;
+        if self.is_empty() {
+            self.clear();
+        }
+        Poll::Ready(Ok(written - ours))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_they_would_be_without_memory() {
+        let scratch = Scratch::default();
+        for round in 0..2 {
+            for number in 0..2000 {
+                let spelled = format!("X-Field-{number}");
+                let name = scratch.name(spelled.as_bytes()).unwrap();
+                assert_eq!(name.as_str(), spelled.to_lowercase(), "round {round}");
+            }
+            assert_eq!(scratch.name(b"Host").unwrap(), http::header::HOST);
+            assert_eq!(scratch.name(b"HOST").unwrap(), http::header::HOST);
+            assert!(scratch.name(b"a b").is_none());
+            assert!(scratch.name(b"").is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_what_came_however_it_is_cut() {
+        let scratch = Scratch::default();
+        let sent: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+        let (mut first, mut second) = (&sent[..], &sent[..]);
+        let (mut whole, mut pieces, mut held) = (BytesMut::new(), Vec::new(), BytesMut::new());
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        loop {
+            let Poll::Ready(Ok(read)) = scratch.poll_read(&mut first, &mut held, 777, cx) else {
+                panic!("no bytes")
+            };
+            pieces.push(held.split().freeze());
+            let Poll::Ready(Ok(also)) = scratch.poll_read(&mut second, &mut whole, 4096, cx) else {
+                panic!("no bytes")
+            };
+            if read + also == 0 {
+                break;
+            }
+        }
+        assert_eq!(pieces.concat(), sent);
+        assert_eq!(whole, sent);
+    }
+}
