@@ -89,7 +89,7 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = Response<Observed>>> Future for Answering<F> {
+impl<F: Future<Output = Response<Box<Observed>>>> Future for Answering<F> {
     type Output = Result<Response<Watched>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -106,7 +106,7 @@ impl<F: Future<Output = Response<Observed>>> Future for Answering<F> {
 /// An answer's body; while it lasts, its connection is not idle.
 #[derive(Debug)]
 struct Watched {
-    body: Observed,
+    body: Box<Observed>,
     _active: Option<Active>,
 }
 

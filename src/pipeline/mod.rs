@@ -48,7 +48,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// Answers a request. Whatever happens on the way, there is an answer in the dialect of the path.
-pub async fn handle(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Inbound>) -> Response<Observed> {
+pub async fn handle(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+    request: Request<Inbound>,
+) -> Response<Box<Observed>> {
     let now = worker.shared.clock.now();
     let snapshot = worker.snapshot();
     let found = snapshot.router.find(&request);

@@ -185,9 +185,10 @@ impl Trail {
     }
 
     /// Goes with the answer to its end.
-    pub fn follow(mut self, response: Response<Payload>) -> Response<Observed> {
+    pub fn follow(mut self, response: Response<Payload>) -> Response<Box<Observed>> {
         self.status = response.status();
-        response.map(|payload| Observed { payload, bytes: 0, trail: self })
+        // On the heap, because it is handed on often from here, and is large.
+        response.map(|payload| Box::new(Observed { payload, bytes: 0, trail: self }))
     }
 
     fn end(&mut self, response_bytes: u64) {

@@ -8,29 +8,26 @@ use httparse::Header;
 /// Most fields of a head or trailer section.
 pub const MOST_FIELDS: usize = 100;
 
-/// Where the names and values of a head stand in its buffer, so that values can share the buffer's memory once it is theirs.
-#[derive(Debug)]
-pub struct Spans {
-    places: [[u32; 4]; MOST_FIELDS],
-    count: usize,
-}
-
-/// Notes where the fields of a parsed head stand in `buffer`.
-pub fn note(buffer: &[u8], headers: &[Header<'_>]) -> Spans {
-    let base = buffer.as_ptr().addr();
-    let span = |text: &[u8]| {
-        let start = (text.as_ptr().addr() - base) as u32;
-        [start, start + text.len() as u32]
-    };
-    let mut spans = Spans { places: [[0; 4]; MOST_FIELDS], count: headers.len().min(MOST_FIELDS) };
-    for (header, place) in headers.iter().zip(&mut spans.places) {
-        let ([a, b], [c, d]) = (span(header.name.as_bytes()), span(header.value));
-        *place = [a, b, c, d];
-    }
-    spans
-}
+/// Where the names and values of a head stand in its buffer, so that values can share the buffer's memory once it is
+/// theirs.
+#[derive(Debug, Default)]
+pub struct Spans(Vec<[u32; 4]>);
 
 impl Spans {
+    /// Notes where the fields of a parsed head stand in `buffer`.
+    pub fn note(&mut self, buffer: &[u8], headers: &[Header<'_>]) {
+        let base = buffer.as_ptr().addr();
+        let span = |text: &[u8]| {
+            let start = (text.as_ptr().addr() - base) as u32;
+            [start, start + text.len() as u32]
+        };
+        self.0.clear();
+        self.0.extend(headers.iter().map(|header| {
+            let ([a, b], [c, d]) = (span(header.name.as_bytes()), span(header.value));
+            [a, b, c, d]
+        }));
+    }
+
     /// Puts the fields into a map. `look` sees each one first; those for which it says false are left out.
     ///
     /// # Errors
@@ -42,7 +39,7 @@ impl Spans {
         mut look: impl FnMut(&HeaderName, &[u8]) -> Result<bool, Error>,
     ) -> Result<HeaderMap, Error> {
         let mut fields = scratch.map();
-        for &[a, b, c, d] in &self.places[..self.count] {
+        for &[a, b, c, d] in &self.0 {
             let (a, b, c, d) = (a as usize, b as usize, c as usize, d as usize);
             let name = scratch.name(&head[a..b]).ok_or(Error::Malformed("a field's name is malformed"))?;
             if !look(&name, &head[c..d])? {

@@ -8,7 +8,7 @@ mod framing;
 mod inbound;
 mod scratch;
 
-pub use fields::{MOST_FIELDS, Spans, length, note, write_field, write_number};
+pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
 pub use framing::{Chunk, Coding, Framing, Piece, piece};
 pub use inbound::{Broken, Inbound};
 pub use scratch::{Out, Scratch};

@@ -1,5 +1,6 @@
 //! Memory that the connections of one worker share: what is only needed for a moment is not kept a thousand times.
 
+use super::Spans;
 use bytes::BytesMut;
 use foldhash::fast::RandomState;
 use http::{HeaderMap, HeaderName};
@@ -29,6 +30,8 @@ pub struct Scratch {
     maps: RefCell<Vec<HeaderMap>>,
     outs: RefCell<Vec<Vec<u8>>>,
     read: RefCell<BytesMut>,
+    /// Where the fields of the head stand that is being read.
+    pub(crate) spans: RefCell<Spans>,
 }
 
 /// A field's name as it was spelled, and what it is.
@@ -42,6 +45,7 @@ impl Default for Scratch {
             maps: RefCell::default(),
             outs: RefCell::default(),
             read: RefCell::default(),
+            spans: RefCell::default(),
         }
     }
 }

@@ -20,7 +20,7 @@ const WORTH_A_VECTOR: usize = 4 * 1024;
 /// An answer that is being written.
 #[derive(Debug)]
 pub(super) struct Answer {
-    body: Observed,
+    body: Box<Observed>,
     out: Out,
     /// A large piece that goes out behind `out`.
     large: Bytes,
@@ -39,7 +39,7 @@ impl Answer {
     pub(super) fn new(
         mut out: Out,
         head: &response::Parts,
-        body: Observed,
+        body: Box<Observed>,
         wishes: Wishes,
         date: &[u8],
         keep: &mut bool,

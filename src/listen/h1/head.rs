@@ -21,6 +21,8 @@ pub(super) struct Asked {
     /// How the body is delimited.
     pub(super) framing: Framing,
     pub(super) wishes: Wishes,
+    /// Its number on the connection.
+    pub(super) number: u64,
 }
 
 /// What the client says of the connection and of the answer.
@@ -60,7 +62,8 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
     let from = target.as_ptr().addr() - buffer.as_ptr().addr();
     let target = from..from + target.len();
     let modern = parsed.version == Some(1);
-    let spans = wire::note(buffer, parsed.headers);
+    let mut spans = scratch.spans.borrow_mut();
+    spans.note(buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
 
     let mut hop = Hop::default();
@@ -80,7 +83,7 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
     *request.uri_mut() = uri;
     *request.version_mut() = if modern { Version::HTTP_11 } else { Version::HTTP_10 };
     *request.headers_mut() = fields;
-    Ok(Some(Asked { request, framing, wishes }))
+    Ok(Some(Asked { request, framing, wishes, number: 0 }))
 }
 
 /// Whether the end of a head can be in the buffer, of which all before `seen` was looked at before: so that a head that

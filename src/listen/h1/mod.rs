@@ -10,17 +10,18 @@ mod socket;
 
 use super::connection::Setting;
 use super::stream::Stream;
-use super::watch::{Order, Place, Watch};
+use super::watch::{Active, Order, Place, Watch};
 use crate::pipeline::{self, Early, Observed, Peer, Worker};
 use crate::wire::{Framing, Inbound, Out};
 use answer::{Answer, Broken};
 use bytes::BytesMut;
 use head::{Asked, Wishes};
+use http::Response;
 use http::header::CONNECTION;
-use http::{Request, Response};
 use socket::{RequestBody, Socket, Stop};
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -35,6 +36,16 @@ struct Serving<'c> {
     peer: &'c Rc<Peer>,
     watch: &'c Rc<Watch>,
     socket: Rc<RefCell<Socket>>,
+}
+
+/// The pipeline at work on a request.
+type Responding = Pin<Box<dyn Future<Output = Response<Box<Observed>>>>>;
+
+/// A request that was handed to the pipeline.
+struct Handling {
+    response: Responding,
+    wishes: Wishes,
+    active: Active,
 }
 
 /// How a connection goes on.
@@ -62,7 +73,7 @@ pub(super) async fn serve(
     let serving = Serving { setting, peer, watch: &place.watch, socket };
     loop {
         let then = match serving.next().await {
-            Ok(asked) => serving.answer(asked).await,
+            Ok(handling) => serving.answer(handling).await,
             Err(Stop::Early(early)) => serving.refuse(early).await,
             Err(Stop::Over) => Then::Gone,
         };
@@ -80,7 +91,7 @@ impl Serving<'_> {
     }
 
     /// Waits for the next request, as long as the worker lets it.
-    async fn next(&self) -> Result<Asked, Stop> {
+    async fn next(&self) -> Result<Handling, Stop> {
         // The pipeline holds the exact bound, so that its answer is an envelope; this one only bounds the buffer.
         let most = (self.setting.settings.bounds.header_size * 2).max(16 * 1024);
         poll_fn(|cx| {
@@ -91,16 +102,30 @@ impl Serving<'_> {
                     Poll::Ready(Err(Stop::Early(Early::Slow)))
                 }
                 Some(_) => Poll::Ready(Err(Stop::Over)),
-                None => socket.poll_next(most, cx),
+                None => socket.poll_next(most, cx).map_ok(|asked| self.handle(asked)),
             }
         })
         .await
     }
 
-    async fn answer(&self, asked: Asked) -> Then {
-        let Asked { request, framing, wishes } = asked;
+    /// Hands a request to the pipeline. The future is on the heap, where the last request's was: as a part of the
+    /// connection's it would be cold, and kept while the connection waits.
+    fn handle(&self, asked: Asked) -> Handling {
         let active = self.watch.begin(self.setting.connections.now_ns.clone());
-        let Some(response) = self.respond(request, framing).await else { return Then::Gone };
+        let body = match asked.framing {
+            Framing::Ended => Inbound::Empty,
+            _ => Inbound::H1(Box::new(RequestBody::new(&self.socket, asked.number))),
+        };
+        let request = asked.request.map(|()| body);
+        // In this order the future is made where it will be, not copied there.
+        let place = Box::new_uninit();
+        let future = Box::write(place, pipeline::handle(self.worker().clone(), self.peer.clone(), request));
+        Handling { response: Box::into_pin(future), wishes: asked.wishes, active }
+    }
+
+    async fn answer(&self, handling: Handling) -> Then {
+        let Handling { response, wishes, active } = handling;
+        let Some(response) = self.wait(response).await else { return Then::Gone };
         let (answer, keep) = self.begin(response, wishes).await;
         let written = self.write(answer).await;
         drop(active);
@@ -111,16 +136,9 @@ impl Serving<'_> {
         }
     }
 
-    /// Hands the request to the pipeline; nothing when the client does not wait for the answer. The future is on the
-    /// heap, where the last request's was: one that is part of the connection's would be cold, and kept while it waits.
-    async fn respond(&self, request: Request<()>, framing: Framing) -> Option<Response<Observed>> {
-        let body = match framing {
-            Framing::Ended => Inbound::Empty,
-            _ => Inbound::H1(Box::new(RequestBody::new(&self.socket))),
-        };
-        let request = request.map(|()| body);
-        let mut handling = Box::pin(pipeline::handle(self.worker().clone(), self.peer.clone(), request));
-        poll_fn(|cx| match handling.as_mut().poll(cx) {
+    /// Waits for an answer; nothing when the client does not.
+    async fn wait(&self, mut response: Responding) -> Option<Response<Box<Observed>>> {
+        poll_fn(|cx| match response.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => self.poll_abandoned(cx).map(|()| None),
         })
@@ -137,7 +155,7 @@ impl Serving<'_> {
     }
 
     /// Writes an answer's head, into memory; and says whether the connection is kept after it.
-    async fn begin(&self, response: Response<Observed>, wishes: Wishes) -> (Answer, bool) {
+    async fn begin(&self, response: Response<Box<Observed>>, wishes: Wishes) -> (Answer, bool) {
         let (head, body) = response.into_parts();
         let mut keep = wishes.keep && self.watch.order().is_none();
         // An upstream that answers early may still be sent the rest; otherwise nobody will read it.

@@ -94,9 +94,10 @@ impl Socket {
     fn next(&mut self, most: usize) -> Option<Result<Asked, Stop>> {
         if self.seen == 0 || head::may_be_complete(&self.read, self.seen) {
             match head::parse(&mut self.read, &self.scratch) {
-                Ok(Some(asked)) => {
+                Ok(Some(mut asked)) => {
                     self.seen = 0;
                     self.number += 1;
+                    asked.number = self.number;
                     (self.framing, self.waits) = (asked.framing, asked.wishes.waits);
                     return Some(Ok(asked));
                 }
@@ -235,9 +236,9 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    /// The body of the request that was read last.
-    pub(super) fn new(socket: &Rc<RefCell<Socket>>) -> Self {
-        Self { number: socket.borrow().number, socket: socket.clone() }
+    /// The body of request `number`.
+    pub(super) fn new(socket: &Rc<RefCell<Socket>>, number: u64) -> Self {
+        Self { number, socket: socket.clone() }
     }
 
     fn remaining(&self) -> Option<u64> {

@@ -51,7 +51,8 @@ fn one_head(buffer: &mut BytesMut, method: &Method, scratch: &Scratch) -> Result
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or_else(|| malformed("its status is no status"))?;
     let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    let spans = wire::note(buffer, parsed.headers);
+    let mut spans = scratch.spans.borrow_mut();
+    spans.note(buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
     let mut hop = Hop::default();
     let mut fields = spans.read(&head, scratch, |name, value| hop.passes(name, value))?;
