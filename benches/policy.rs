@@ -11,7 +11,7 @@ use portcullis::pipeline::{Peer, Shared, Snapshot, Trail, Worker, decide};
 use portcullis::store::cache::{Options, Tokens};
 use portcullis::store::journal::Journal;
 use portcullis::store::{
-    Answer, Change, Organization, Project, SigningKey, Store, TokenRecord, Usage, UserRecord, import,
+    Answer, Change, Organization, Project, SigningKey, Store, Terms, TokenRecord, Usage, UserRecord, import,
 };
 use portcullis::telemetry::{AccessLog, Metrics};
 use portcullis::token::signer::{KeyRing, Signer};
@@ -60,20 +60,23 @@ fn ready<T: Send + 'static>(value: T) -> Answer<'static, T> {
 
 impl Store for Keys {
     fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>> {
-        let record = |number: usize| TokenRecord {
-            id: format!("token-{number}").into(),
-            row: number as u64,
-            digest: Digest::of(&key(number)),
+        let terms = || Terms {
             family: KeyFamily::Ocriva,
-            name: "measured".into(),
             organization: "68da2880b45d7a01d90a3c51".into(),
             reach: Reach::Project(PROJECT.into()),
             permissions: Permissions::new(["read"]),
             scopes: vec!["documents".into()].into(),
+            addresses: Vec::new(),
+        };
+        let record = |number: usize| TokenRecord {
+            terms: Arc::new(terms()),
             expires_ms: Some(u64::MAX),
             active: true,
-            addresses: Vec::new(),
             version: 1,
+            id: format!("{number:024x}").into(),
+            digest: Digest::of(&key(number)),
+            row: number as u64,
+            name: "Scanning receipts".into(),
         };
         ready((0..self.0.min(limit)).map(record).collect())
     }

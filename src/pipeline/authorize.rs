@@ -7,7 +7,7 @@ use super::reject::Reject;
 use super::route::Routed;
 use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired};
 use crate::store::cache::Entry;
-use crate::store::{Membership, TokenRecord};
+use crate::store::{Membership, Terms};
 use crate::token::{OrganizationId, Permissions, ProjectId, Reach, Role};
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl Grant {
         let (Some(rule), Known::Key(entry)) = (routed.route.config.project, &self.known) else {
             return Ok(());
         };
-        let organization_key = entry.record.reach == Reach::Organization;
+        let organization_key = entry.record.terms.reach == Reach::Organization;
         match rule.required {
             _ if self.named => Ok(()),
             ProjectRequired::Always if !organization_key => Err(Reject::OwnProjectRequired),
@@ -121,7 +121,7 @@ pub(super) fn organization(
     match caller.known() {
         Known::Anonymous => Ok(None),
         Known::Key(entry) => {
-            let id = &entry.record.organization;
+            let id = &entry.record.terms.organization;
             if routed.organization.as_deref().is_some_and(|named| named != id.as_str()) {
                 return Err(Reject::ForeignOrganization);
             }
@@ -183,7 +183,7 @@ fn project(grant: &mut Grant, routed: &Routed<'_>, raw_query: Option<&str>) -> R
 /// answered like a foreign one, so that nobody learns which exist.
 fn own_project(known: &Known, named: Option<&str>) -> Result<Option<ProjectId>, Reject> {
     let Known::Key(entry) = known else { return Ok(None) };
-    match (&entry.record.reach, named) {
+    match (&entry.record.terms.reach, named) {
         (Reach::Project(own), Some(named)) if own.as_str() != named => Err(Reject::ForeignProject),
         (Reach::Project(own), _) => Ok(Some(own.clone())),
         (Reach::Organization, None) => Ok(None),
@@ -211,10 +211,10 @@ fn requirements(grant: &Grant, routed: &Routed<'_>, trail: &mut Trail) -> Result
 }
 
 fn missing_of_key(entry: &Entry, permissions: &[Arc<str>], scopes: &[Arc<str>]) -> Option<Reject> {
-    if lacking_permissions(&entry.record.permissions, permissions).next().is_some() {
+    if lacking_permissions(&entry.record.terms.permissions, permissions).next().is_some() {
         return Some(Reject::Permission);
     }
-    lacking_scopes(&entry.record, scopes).next().is_some().then_some(Reject::Scope)
+    lacking_scopes(&entry.record.terms, scopes).next().is_some().then_some(Reject::Scope)
 }
 
 /// A person has what the role has, looked up now; scopes narrow keys, not people.
@@ -235,7 +235,7 @@ pub(super) fn lacking_permissions<'w>(
 }
 
 /// Those of the wanted scopes that a key does not have.
-pub(super) fn lacking_scopes<'w>(key: &TokenRecord, wanted: &'w [Arc<str>]) -> impl Iterator<Item = &'w str> {
+pub(super) fn lacking_scopes<'w>(key: &Terms, wanted: &'w [Arc<str>]) -> impl Iterator<Item = &'w str> {
     wanted.iter().map(|wanted| &**wanted).filter(|wanted| !key.scopes.iter().any(|held| **held == **wanted))
 }
 
@@ -243,7 +243,7 @@ pub(super) fn lacking_scopes<'w>(key: &TokenRecord, wanted: &'w [Arc<str>]) -> i
 pub fn organization_of(grant: &Grant) -> Option<&OrganizationId> {
     match grant.known() {
         Known::Anonymous => None,
-        Known::Key(entry) => Some(&entry.record.organization),
+        Known::Key(entry) => Some(&entry.record.terms.organization),
         Known::User(_) => grant.membership().map(|membership| &membership.organization),
     }
 }

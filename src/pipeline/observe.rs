@@ -117,7 +117,7 @@ impl Trail {
             Known::Anonymous => {}
             Known::Key(entry) => {
                 facts.token = Some(entry.record.id.clone());
-                facts.organization = Some(entry.record.organization.clone());
+                facts.organization = Some(entry.record.terms.organization.clone());
             }
             Known::User(user) => facts.user = Some(user.record.id.clone()),
         }

@@ -1,25 +1,29 @@
 //! What is held of one key and of one person.
 
+use super::codes::Code;
 use super::organization::OrganizationCell;
 use crate::clock::Moment;
 use crate::limiter::Bucket;
 use crate::store::journal::Slot;
 use crate::store::{TokenRecord, UserRecord};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// One key, with everything a request needs of it.
+/// One key, with everything a request needs of it. In this order, so that what a decision reads lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Entry {
+    /// What [`Codes`](super::codes::Codes) finds it by; zero until it has one.
+    code: [AtomicU64; 2],
+    revoked: AtomicBool,
+    /// Its rate limit.
+    pub bucket: Arc<Bucket>,
+    slot: Slot,
     /// As the store had it.
     pub record: TokenRecord,
     /// Its organization, as it is now.
     pub organization: Arc<OrganizationCell>,
-    /// Its rate limit.
-    pub bucket: Arc<Bucket>,
-    slot: Slot,
     loaded_ms: u64,
-    revoked: AtomicBool,
 }
 
 impl Entry {
@@ -30,7 +34,21 @@ impl Entry {
         slot: Slot,
         now: Moment,
     ) -> Self {
-        Self { record, organization, bucket, slot, loaded_ms: now.unix_ms, revoked: AtomicBool::new(false) }
+        let (code, revoked) = (Default::default(), AtomicBool::new(false));
+        Self { code, revoked, bucket, slot, record, organization, loaded_ms: now.unix_ms }
+    }
+
+    /// The code of its text, once it was found by it. Whoever got here by the table of codes sees it whole, because it
+    /// was set before the entry was put there.
+    pub(super) fn code(&self) -> Code {
+        let [high, low] = &self.code;
+        Code { high: high.load(Ordering::Relaxed), low: low.load(Ordering::Relaxed) }
+    }
+
+    /// Only under the gate's lock.
+    pub(super) fn set_code(&self, code: Code) {
+        self.code[0].store(code.high, Ordering::Relaxed);
+        self.code[1].store(code.low, Ordering::Relaxed);
     }
 
     /// Counts one use; it survives the death of the process from here on.
@@ -38,8 +56,8 @@ impl Entry {
         self.slot.count(now);
     }
 
-    /// Whether this entry is out of date: the key was altered, regenerated or removed since. What is still open on its
-    /// strength has to ask again.
+    /// Whether this entry has left the index: the key was altered, regenerated or removed since, or had to make room.
+    /// What is still open on its strength has to ask again.
     pub fn revoked(&self) -> bool {
         self.revoked.load(Ordering::Acquire)
     }

@@ -1,9 +1,10 @@
 //! Keys.
 
 use super::row::{Columns, signed};
-use crate::store::{StoreError, TokenRecord};
+use crate::store::{StoreError, Terms, TokenRecord};
 use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, Role, TokenId};
 use rusqlite::{Connection, Row, ToSql};
+use std::sync::Arc;
 
 /// Every column of a record, with the standing of who made the key.
 const SELECT: &str = r#"
@@ -54,20 +55,23 @@ fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
     for network in columns.list("addresses")? {
         addresses.push(network.parse().map_err(|_| columns.corrupt(format!("{network} is no network")))?);
     }
-    Ok(TokenRecord {
-        id: columns.text("id")?.into(),
-        row: columns.number("row")?,
-        digest: Digest(row.get("digest")?),
+    let terms = Terms {
         family,
-        name: columns.text("name")?,
         organization: columns.text("organization")?.into(),
         reach: reach(columns.optional_text("project")?.map(Into::into)),
         permissions: effective(&columns, family)?,
         scopes: columns.list("scopes")?.into(),
+        addresses,
+    };
+    Ok(TokenRecord {
+        terms: Arc::new(terms),
         expires_ms: columns.optional_number("expires_ms")?,
         active: columns.flag("active")?,
-        addresses,
         version: columns.number("version")?,
+        id: columns.text("id")?.into(),
+        digest: Digest(row.get("digest")?),
+        row: columns.number("row")?,
+        name: columns.text("name")?.into(),
     })
 }
 
