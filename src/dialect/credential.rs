@@ -77,7 +77,9 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
 }
 
 fn text(value: &HeaderValue) -> Result<&str, Unusable> {
-    value.to_str().map(str::trim).map_err(|_| Unusable::Foreign)
+    // A field value has no control characters but tabs: if it is ASCII, it is visible ASCII.
+    let ascii = Some(value.as_bytes()).filter(|bytes| bytes.is_ascii());
+    ascii.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::trim_ascii).ok_or(Unusable::Foreign)
 }
 
 /// The credential of a `Bearer` field value; the scheme's case does not matter (RFC 9110, 11.1). Other schemes are

@@ -3,15 +3,40 @@
 use super::Bucket;
 use crate::clock::Moment;
 use foldhash::fast::RandomState;
-use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The number of an API's limit, which finds its cell in every bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot(pub(super) u16);
 
-type Shard = HashMap<Box<str>, Arc<Bucket>, RandomState>;
+/// A bucket under its name, which it holds itself.
+#[derive(Debug)]
+struct Named(Arc<Bucket>);
+
+impl Borrow<str> for Named {
+    fn borrow(&self) -> &str {
+        self.0.name()
+    }
+}
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name().hash(state);
+    }
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl Eq for Named {}
+
+type Shard = HashSet<Named, RandomState>;
 
 /// All buckets, by name.
 #[derive(Debug)]
@@ -32,13 +57,13 @@ impl Limiter {
     }
 
     /// The bucket of this name: the same one as long as anyone holds it or it is not full again.
-    pub fn bucket(&self, name: &str) -> Arc<Bucket> {
-        let mut shard = lock(self.shard(name));
-        if let Some(bucket) = shard.get(name) {
+    pub fn bucket(&self, name: impl Into<Arc<str>> + AsRef<str>) -> Arc<Bucket> {
+        let mut shard = lock(self.shard(name.as_ref()));
+        if let Some(Named(bucket)) = shard.get(name.as_ref()) {
             return Arc::clone(bucket);
         }
-        let bucket = Arc::new(Bucket::default());
-        shard.insert(name.into(), Arc::clone(&bucket));
+        let bucket = Arc::new(Bucket::new(name.into()));
+        shard.insert(Named(Arc::clone(&bucket)));
         bucket
     }
 
@@ -72,7 +97,7 @@ impl Limiter {
     fn sweep_shard(shard: &mut Shard, now: Moment) -> usize {
         let before = shard.len();
         // Nobody can come to hold one meanwhile: buckets are handed out under the shard's lock only.
-        shard.retain(|_, bucket| Arc::strong_count(bucket) > 1 || !bucket.is_full(now));
+        shard.retain(|Named(bucket)| Arc::strong_count(bucket) > 1 || !bucket.is_full(now));
         if shard.capacity() / 4 > shard.len() {
             let len = shard.len();
             shard.shrink_to(len * 2);

@@ -68,14 +68,18 @@ impl Ids {
     }
 }
 
+/// All half bytes at once: each in a byte of its own, then the letters' distance from the digits added to those above 9.
 fn put_hex(buffer: &mut BytesMut, number: u64) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut digits = [0; 16];
-    for (digit, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-        digit[0] = HEX[usize::from(byte >> 4)];
-        digit[1] = HEX[usize::from(byte & 15)];
-    }
-    buffer.put_slice(&digits);
+    let spread = |half: u32| {
+        let mut wide = u64::from(half);
+        wide = (wide << 16 | wide) & 0x0000_ffff_0000_ffff;
+        wide = (wide << 8 | wide) & 0x00ff_00ff_00ff_00ff;
+        wide = (wide << 4 | wide) & 0x0f0f_0f0f_0f0f_0f0f;
+        let letters = (wide + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+        wide + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'9' - 1)
+    };
+    buffer.put_u64(spread((number >> 32) as u32));
+    buffer.put_u64(spread(number as u32));
 }
 
 /// Version 00: `00-` trace id `-` parent id `-` flags, lower case, ids not all zero.
@@ -95,6 +99,15 @@ fn is_traceparent(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_digit_is_spelled_out() {
+        for number in [0, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, u64::MAX] {
+            let mut buffer = BytesMut::new();
+            put_hex(&mut buffer, number);
+            assert_eq!(buffer, format!("{number:016x}").as_bytes());
+        }
+    }
 
     #[test]
     fn a_valid_trace_goes_on_and_an_invalid_one_does_not() {

@@ -19,6 +19,7 @@ pub mod query;
 mod refusal;
 mod reject;
 pub mod route;
+mod scan;
 mod swap;
 mod worker;
 

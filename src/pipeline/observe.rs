@@ -33,7 +33,6 @@ pub struct Trail {
     at: Moment,
     method: Method,
     request_id: HeaderValue,
-    host: Option<HeaderValue>,
     api: usize,
     route: usize,
     /// What the bucket said.
@@ -50,6 +49,7 @@ pub struct Trail {
 #[derive(Debug)]
 struct Facts {
     client: IpAddr,
+    host: Option<HeaderValue>,
     path: String,
     user_agent: String,
     protocol: &'static str,
@@ -79,7 +79,6 @@ impl Trail {
             at,
             method: request.method().clone(),
             request_id: worker.ids.request_id(&worker.arena),
-            host: swap::host_of(request),
             api: found.api.index,
             route: found.route.index,
             verdict: None,
@@ -98,11 +97,6 @@ impl Trail {
     /// The id under which the request is logged, answered and forwarded.
     pub fn request_id(&self) -> &HeaderValue {
         &self.request_id
-    }
-
-    /// The host that the client asked for.
-    pub fn host(&self) -> Option<&HeaderValue> {
-        self.host.as_ref()
     }
 
     /// The worker's shard of the metrics.
@@ -198,7 +192,7 @@ impl Trail {
             request_id: &text(Some(&self.request_id)),
             client: facts.client,
             method: self.method.as_str(),
-            host: &text(self.host.as_ref()),
+            host: &text(facts.host.as_ref()),
             path: &facts.path,
             protocol: facts.protocol,
             tls: facts.tls,
@@ -225,6 +219,7 @@ impl Facts {
         let user_agent = request.headers().get(http::header::USER_AGENT);
         Self {
             client: peer.client(request.headers()),
+            host: swap::host_of(request.uri(), request.headers()),
             path: request.uri().path().to_owned(),
             user_agent: user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned(),
             protocol: protocol(request.version()),

@@ -1,6 +1,7 @@
 //! `projectId` in the query: found in every spelling that some server would take for it, and left in one.
 
 use super::path::{escape_at, push_escape, unescaped};
+use super::scan;
 use std::borrow::Cow;
 
 const NAME: &str = "projectId";
@@ -59,9 +60,8 @@ pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
 /// The way of most queries: plain characters only, and `projectId` at most once and spelled so. `None` for whatever
 /// needs a closer look.
 fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
-    // Characters that mean themselves to every server, and the two that part pairs; without an early exit, so that
-    // sixteen bytes are looked at together.
-    if query.bytes().fold(false, |odd, byte| odd | !(is_plain(byte) | (byte == b'=') | (byte == b'&'))) {
+    // Characters that mean themselves to every server, and the two that part pairs.
+    if scan::any(query.as_bytes(), |byte| !(is_plain(byte) | (byte == b'=') | (byte == b'&'))) {
         return None;
     }
     let (mut rest, mut project) = (query, None);

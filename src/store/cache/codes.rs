@@ -11,7 +11,7 @@
 use super::Entry;
 use super::gate::Inner;
 use arc_swap::ArcSwapOption;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -63,7 +63,11 @@ impl Default for Codes {
 impl Codes {
     /// The code of a key's text.
     pub(super) fn of(&self, key: &str) -> Code {
-        Code { high: self.siphash.hash_one(key.as_bytes()), low: self.beside.hash_one(key.as_bytes()) }
+        let mut siphash = self.siphash.build_hasher();
+        siphash.write(key.as_bytes());
+        let mut beside = self.beside.build_hasher();
+        beside.write(key.as_bytes());
+        Code { high: siphash.finish(), low: beside.finish() }
     }
 
     /// The key with this code, as long as it is in the index.
@@ -75,6 +79,7 @@ impl Codes {
                 && entry.code() == code
                 && !entry.revoked()
             {
+                entry.touch();
                 return Some(Arc::clone(entry));
             }
         }

@@ -16,6 +16,8 @@ pub struct Entry {
     /// What [`Codes`](super::codes::Codes) finds it by; zero until it has one.
     code: [AtomicU64; 2],
     revoked: AtomicBool,
+    /// Seconds since 1970.
+    loaded_s: u32,
     /// Its rate limit.
     pub bucket: Arc<Bucket>,
     slot: Slot,
@@ -23,7 +25,6 @@ pub struct Entry {
     pub record: TokenRecord,
     /// Its organization, as it is now.
     pub organization: Arc<OrganizationCell>,
-    loaded_ms: u64,
 }
 
 impl Entry {
@@ -35,7 +36,8 @@ impl Entry {
         now: Moment,
     ) -> Self {
         let (code, revoked) = (Default::default(), AtomicBool::new(false));
-        Self { code, revoked, bucket, slot, record, organization, loaded_ms: now.unix_ms }
+        let loaded_s = u32::try_from(now.unix_s()).unwrap_or(u32::MAX);
+        Self { code, revoked, loaded_s, bucket, slot, record, organization }
     }
 
     /// The code of its text, once it was found by it. Whoever got here by the table of codes sees it whole, because it
@@ -49,6 +51,12 @@ impl Entry {
     pub(super) fn set_code(&self, code: Code) {
         self.code[0].store(code.high, Ordering::Relaxed);
         self.code[1].store(code.low, Ordering::Relaxed);
+    }
+
+    /// Looks at what a decision will read, all at once, so that it waits for memory once and not for each.
+    pub(super) fn touch(&self) {
+        let seen = (self.bucket.touch(), self.slot.last_used_ms(), self.record.active);
+        std::hint::black_box(seen);
     }
 
     /// Counts one use; it survives the death of the process from here on.
@@ -68,7 +76,7 @@ impl Entry {
 
     /// Latest use in this process, or else when it was loaded; milliseconds since 1970.
     pub(super) fn last_wanted_ms(&self) -> u64 {
-        self.slot.last_used_ms().max(self.loaded_ms)
+        self.slot.last_used_ms().max(u64::from(self.loaded_s) * 1000)
     }
 }
 
@@ -79,4 +87,15 @@ pub struct UserEntry {
     pub record: UserRecord,
     /// Their rate limit, as far as requests come with their session.
     pub bucket: Arc<Bucket>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three processor cache lines, with the two counts before it; what a decision reads is in the first two.
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 3 * 64 - 16, "{}", size_of::<Entry>());
+    }
 }

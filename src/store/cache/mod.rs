@@ -67,6 +67,8 @@ pub struct Tokens {
     journal: Journal,
     limiter: Arc<Limiter>,
     options: Options,
+    /// `max_staleness` of the options.
+    max_staleness_ns: u64,
     runtime: tokio::runtime::Handle,
     /// What the index holds is in both of these; only ever changed together, and under the gate's lock.
     by_digest: Map<ByDigest, ()>,
@@ -112,6 +114,7 @@ impl Tokens {
             journal,
             limiter,
             options,
+            max_staleness_ns: u64::try_from(options.max_staleness.as_nanos()).unwrap_or(u64::MAX),
             runtime,
             by_digest: Map::default(),
             by_id: Map::default(),
@@ -202,7 +205,7 @@ impl Tokens {
     /// `max_staleness` ago. One relaxed load.
     pub fn fresh(&self, now: Moment) -> bool {
         let age_ns = now.mono_ns.saturating_sub(self.synchronised_ns.load(Ordering::Relaxed));
-        u128::from(age_ns) <= self.options.max_staleness.as_nanos()
+        age_ns <= self.max_staleness_ns
     }
 
     /// How long ago the last successful synchronisation began.

@@ -4,6 +4,7 @@ use super::row::{Columns, signed};
 use crate::store::{StoreError, Terms, TokenRecord};
 use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, Role, TokenId};
 use rusqlite::{Connection, Row, ToSql};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Every column of a record, with the standing of who made the key.
@@ -29,8 +30,15 @@ pub(super) fn latest_used(db: &Connection, limit: usize) -> Result<Vec<TokenReco
         db.prepare_cached(&format!(r#"{SELECT} ORDER BY t.last_used_ms DESC, t."row" LIMIT ?1"#))?;
     let mut rows = statement.query([limit])?;
     let mut records = Vec::new();
+    // A million keys have few different terms: each is held once from the beginning.
+    let mut seen: HashSet<Arc<Terms>> = HashSet::new();
     while let Some(row) = rows.next()? {
-        records.push(record(row)?);
+        let mut record = record(row)?;
+        match seen.get(&record.terms) {
+            Some(terms) => record.terms = Arc::clone(terms),
+            None => drop(seen.insert(Arc::clone(&record.terms))),
+        }
+        records.push(record);
     }
     Ok(records)
 }
