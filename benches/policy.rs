@@ -31,6 +31,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+/// What the binary for production allocates with.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const PROJECT: &str = "68db4aa2967d9c03fa9b5e74";
 const CONFIG: &str = "
 listeners: [{ address: 127.0.0.1:18080 }]

@@ -14,22 +14,42 @@ use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+/// A rate, with what can be worked out of it before there is a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    quota: Quota,
+    bucket: TokenBucket,
+}
+
+impl From<Quota> for Limit {
+    fn from(quota: Quota) -> Self {
+        Self { quota, bucket: TokenBucket::new(quota) }
+    }
+}
+
+impl From<&Rate> for Limit {
+    fn from(rate: &Rate) -> Self {
+        Quota::new(rate).into()
+    }
+}
+
 /// The limits of one name: a key, or a user.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Bucket {
     first: Cell,
-    name: Arc<str>,
+    number: u64,
 }
 
 impl Bucket {
-    /// A full one, of this name.
-    pub(super) fn new(name: Arc<str>) -> Self {
-        Self { first: Cell::default(), name }
+    /// A full one, of whoever has this number.
+    pub(super) fn new(number: u64) -> Self {
+        Self { first: Cell::default(), number }
     }
 
-    /// Who is limited.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Whose it is.
+    pub(super) fn number(&self) -> &u64 {
+        &self.number
     }
 
     /// Looks at what [`Bucket::take`] will look at, so that memory is on its way when it does. The value means nothing.
@@ -38,13 +58,13 @@ impl Bucket {
     }
 
     /// Takes one request from the limit of `slot`. A refused request changes nothing.
-    pub fn take(&self, slot: Slot, rate: &Rate, now: Moment) -> Verdict {
-        self.cell(slot).decide(Quota::new(rate), now, true)
+    pub fn take(&self, slot: Slot, limit: impl Into<Limit>, now: Moment) -> Verdict {
+        self.cell(slot).decide(limit.into(), now, true)
     }
 
     /// What [`Bucket::take`] would decide, and what is left; takes nothing.
-    pub fn peek(&self, slot: Slot, rate: &Rate, now: Moment) -> Verdict {
-        self.cell(slot).decide(Quota::new(rate), now, false)
+    pub fn peek(&self, slot: Slot, limit: impl Into<Limit>, now: Moment) -> Verdict {
+        self.cell(slot).decide(limit.into(), now, false)
     }
 
     /// Whether every limit is full, so that forgetting the bucket changes no decision.
@@ -74,8 +94,10 @@ struct Change {
 /// So long after a reload, requests may still arrive that began under the configuration before it.
 const LATE_NS: u64 = 5_000_000_000;
 
-/// One limit's state. There is one for every known key, so what few need stands apart.
+/// One limit's state. There is one for every known key, so what few need stands apart, and what a request needs stands
+/// together at the beginning.
 #[derive(Debug, Default)]
+#[repr(C)]
 struct Cell {
     /// The slot's number and one; 0 while nobody's.
     owner: AtomicU32,
@@ -119,11 +141,11 @@ impl Cell {
         }
     }
 
-    fn decide(&self, mut quota: Quota, now: Moment, take: bool) -> Verdict {
+    fn decide(&self, mut limit: Limit, now: Moment, take: bool) -> Verdict {
         loop {
+            let Limit { quota, bucket } = limit;
             let decided = match quota.algorithm() {
                 Algorithm::TokenBucket => {
-                    let bucket = TokenBucket::new(quota);
                     self.decide_word(quota, take, |state| bucket.take(state, now))
                         .map(|(state, allowed)| bucket.verdict(state, now, allowed))
                 }
@@ -136,7 +158,7 @@ impl Cell {
             };
             match decided {
                 Some(verdict) => return verdict,
-                None => quota = self.settle(quota, now),
+                None => limit = self.settle(quota, now).into(),
             }
         }
     }
@@ -272,9 +294,9 @@ impl Cell {
 mod tests {
     use super::*;
 
-    /// A million keys are to fit into memory together with their records.
+    /// A million keys are to fit into memory together with their records: with two counts, one cache line.
     #[test]
     fn a_bucket_is_small() {
-        assert!(size_of::<Bucket>() <= 56, "{}", size_of::<Bucket>());
+        assert!(size_of::<Bucket>() <= 48, "{}", size_of::<Bucket>());
     }
 }

@@ -138,7 +138,7 @@ fn slots_and_names_are_apart() {
     for algorithm in ALL {
         let rate = per_minute(2, algorithm);
         for name in ["t1", "t2"] {
-            let bucket = limiter.bucket(format!("{name}{algorithm:?}"));
+            let bucket = limiter.bucket(&format!("{name}{algorithm:?}"));
             for slot in &slots {
                 assert_eq!(burst(&bucket, *slot, &rate, START, 5), 2);
             }
@@ -259,7 +259,7 @@ fn first_uses_at_once_are_one() {
         let (limiter, slot) = fresh();
         let rates = [per_minute(50, Algorithm::TokenBucket), per_minute(50, to)];
         for round in 0..200 {
-            let bucket = limiter.bucket(round.to_string());
+            let bucket = limiter.bucket(&round.to_string());
             let admitted = hammer(4, 40, |thread, _| bucket.take(slot, &rates[thread % 2], START).allowed);
             assert_eq!(admitted, 50, "{to:?}");
         }

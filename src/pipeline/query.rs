@@ -64,10 +64,10 @@ fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
     if scan::any(query.as_bytes(), |byte| !(is_plain(byte) | (byte == b'=') | (byte == b'&'))) {
         return None;
     }
-    let (mut rest, mut project) = (query, None);
-    loop {
-        let end = memchr::memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
-        let pair = &rest[..end];
+    let (mut start, mut project) = (0, None);
+    for end in memchr::memchr_iter(b'&', query.as_bytes()).chain([query.len()]) {
+        let pair = &query[start..end];
+        start = end + 1;
         if let Some(value) = pair.strip_prefix("projectId=") {
             if value.is_empty() || value.contains('=') || project.is_some() {
                 return None;
@@ -76,11 +76,8 @@ fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
         } else if pair.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
             return None;
         }
-        if end == rest.len() {
-            return Some(ProjectQuery { project, canonical: true });
-        }
-        rest = &rest[end + 1..];
     }
+    Some(ProjectQuery { project, canonical: true })
 }
 
 /// The query with `projectId` in it exactly once (`Some`) or not at all (`None`), the other pairs untouched.

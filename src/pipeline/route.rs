@@ -4,7 +4,7 @@ use super::path;
 use super::reject::Reject;
 use super::scan;
 use crate::config::{self, Api, Dialect, RateLimit, Segment, Target};
-use crate::limiter::{Limiter, Slot};
+use crate::limiter::{self, Limiter, Slot};
 use crate::telemetry::metrics::{ApiCells, Metrics, RouteCells};
 use crate::upstream::Service;
 use http::{HeaderValue, Method, Request};
@@ -45,6 +45,8 @@ pub struct RoutedApi {
 pub struct PreparedLimit {
     /// As configured.
     pub limit: RateLimit,
+    /// The rate, with what can be worked out of it before there is a request.
+    pub rate: limiter::Limit,
     /// The bucket's cell for this API.
     pub slot: Slot,
     /// `X-RateLimit-Limit`
@@ -305,6 +307,7 @@ impl PreparedLimit {
         let (requests, seconds) = (limit.rate.requests, limit.rate.per.as_secs_f64());
         let text = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
         Self {
+            rate: (&limit.rate).into(),
             limit,
             slot,
             limit_value: text(requests.to_string()),

@@ -14,11 +14,6 @@ macro_rules! id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
-
-            /// The identifier's text, shared with it in memory.
-            pub fn shared(&self) -> Arc<str> {
-                self.0.clone()
-            }
         }
 
         impl From<&str> for $name {

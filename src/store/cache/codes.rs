@@ -76,10 +76,8 @@ impl Codes {
         for place in window(self.table()?, code).filter(tagged) {
             // The place may have been given to another key since its tag was read: the entry decides.
             if let Some(entry) = &*place.entry.load()
-                && entry.code() == code
-                && !entry.revoked()
+                && entry.stands_for(code)
             {
-                entry.touch();
                 return Some(Arc::clone(entry));
             }
         }

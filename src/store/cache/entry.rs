@@ -53,10 +53,17 @@ impl Entry {
         self.code[1].store(code.low, Ordering::Relaxed);
     }
 
-    /// Looks at what a decision will read, all at once, so that it waits for memory once and not for each.
+    /// Whether it is the one with this code, and in the index. Looks at both lines of memory that a decision reads, so
+    /// that one is not waited for after the other.
+    pub(super) fn stands_for(&self, code: Code) -> bool {
+        std::hint::black_box(self.record.active);
+        self.code() == code && !self.revoked()
+    }
+
+    /// Looks at what a decision will write, for the same reason. Atomic operations are barriers, between which nothing
+    /// is loaded in advance; this is to be called between those of the look-up and those of the decision.
     pub(super) fn touch(&self) {
-        let seen = (self.bucket.touch(), self.slot.last_used_ms(), self.record.active);
-        std::hint::black_box(seen);
+        std::hint::black_box((self.bucket.touch(), self.slot.last_used_ms()));
     }
 
     /// Counts one use; it survives the death of the process from here on.

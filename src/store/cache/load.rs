@@ -169,7 +169,7 @@ impl Tokens {
             Name::Digest(digest) => self.store.token_by_digest(*digest).await?,
             Name::Token(id) => self.store.token_by_id(id).await?,
             Name::User(id) => {
-                let bucket = || self.limiter.bucket(format!("u:{id}"));
+                let bucket = || self.limiter.bucket(&format!("u:{id}"));
                 let record = self.store.user(id).await?;
                 return Ok(record.map(|record| Found::User(Arc::new(UserEntry { record, bucket: bucket() }))));
             }
@@ -202,7 +202,7 @@ impl Tokens {
         now: Moment,
     ) -> Result<Entry, LookupError> {
         record.terms = self.terms.shared(&record.terms);
-        let bucket = self.limiter.bucket(record.id.shared());
+        let bucket = self.limiter.bucket(record.id.as_str());
         let slot = self.journal.slot(record.row).map_err(|error| LookupError::Journal(Arc::new(error)))?;
         Ok(Entry::new(record, organization, bucket, slot, now))
     }

@@ -135,6 +135,7 @@ impl Tokens {
     pub fn cached(&self, key: ShownKey<'_>, now: Moment) -> Cached {
         let code = self.codes.of(key.expose());
         if let Some(entry) = self.codes.find(code) {
+            entry.touch();
             return Cached::Hit(entry);
         }
         let digest = key.digest();

@@ -1,5 +1,7 @@
 //! The promises of the index, against a store that can be held up, made to fail, and altered behind its back.
 
+mod codes;
+
 use super::*;
 use crate::store::conformance::{NOW_MS, fixture, token};
 use crate::store::import::{Fixture, Imported};
