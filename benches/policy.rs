@@ -1,8 +1,12 @@
 //! What the policy costs: from a parsed request to the decision, on a key that is cached.
 //!
 //! `cargo bench --bench policy` prints nanoseconds per decision with ten thousand and with a million keys: once with
-//! the keys in random order, so that a look-up finds its record in no processor cache, once with a thousand busy keys. `-- --count N` makes exactly N decisions
-//! over ten thousand keys and times nothing: the difference between two such runs under callgrind is exact.
+//! the keys in random order, so that a look-up finds its record in no processor cache, once with a thousand busy keys.
+//! What it takes to make each request's head, in which the key has just been written as if it had just been parsed, is
+//! measured by itself and taken off. It prints as well what a key takes of memory, of files mapped into it too.
+//!
+//! `-- --count N` makes exactly N decisions over ten thousand keys and times nothing. Under callgrind, with
+//! `--toggle-collect='*Bench*decide*'`, such a run is exact.
 
 use portcullis::clock::Clock;
 use portcullis::config::{self, Config};
@@ -11,7 +15,7 @@ use portcullis::pipeline::{Peer, Shared, Snapshot, Trail, Worker, decide};
 use portcullis::store::cache::{Options, Tokens};
 use portcullis::store::journal::Journal;
 use portcullis::store::{
-    Answer, Change, Organization, Project, SigningKey, Store, TokenRecord, Usage, UserRecord, import,
+    Answer, Change, Organization, Project, SigningKey, Store, Terms, TokenRecord, Usage, UserRecord, import,
 };
 use portcullis::telemetry::{AccessLog, Metrics};
 use portcullis::token::signer::{KeyRing, Signer};
@@ -26,6 +30,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+/// What the binary for production allocates with.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const PROJECT: &str = "68db4aa2967d9c03fa9b5e74";
 const CONFIG: &str = "
@@ -60,20 +69,23 @@ fn ready<T: Send + 'static>(value: T) -> Answer<'static, T> {
 
 impl Store for Keys {
     fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>> {
-        let record = |number: usize| TokenRecord {
-            id: format!("token-{number}").into(),
-            row: number as u64,
-            digest: Digest::of(&key(number)),
+        let terms = Arc::new(Terms {
             family: KeyFamily::Ocriva,
-            name: "measured".into(),
             organization: "68da2880b45d7a01d90a3c51".into(),
             reach: Reach::Project(PROJECT.into()),
             permissions: Permissions::new(["read"]),
             scopes: vec!["documents".into()].into(),
+            addresses: Vec::new(),
+        });
+        let record = |number: usize| TokenRecord {
+            terms: Arc::clone(&terms),
             expires_ms: Some(u64::MAX),
             active: true,
-            addresses: Vec::new(),
             version: 1,
+            id: format!("{number:024x}").into(),
+            digest: Digest::of(&key(number)),
+            row: number as u64,
+            name: "Scanning receipts".into(),
         };
         ready((0..self.0.min(limit)).map(record).collect())
     }
@@ -140,16 +152,17 @@ impl Store for Keys {
     }
 }
 
-/// A worker over `keys` cached keys, and request heads for a random choice of them.
+/// A worker over `keys` cached keys, a request's head, and a random choice of keys to write into it.
 struct Bench {
     worker: Rc<Worker>,
     peer: Peer,
-    heads: Vec<http::request::Parts>,
+    head: http::request::Parts,
+    shown: Vec<String>,
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new(keys: usize, heads: usize) -> Self {
+    fn new(keys: usize, shown: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Journal::open(folder.path()).expect("a journal");
@@ -175,19 +188,28 @@ impl Bench {
         let shared = Arc::new(Shared::new(clock, tokens, limiter, metrics, snapshot));
         let worker = Worker::new(0, shared, Pools::new(Pools::tls_client()), log).expect("a worker");
         let peer = Peer::new(IpAddr::V4(Ipv4Addr::LOCALHOST), false, &[], 32 * 1024);
-        Self { worker, peer, heads: (0..heads).map(|n| head(scattered(n, keys))).collect(), folder }
+        let shown = (0..shown).map(|n| key(scattered(n, keys))).collect();
+        Self { worker, peer, head: head(), shown, folder }
+    }
+
+    /// A request with another key.
+    fn request(&self, number: usize) -> http::Request<()> {
+        let mut head = self.head.clone();
+        let key = http::HeaderValue::from_str(&self.shown[number % self.shown.len()]).expect("visible ASCII");
+        head.headers.insert("x-api-key", key);
+        http::Request::from_parts(head, ())
     }
 
     /// One decision; its value is dropped, as it would be at the end of the request.
     fn decide(&self, number: usize) {
-        let head = &self.heads[number % self.heads.len()];
+        let request = self.request(number);
         let snapshot = self.worker.snapshot();
-        let request = http::Request::from_parts(head.clone(), ());
         let found = snapshot.router.find(&request);
         let now = self.worker.shared.clock.now();
         let mut trail = Trail::begin(&self.worker, &snapshot, &self.peer, &request, &found, now);
         let Ok(routed) = &found.routed else { panic!("no route") };
-        let deciding = pin!(decide(&self.worker, &snapshot, &self.peer, routed, head, &mut trail));
+        let (head, ()) = request.into_parts();
+        let deciding = pin!(decide(&self.worker, &snapshot, &self.peer, routed, &head, &mut trail));
         match deciding.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(grant)) => drop(black_box(grant)),
             Poll::Ready(Err(reject)) => panic!("refused: {}", reject.code()),
@@ -197,9 +219,7 @@ impl Bench {
 
     /// What [`Bench::decide`] does besides deciding: to be taken off.
     fn baseline(&self, number: usize) {
-        let head = &self.heads[number % self.heads.len()];
-        let request = http::Request::from_parts(head.clone(), ());
-        black_box(&request);
+        black_box(self.request(number).into_parts());
     }
 }
 
@@ -219,14 +239,21 @@ fn scattered(n: usize, keys: usize) -> usize {
     (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 17) % keys
 }
 
-fn head(number: usize) -> http::request::Parts {
+fn head() -> http::request::Parts {
     let target = format!("/v1/openapi/processing-history/stats?projectId={PROJECT}&page=1&limit=20");
     let request = http::Request::get(target)
         .header("host", "api.example.com")
-        .header("x-api-key", key(number))
+        .header("x-api-key", key(0))
         .header("user-agent", "measuring/1.0")
         .header("accept", "application/json");
     request.body(()).expect("a request").into_parts().0
+}
+
+/// Memory that this process has, files mapped into it included.
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").expect("a process");
+    let pages: usize = status.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+    pages * 4096
 }
 
 /// Nanoseconds of one call: the least of several runs, because whatever else the machine does only adds.
@@ -249,7 +276,13 @@ fn main() {
         return;
     }
     for keys in [10_000, 1_000_000] {
+        let before = resident_bytes();
         let bench = Bench::new(keys, 200_000);
+        let shown = bench.shown.iter().map(|key| key.capacity() + size_of::<String>()).sum::<usize>();
+        println!(
+            "policy, {keys} cached keys: {} resident bytes a key",
+            resident_bytes().saturating_sub(before + shown) / keys
+        );
         let clock = &bench.worker.shared.clock;
         let cost = |of: fn(usize) -> usize| {
             let whole = least_ns(clock, 200_000, |number| bench.decide(of(number)));

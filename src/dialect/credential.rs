@@ -36,15 +36,16 @@ pub enum Unusable {
 /// [`Unusable`] when there is one that must not be looked up. None at all is no error: both members are `None`.
 pub fn present<'a>(api: &Api, headers: &'a HeaderMap) -> Result<Presented<'a>, Unusable> {
     let mut presented = Presented::default();
+    let (keys, authorizations) = fields(headers);
     if api.dialect != Dialect::Ocore
-        && let Some(text) = single(headers, &X_API_KEY)?
+        && let Some(text) = keys.text()?
     {
         if !is_key(api, text) {
             return Err(Unusable::Foreign);
         }
         presented.key = Some(text);
     }
-    let bearer = match single(headers, &AUTHORIZATION)? {
+    let bearer = match authorizations.text()? {
         Some(value) => bearer(value),
         None if api.dialect == Dialect::Ocore => cookie(headers, "access_token")?,
         None => None,
@@ -63,21 +64,43 @@ pub fn present<'a>(api: &Api, headers: &'a HeaderMap) -> Result<Presented<'a>, U
     Ok(presented)
 }
 
-/// The one value of a field, trimmed; `None` when absent or empty.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Unusable> {
-    let mut values = headers.get_all(name).iter();
-    let Some(first) = values.next() else { return Ok(None) };
-    let first = text(first)?;
-    for other in values {
-        if text(other)? != first {
-            return Err(Unusable::Contradictory);
+/// `X-API-Key` and `Authorization`, by one look at every field: that is quicker than to hash both names.
+fn fields(headers: &HeaderMap) -> (Single<'_>, Single<'_>) {
+    let (mut keys, mut authorizations) = (Single::default(), Single::default());
+    for (name, value) in headers {
+        if *name == AUTHORIZATION {
+            authorizations.add(value);
+        } else if *name == X_API_KEY {
+            keys.add(value);
         }
     }
-    Ok(Some(first).filter(|text| !text.is_empty()))
+    (keys, authorizations)
+}
+
+/// The one value of a field.
+#[derive(Default)]
+struct Single<'a>(Option<Result<&'a str, Unusable>>);
+
+impl<'a> Single<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        self.0 = Some(match (self.0, text(value)) {
+            (None, text) => text,
+            (Some(Ok(first)), Ok(text)) if text != first => Err(Unusable::Contradictory),
+            (Some(Ok(_)), Err(error)) => Err(error),
+            (Some(first), _) => first,
+        });
+    }
+
+    /// Trimmed; `None` when absent or empty.
+    fn text(self) -> Result<Option<&'a str>, Unusable> {
+        Ok(self.0.transpose()?.filter(|text| !text.is_empty()))
+    }
 }
 
 fn text(value: &HeaderValue) -> Result<&str, Unusable> {
-    value.to_str().map(str::trim).map_err(|_| Unusable::Foreign)
+    // A field value has no control characters but tabs: if it is ASCII, it is visible ASCII.
+    let ascii = Some(value.as_bytes()).filter(|bytes| bytes.is_ascii());
+    ascii.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::trim_ascii).ok_or(Unusable::Foreign)
 }
 
 /// The credential of a `Bearer` field value; the scheme's case does not matter (RFC 9110, 11.1). Other schemes are

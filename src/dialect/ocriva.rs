@@ -25,12 +25,12 @@ pub fn login(access_token: &str, expires_in: u64, token: &TokenRecord) -> String
 fn token_info(token: &TokenRecord) -> Value {
     json!({
         "id": token.id.as_str(),
-        "name": token.name,
-        "type": token.reach.as_str(),
-        "organizationId": token.organization.as_str(),
-        "projectId": token.reach.project().map(|id| id.as_str()),
-        "permissions": token.permissions.iter().collect::<Vec<_>>(),
-        "scopes": token.scopes.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+        "name": &*token.name,
+        "type": token.terms.reach.as_str(),
+        "organizationId": token.terms.organization.as_str(),
+        "projectId": token.terms.reach.project().map(|id| id.as_str()),
+        "permissions": token.terms.permissions.iter().collect::<Vec<_>>(),
+        "scopes": token.terms.scopes.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
         "expiresAt": token.expires_ms.map(iso_millis),
     })
 }

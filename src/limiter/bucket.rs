@@ -14,21 +14,57 @@ use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+/// A rate, with what can be worked out of it before there is a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    quota: Quota,
+    bucket: TokenBucket,
+}
+
+impl From<Quota> for Limit {
+    fn from(quota: Quota) -> Self {
+        Self { quota, bucket: TokenBucket::new(quota) }
+    }
+}
+
+impl From<&Rate> for Limit {
+    fn from(rate: &Rate) -> Self {
+        Quota::new(rate).into()
+    }
+}
+
 /// The limits of one name: a key, or a user.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Bucket {
     first: Cell,
+    number: u64,
 }
 
 impl Bucket {
+    /// A full one, of whoever has this number.
+    pub(super) fn new(number: u64) -> Self {
+        Self { first: Cell::default(), number }
+    }
+
+    /// Whose it is.
+    pub(super) fn number(&self) -> &u64 {
+        &self.number
+    }
+
+    /// Looks at what [`Bucket::take`] will look at, so that memory is on its way when it does. The value means nothing.
+    pub fn touch(&self) -> u32 {
+        self.first.owner.load(Ordering::Relaxed)
+    }
+
     /// Takes one request from the limit of `slot`. A refused request changes nothing.
-    pub fn take(&self, slot: Slot, rate: &Rate, now: Moment) -> Verdict {
-        self.cell(slot).decide(Quota::new(rate), now, true)
+    pub fn take(&self, slot: Slot, limit: impl Into<Limit>, now: Moment) -> Verdict {
+        self.cell(slot).decide(limit.into(), now, true)
     }
 
     /// What [`Bucket::take`] would decide, and what is left; takes nothing.
-    pub fn peek(&self, slot: Slot, rate: &Rate, now: Moment) -> Verdict {
-        self.cell(slot).decide(Quota::new(rate), now, false)
+    pub fn peek(&self, slot: Slot, limit: impl Into<Limit>, now: Moment) -> Verdict {
+        self.cell(slot).decide(limit.into(), now, false)
     }
 
     /// Whether every limit is full, so that forgetting the bucket changes no decision.
@@ -58,8 +94,10 @@ struct Change {
 /// So long after a reload, requests may still arrive that began under the configuration before it.
 const LATE_NS: u64 = 5_000_000_000;
 
-/// One limit's state. There is one for every known key, so what few need stands apart.
+/// One limit's state. There is one for every known key, so what few need stands apart, and what a request needs stands
+/// together at the beginning.
 #[derive(Debug, Default)]
+#[repr(C)]
 struct Cell {
     /// The slot's number and one; 0 while nobody's.
     owner: AtomicU32,
@@ -103,14 +141,13 @@ impl Cell {
         }
     }
 
-    fn decide(&self, mut quota: Quota, now: Moment, take: bool) -> Verdict {
+    fn decide(&self, mut limit: Limit, now: Moment, take: bool) -> Verdict {
         loop {
+            let Limit { quota, bucket } = limit;
             let decided = match quota.algorithm() {
-                Algorithm::TokenBucket => {
-                    let bucket = TokenBucket::new(quota);
-                    self.decide_word(quota, take, |state| bucket.take(state, now))
-                        .map(|(state, allowed)| bucket.verdict(state, now, allowed))
-                }
+                Algorithm::TokenBucket => self
+                    .decide_word(quota, take, |state| bucket.take(state, now))
+                    .map(|(state, allowed)| bucket.verdict(state, now, allowed)),
                 Algorithm::FixedWindow => {
                     let window = FixedWindow::new(quota);
                     self.decide_word(quota, take, |state| window.take(state, now))
@@ -120,7 +157,7 @@ impl Cell {
             };
             match decided {
                 Some(verdict) => return verdict,
-                None => quota = self.settle(quota, now),
+                None => limit = self.settle(quota, now).into(),
             }
         }
     }
@@ -256,9 +293,9 @@ impl Cell {
 mod tests {
     use super::*;
 
-    /// A million keys are to fit into memory together with their records.
+    /// A million keys are to fit into memory together with their records: with two counts, one cache line.
     #[test]
     fn a_bucket_is_small() {
-        assert!(size_of::<Bucket>() <= 40, "{}", size_of::<Bucket>());
+        assert!(size_of::<Bucket>() <= 48, "{}", size_of::<Bucket>());
     }
 }

@@ -11,7 +11,7 @@ mod sliding_window;
 mod token_bucket;
 mod verdict;
 
-pub use bucket::Bucket;
+pub use bucket::{Bucket, Limit};
 pub use registry::{Limiter, Slot};
 pub use sliding_window::MAX_REQUESTS as SLIDING_WINDOW_MAX;
 pub use verdict::Verdict;

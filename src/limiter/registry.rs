@@ -2,22 +2,47 @@
 
 use super::Bucket;
 use crate::clock::Moment;
-use foldhash::fast::RandomState;
-use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The number of an API's limit, which finds its cell in every bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot(pub(super) u16);
 
-type Shard = HashMap<Box<str>, Arc<Bucket>, RandomState>;
+/// A bucket under its number, which it holds itself.
+#[derive(Debug)]
+struct Numbered(Arc<Bucket>);
 
-/// All buckets, by name.
+impl Borrow<u64> for Numbered {
+    fn borrow(&self) -> &u64 {
+        self.0.number()
+    }
+}
+
+impl Hash for Numbered {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.number().hash(state);
+    }
+}
+
+impl PartialEq for Numbered {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.number() == other.0.number()
+    }
+}
+
+impl Eq for Numbered {}
+
+type Shard = HashSet<Numbered, foldhash::fast::RandomState>;
+
+/// All buckets, by name. A million names are not kept: what is compared is their SipHash with a random key, so that two
+/// names have one bucket with a chance of 2^-64.
 #[derive(Debug)]
 pub struct Limiter {
     shards: Box<[Mutex<Shard>]>,
-    hasher: RandomState,
+    siphash: RandomState,
     slots: Mutex<HashMap<Box<str>, Slot>>,
 }
 
@@ -28,17 +53,18 @@ impl Limiter {
     /// A limiter without buckets.
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::default(), slots: Mutex::default() }
+        Self { shards, siphash: RandomState::new(), slots: Mutex::default() }
     }
 
     /// The bucket of this name: the same one as long as anyone holds it or it is not full again.
     pub fn bucket(&self, name: &str) -> Arc<Bucket> {
-        let mut shard = lock(self.shard(name));
-        if let Some(bucket) = shard.get(name) {
+        let number = self.siphash.hash_one(name);
+        let mut shard = lock(&self.shards[number as usize % SHARDS]);
+        if let Some(Numbered(bucket)) = shard.get(&number) {
             return Arc::clone(bucket);
         }
-        let bucket = Arc::new(Bucket::default());
-        shard.insert(name.into(), Arc::clone(&bucket));
+        let bucket = Arc::new(Bucket::new(number));
+        shard.insert(Numbered(Arc::clone(&bucket)));
         bucket
     }
 
@@ -72,16 +98,12 @@ impl Limiter {
     fn sweep_shard(shard: &mut Shard, now: Moment) -> usize {
         let before = shard.len();
         // Nobody can come to hold one meanwhile: buckets are handed out under the shard's lock only.
-        shard.retain(|_, bucket| Arc::strong_count(bucket) > 1 || !bucket.is_full(now));
+        shard.retain(|Numbered(bucket)| Arc::strong_count(bucket) > 1 || !bucket.is_full(now));
         if shard.capacity() / 4 > shard.len() {
             let len = shard.len();
             shard.shrink_to(len * 2);
         }
         before - shard.len()
-    }
-
-    fn shard(&self, name: &str) -> &Mutex<Shard> {
-        &self.shards[self.hasher.hash_one(name) as usize % SHARDS]
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct TokenBucket {
     token: u64,
     /// Ticks in a period; at most `per_ns`.
     ticks: u64,
+    /// One divided by `token`: a division of integers takes longer than all else here.
+    per_tick: f64,
 }
 
 impl TokenBucket {
@@ -25,7 +27,7 @@ impl TokenBucket {
         // More than one token per nanosecond is not told apart from one: the clock has no finer steps.
         let refill = u64::from(depth).min(per_ns);
         let token = per_ns / refill;
-        Self { depth, per_ns, token, ticks: token * refill }
+        Self { depth, per_ns, token, ticks: token * refill, per_tick: 1.0 / token as f64 }
     }
 
     /// The state after one more request, or `None` when the bucket is empty.
@@ -37,13 +39,26 @@ impl TokenBucket {
 
     pub(super) fn verdict(&self, full_at: u64, now: Moment, allowed: bool) -> Verdict {
         let used = full_at.saturating_sub(self.tick(now.mono_ns));
-        let remaining = self.capacity().saturating_sub(used) / self.token;
+        let remaining = self.tokens(self.capacity().saturating_sub(used));
         let retry = (!allowed).then(|| {
             let passes_at = full_at.saturating_add(self.token).saturating_sub(self.capacity());
             self.ns(passes_at).saturating_sub(now.mono_ns)
         });
         let full_in = self.ns(full_at).saturating_sub(now.mono_ns);
         Verdict::new(self.depth, u32::try_from(remaining).unwrap_or(u32::MAX), now, full_in, retry)
+    }
+
+    /// Whole tokens in `ticks`, of which there are not more than in a full bucket. A quotient below 2^32 is off by less
+    /// than one in floating point, and by nothing when it has been compared with what it came from.
+    fn tokens(&self, ticks: u64) -> u64 {
+        let near = (ticks as f64 * self.per_tick) as u64;
+        if near * self.token > ticks {
+            near - 1
+        } else if ticks - near * self.token >= self.token {
+            near + 1
+        } else {
+            near
+        }
     }
 
     /// Tokens that are missing, a token in the making counted as missing.
@@ -84,5 +99,31 @@ impl TokenBucket {
         }
         let ns = (u128::from(tick) * u128::from(self.per_ns)).div_ceil(u128::from(self.ticks));
         u64::try_from(ns).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limiter::{Algorithm, Rate};
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    #[test]
+    fn tokens_are_counted_as_whole_numbers_are_divided() {
+        let rates = [1, 2, 3, 7, 60, 999_983, 100_000_000, u32::MAX];
+        for (requests, per_s) in rates.into_iter().flat_map(|r| [1, 60, 86_400, 500_000_000].map(|p| (r, p)))
+        {
+            let requests = NonZeroU32::new(requests).unwrap();
+            let rate = Rate { requests, per: Duration::from_secs(per_s), algorithm: Algorithm::TokenBucket };
+            let bucket = TokenBucket::new(Quota::new(&rate));
+            let all = u64::from(requests.get());
+            for tokens in [0, 1, all / 3, all / 2, all - 1, all] {
+                for ticks in [-1, 0, 1].map(|by| (tokens * bucket.token).saturating_add_signed(by)) {
+                    let ticks = ticks.min(bucket.capacity());
+                    assert_eq!(bucket.tokens(ticks), ticks / bucket.token, "{ticks} ticks of {bucket:?}");
+                }
+            }
+        }
     }
 }

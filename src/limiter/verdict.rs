@@ -31,13 +31,14 @@ impl Verdict {
         full_in_ns: u64,
         retry_in_ns: Option<u64>,
     ) -> Self {
-        let full_unix_ns = u128::from(now.unix_ms) * 1_000_000 + u128::from(full_in_ns);
+        // The nanoseconds of the present second and those until it is full, apart from whole seconds: no word is too short.
+        let ns = (now.unix_ms % 1000 * 1_000_000).saturating_add(full_in_ns);
         Self {
             allowed: retry_in_ns.is_none(),
             limit,
             remaining,
             reset_after_s: full_in_ns.div_ceil(NS_PER_S),
-            reset_unix_s: u64::try_from(full_unix_ns.div_ceil(u128::from(NS_PER_S))).unwrap_or(u64::MAX),
+            reset_unix_s: now.unix_s() + ns.div_ceil(NS_PER_S),
             retry_after_s: retry_in_ns.map_or(0, |ns| ns.div_ceil(NS_PER_S).max(1)),
         }
     }

@@ -14,7 +14,7 @@ use crate::store::TokenRecord;
 use crate::store::cache::{Cached, Entry, UserEntry};
 use crate::telemetry::metrics::CacheLookup;
 use crate::token::jwt::{Audience, Subject};
-use crate::token::{Digest, KeyFamily, TokenId};
+use crate::token::{KeyFamily, ShownKey, TokenId};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub async fn identify(
         return Err(Reject::StaleStore);
     }
     let by_key = match key {
-        Some(digest) => Some(key_entry(worker, digest, now).await?),
+        Some(key) => Some(key_entry(worker, key, now).await?),
         None => None,
     };
     let Some(jwt) = jwt else {
@@ -78,13 +78,14 @@ pub async fn identify(
     }
 }
 
-async fn key_entry(worker: &Worker, digest: Digest, now: Moment) -> Result<Arc<Entry>, Reject> {
+async fn key_entry(worker: &Worker, key: ShownKey<'_>, now: Moment) -> Result<Arc<Entry>, Reject> {
     let tokens = &worker.shared.tokens;
-    match counted(worker, tokens.cached(&digest, now)) {
+    match counted(worker, tokens.cached(key, now)) {
         Cached::Hit(entry) => Ok(entry),
         Cached::Unknown => Err(Reject::UnknownKey),
         Cached::Miss => {
-            Box::pin(tokens.find(digest, now)).await.map_err(Reject::Store)?.ok_or(Reject::UnknownKey)
+            let finding = Box::pin(tokens.find(key.digest(), now));
+            finding.await.map_err(Reject::Store)?.ok_or(Reject::UnknownKey)
         }
     }
 }
@@ -184,8 +185,8 @@ fn good(record: &TokenRecord, dialect: Dialect, from: IpAddr, now: Moment) -> Re
 /// Whether a key is of the family that the dialect's clients use.
 pub(super) fn family_fits(record: &TokenRecord, dialect: Dialect) -> bool {
     match dialect {
-        Dialect::Ocriva => record.family == KeyFamily::Ocriva,
-        Dialect::Ocore => record.family == KeyFamily::Ocore,
+        Dialect::Ocriva => record.terms.family == KeyFamily::Ocriva,
+        Dialect::Ocore => record.terms.family == KeyFamily::Ocore,
         Dialect::Problem => true,
     }
 }
@@ -197,5 +198,5 @@ pub(super) fn expired(record: &TokenRecord, now: Moment) -> bool {
 
 /// Whether a key may be used from an address.
 pub(super) fn allows(record: &TokenRecord, from: IpAddr) -> bool {
-    record.addresses.is_empty() || record.addresses.iter().any(|net| net.contains(&from))
+    record.terms.addresses.is_empty() || record.terms.addresses.iter().any(|net| net.contains(&from))
 }

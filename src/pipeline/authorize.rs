@@ -7,7 +7,7 @@ use super::reject::Reject;
 use super::route::Routed;
 use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired};
 use crate::store::cache::Entry;
-use crate::store::{Membership, TokenRecord};
+use crate::store::{Membership, Terms};
 use crate::token::{OrganizationId, Permissions, ProjectId, Reach, Role};
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
@@ -21,12 +21,22 @@ pub struct Grant {
     known: Known,
     /// The person's place in the organization the request is for.
     membership: Option<Membership>,
-    /// The project that the request is held to.
-    project: Option<ProjectId>,
+    project: Held,
     /// Whether the query named it.
     named: bool,
     /// The query to forward, where it is not the one that came.
     query: Option<String>,
+}
+
+/// The project that a request is held to.
+#[derive(Debug)]
+enum Held {
+    /// None.
+    No,
+    /// The key's own; its text is the key's, because a count that all requests of a project write would be slow.
+    Own,
+    /// One of the key's organization.
+    To(ProjectId),
 }
 
 impl Grant {
@@ -42,7 +52,11 @@ impl Grant {
 
     /// The project that the request is held to.
     pub fn project(&self) -> Option<&ProjectId> {
-        self.project.as_ref()
+        match (&self.project, &self.known) {
+            (Held::To(project), _) => Some(project),
+            (Held::Own, Known::Key(entry)) => entry.record.terms.reach.project(),
+            _ => None,
+        }
     }
 
     /// The query to forward instead of the one that came.
@@ -56,7 +70,7 @@ impl Grant {
     /// [`Reject::ProjectsDiffer`], [`Reject::ForeignProject`], [`Reject::ProjectRequired`]
     pub fn with_body(mut self, routed: &Routed<'_>, in_body: Option<&str>) -> Result<Self, Reject> {
         if let Some(project) = in_body {
-            if self.named && self.project.as_ref().is_some_and(|named| named.as_str() != project) {
+            if self.named && self.project().is_some_and(|named| named.as_str() != project) {
                 return Err(Reject::ProjectsDiffer);
             }
             self.project = own_project(&self.known, Some(project))?;
@@ -80,7 +94,7 @@ impl Grant {
         let (Some(rule), Known::Key(entry)) = (routed.route.config.project, &self.known) else {
             return Ok(());
         };
-        let organization_key = entry.record.reach == Reach::Organization;
+        let organization_key = entry.record.terms.reach == Reach::Organization;
         match rule.required {
             _ if self.named => Ok(()),
             ProjectRequired::Always if !organization_key => Err(Reject::OwnProjectRequired),
@@ -105,7 +119,7 @@ pub fn check(
 ) -> Result<Grant, Reject> {
     let membership = organization(&caller, routed, headers)?;
     let mut grant =
-        Grant { known: caller.into_known(), membership, project: None, named: false, query: None };
+        Grant { known: caller.into_known(), membership, project: Held::No, named: false, query: None };
     project(&mut grant, routed, raw_query)?;
     requirements(&grant, routed, trail)?;
     Ok(grant)
@@ -121,7 +135,7 @@ pub(super) fn organization(
     match caller.known() {
         Known::Anonymous => Ok(None),
         Known::Key(entry) => {
-            let id = &entry.record.organization;
+            let id = &entry.record.terms.organization;
             if routed.organization.as_deref().is_some_and(|named| named != id.as_str()) {
                 return Err(Reject::ForeignOrganization);
             }
@@ -171,9 +185,9 @@ fn project(grant: &mut Grant, routed: &Routed<'_>, raw_query: Option<&str>) -> R
     };
     grant.named = seen.project.is_some();
     grant.project = own_project(&grant.known, seen.project.as_deref())?;
-    let inject = !grant.named && grant.project.is_some() && rule.is_some_and(|rule| rule.inject);
+    let inject = !grant.named && grant.project().is_some() && rule.is_some_and(|rule| rule.inject);
     if inject || !seen.canonical {
-        let project = if grant.named || inject { grant.project.as_ref() } else { None };
+        let project = if grant.named || inject { grant.project() } else { None };
         grant.query = Some(query::with_project(raw_query, project.map(ProjectId::as_str)));
     }
     Ok(())
@@ -181,15 +195,15 @@ fn project(grant: &mut Grant, routed: &Routed<'_>, raw_query: Option<&str>) -> R
 
 /// The project that a key may use of those that were named: its own, or any of its organization's. An unknown one is
 /// answered like a foreign one, so that nobody learns which exist.
-fn own_project(known: &Known, named: Option<&str>) -> Result<Option<ProjectId>, Reject> {
-    let Known::Key(entry) = known else { return Ok(None) };
-    match (&entry.record.reach, named) {
+fn own_project(known: &Known, named: Option<&str>) -> Result<Held, Reject> {
+    let Known::Key(entry) = known else { return Ok(Held::No) };
+    match (&entry.record.terms.reach, named) {
         (Reach::Project(own), Some(named)) if own.as_str() != named => Err(Reject::ForeignProject),
-        (Reach::Project(own), _) => Ok(Some(own.clone())),
-        (Reach::Organization, None) => Ok(None),
+        (Reach::Project(_), _) => Ok(Held::Own),
+        (Reach::Organization, None) => Ok(Held::No),
         (Reach::Organization, Some(named)) => {
             let view = entry.organization.load();
-            view.project(named).map(|project| Some(project.id.clone())).ok_or(Reject::ForeignProject)
+            view.project(named).map(|project| Held::To(project.id.clone())).ok_or(Reject::ForeignProject)
         }
     }
 }
@@ -211,10 +225,10 @@ fn requirements(grant: &Grant, routed: &Routed<'_>, trail: &mut Trail) -> Result
 }
 
 fn missing_of_key(entry: &Entry, permissions: &[Arc<str>], scopes: &[Arc<str>]) -> Option<Reject> {
-    if lacking_permissions(&entry.record.permissions, permissions).next().is_some() {
+    if lacking_permissions(&entry.record.terms.permissions, permissions).next().is_some() {
         return Some(Reject::Permission);
     }
-    lacking_scopes(&entry.record, scopes).next().is_some().then_some(Reject::Scope)
+    lacking_scopes(&entry.record.terms, scopes).next().is_some().then_some(Reject::Scope)
 }
 
 /// A person has what the role has, looked up now; scopes narrow keys, not people.
@@ -235,7 +249,7 @@ pub(super) fn lacking_permissions<'w>(
 }
 
 /// Those of the wanted scopes that a key does not have.
-pub(super) fn lacking_scopes<'w>(key: &TokenRecord, wanted: &'w [Arc<str>]) -> impl Iterator<Item = &'w str> {
+pub(super) fn lacking_scopes<'w>(key: &Terms, wanted: &'w [Arc<str>]) -> impl Iterator<Item = &'w str> {
     wanted.iter().map(|wanted| &**wanted).filter(|wanted| !key.scopes.iter().any(|held| **held == **wanted))
 }
 
@@ -243,7 +257,7 @@ pub(super) fn lacking_scopes<'w>(key: &TokenRecord, wanted: &'w [Arc<str>]) -> i
 pub fn organization_of(grant: &Grant) -> Option<&OrganizationId> {
     match grant.known() {
         Known::Anonymous => None,
-        Known::Key(entry) => Some(&entry.record.organization),
+        Known::Key(entry) => Some(&entry.record.terms.organization),
         Known::User(_) => grant.membership().map(|membership| &membership.organization),
     }
 }

@@ -10,7 +10,7 @@ use crate::config::Respond;
 use crate::dialect::ocriva;
 use crate::store::cache::Entry;
 use crate::token::jwt::KeyFacts;
-use crate::token::{Digest, KeyFamily, Reach};
+use crate::token::{KeyFamily, Reach, Secret, ShownKey};
 use crate::wire::Inbound;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -49,7 +49,7 @@ pub(super) fn answer(
 fn projects(entry: &Entry) -> String {
     let view = entry.organization.load();
     let organization = &view.organization;
-    let own = |project: &&crate::store::Project| match &entry.record.reach {
+    let own = |project: &&crate::store::Project| match &entry.record.terms.reach {
         Reach::Project(id) => project.id == *id,
         Reach::Organization => project.active,
     };
@@ -72,9 +72,9 @@ pub(super) async fn login(
 ) -> Result<Response<Payload>, Reject> {
     login_head(headers)?;
     let presented = worker.deadlines.within(LOGIN_WAIT, presented(body)).await;
-    let digest = presented.map_err(|_| Reject::BodyBroke)??;
+    let key = presented.map_err(|_| Reject::BodyBroke)??;
     let now = trail.at();
-    let credential = Credential::Shown { key: Some(digest), jwt: None };
+    let credential = Credential::Shown { key: Some(ShownKey::new(key.expose())), jwt: None };
     let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let caller = authenticate::verify(admitted, routed, peer.client(headers), now)?;
@@ -84,8 +84,8 @@ pub(super) async fn login(
     let facts = KeyFacts {
         id: record.id.as_str(),
         version: record.version,
-        organization: record.organization.as_str(),
-        project: record.reach.project().map(|id| id.as_str()),
+        organization: record.terms.organization.as_str(),
+        project: record.terms.reach.project().map(|id| id.as_str()),
         expires_ms: record.expires_ms,
     };
     let issued =
@@ -104,8 +104,8 @@ pub(super) fn login_head(headers: &HeaderMap) -> Result<(), Reject> {
     if project_body::is_json_type(headers)? { Ok(()) } else { Err(Reject::UnsupportedMediaType(LOGIN_BODY)) }
 }
 
-/// The digest of the key in a login's body.
-async fn presented(body: Inbound) -> Result<Digest, Reject> {
+/// The key in a login's body.
+async fn presented(body: Inbound) -> Result<Secret, Reject> {
     #[derive(serde::Deserialize)]
     struct Login {
         token: String,
@@ -124,7 +124,7 @@ async fn presented(body: Inbound) -> Result<Digest, Reject> {
     if KeyFamily::of(token) != Some(KeyFamily::Ocriva) {
         return Err(Reject::UnusableCredential);
     }
-    Ok(Digest::of(token))
+    Ok(Secret::from(token))
 }
 
 /// A route's fixed answer.

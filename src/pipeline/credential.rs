@@ -1,10 +1,9 @@
 //! Stage 2: what the caller shows. Nothing is looked up yet.
 
-use super::Worker;
 use super::reject::Reject;
 use super::route::Routed;
 use crate::dialect::{self, Presented};
-use crate::token::Digest;
+use crate::token::ShownKey;
 use http::HeaderMap;
 
 /// What the caller shows, or that the route asks for nothing.
@@ -14,8 +13,8 @@ pub enum Credential<'r> {
     NotAsked,
     /// A key, a JWT, or both (which then have to be of one key).
     Shown {
-        /// The key's digest; its text is not kept.
-        key: Option<Digest>,
+        /// The key.
+        key: Option<ShownKey<'r>>,
         /// The JWT, unverified.
         jwt: Option<&'r str>,
     },
@@ -25,11 +24,7 @@ pub enum Credential<'r> {
 ///
 /// # Errors
 /// [`Reject::NoCredential`], [`Reject::UnusableCredential`]
-pub(super) fn extract<'r>(
-    worker: &Worker,
-    routed: &Routed<'_>,
-    headers: &'r HeaderMap,
-) -> Result<Credential<'r>, Reject> {
+pub(super) fn extract<'r>(routed: &Routed<'_>, headers: &'r HeaderMap) -> Result<Credential<'r>, Reject> {
     if routed.route.config.open {
         return Ok(Credential::NotAsked);
     }
@@ -38,5 +33,5 @@ pub(super) fn extract<'r>(
     if key.is_none() && jwt.is_none() {
         return Err(Reject::NoCredential);
     }
-    Ok(Credential::Shown { key: key.map(|key| worker.digests.of(key)), jwt })
+    Ok(Credential::Shown { key: key.map(ShownKey::new), jwt })
 }

@@ -208,11 +208,11 @@ fn plain_fields(grant: &Grant) -> Vec<(HeaderName, HeaderValue)> {
         Known::Anonymous => {}
         Known::Key(entry) => {
             let record = &entry.record;
-            push(&ORGANIZATION_ID, header(record.organization.as_str()));
+            push(&ORGANIZATION_ID, header(record.terms.organization.as_str()));
             push(&TOKEN_ID, header(record.id.as_str()));
-            push(&TOKEN_TYPE, HeaderValue::from_static(record.reach.as_str()));
-            push(&PERMISSIONS, list(record.permissions.iter()));
-            push(&SCOPES, list(record.scopes.iter().map(AsRef::as_ref)));
+            push(&TOKEN_TYPE, HeaderValue::from_static(record.terms.reach.as_str()));
+            push(&PERMISSIONS, list(record.terms.permissions.iter()));
+            push(&SCOPES, list(record.terms.scopes.iter().map(AsRef::as_ref)));
         }
         Known::User(user) => {
             push(&USER_ID, header(user.record.id.as_str()));
@@ -241,8 +241,8 @@ fn sign(
         Known::Anonymous => ("", Vec::new(), Vec::new()),
         Known::Key(entry) => {
             let record = &entry.record;
-            let scopes = record.scopes.iter().map(AsRef::as_ref).collect();
-            (record.id.as_str(), record.permissions.iter().collect(), scopes)
+            let scopes = record.terms.scopes.iter().map(AsRef::as_ref).collect();
+            (record.id.as_str(), record.terms.permissions.iter().collect(), scopes)
         }
         Known::User(user) => {
             role = grant.membership().map(|membership| membership.role.permissions()).unwrap_or_default();

@@ -28,7 +28,7 @@ impl Admitted {
 pub fn admit(known: Known, api: &RoutedApi, now: Moment, trail: &mut Trail) -> Result<Admitted, Reject> {
     trail.identified(&known);
     let (Some(limit), Some(bucket)) = (&api.limit, bucket(&known)) else { return Ok(Admitted { known }) };
-    let verdict = bucket.take(limit.slot, &limit.limit.rate, now);
+    let verdict = bucket.take(limit.slot, limit.rate, now);
     trail.verdict = Some(verdict);
     let refused = limit.refuses(&verdict);
     let decision = match (verdict.allowed, refused) {
@@ -49,7 +49,7 @@ pub(super) fn foresee(
     let (Some(limit), Some(bucket)) = (&api.limit, bucket(&known)) else {
         return (None, Ok(Admitted { known }));
     };
-    let verdict = bucket.peek(limit.slot, &limit.limit.rate, now);
+    let verdict = bucket.peek(limit.slot, limit.rate, now);
     let admitted = if limit.refuses(&verdict) { Err(Reject::Limited) } else { Ok(Admitted { known }) };
     (Some(verdict), admitted)
 }

@@ -5,7 +5,6 @@ pub mod authenticate;
 pub mod authorize;
 mod builtin;
 mod credential;
-mod digests;
 pub mod explain;
 mod forward;
 mod identity;
@@ -21,6 +20,7 @@ pub mod query;
 mod refusal;
 mod reject;
 pub mod route;
+mod scan;
 mod swap;
 mod worker;
 
@@ -120,7 +120,7 @@ pub async fn decide(
     trail: &mut Trail,
 ) -> Result<Grant, Reject> {
     let now = trail.at();
-    let credential = credential::extract(worker, routed, &parts.headers)?;
+    let credential = credential::extract(routed, &parts.headers)?;
     let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;

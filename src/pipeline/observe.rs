@@ -34,7 +34,6 @@ pub struct Trail {
     at: Moment,
     method: Method,
     request_id: HeaderValue,
-    host: Option<HeaderValue>,
     api: usize,
     route: usize,
     /// What the bucket said.
@@ -51,6 +50,7 @@ pub struct Trail {
 #[derive(Debug)]
 struct Facts {
     client: IpAddr,
+    host: Option<HeaderValue>,
     path: String,
     user_agent: String,
     protocol: &'static str,
@@ -80,7 +80,6 @@ impl Trail {
             at,
             method: request.method().clone(),
             request_id: worker.ids.request_id(&worker.arena),
-            host: swap::host_of(request),
             api: found.api.index,
             route: found.route.index,
             verdict: None,
@@ -101,11 +100,6 @@ impl Trail {
         &self.request_id
     }
 
-    /// The host that the client asked for.
-    pub fn host(&self) -> Option<&HeaderValue> {
-        self.host.as_ref()
-    }
-
     /// The limit that the request's API has.
     pub(super) fn limit(&self) -> Option<&PreparedLimit> {
         self.snapshot.router.api(self.api).limit.as_ref()
@@ -123,7 +117,7 @@ impl Trail {
             Known::Anonymous => {}
             Known::Key(entry) => {
                 facts.token = Some(entry.record.id.clone());
-                facts.organization = Some(entry.record.organization.clone());
+                facts.organization = Some(entry.record.terms.organization.clone());
             }
             Known::User(user) => facts.user = Some(user.record.id.clone()),
         }
@@ -205,7 +199,7 @@ impl Trail {
             request_id: &text(Some(&self.request_id)),
             client: facts.client,
             method: self.method.as_str(),
-            host: &text(self.host.as_ref()),
+            host: &text(facts.host.as_ref()),
             path: &facts.path,
             protocol: facts.protocol,
             tls: facts.tls,
@@ -232,6 +226,7 @@ impl Facts {
         let user_agent = request.headers().get(http::header::USER_AGENT);
         Self {
             client: peer.client(request.headers()),
+            host: swap::host_of(request.uri(), request.headers()),
             path: request.uri().path().to_owned(),
             user_agent: user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned(),
             protocol: protocol(request.version()),

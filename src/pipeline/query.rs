@@ -1,6 +1,7 @@
 //! `projectId` in the query: found in every spelling that some server would take for it, and left in one.
 
 use super::path::{escape_at, push_escape, unescaped};
+use super::scan;
 use std::borrow::Cow;
 
 const NAME: &str = "projectId";
@@ -59,15 +60,14 @@ pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
 /// The way of most queries: plain characters only, and `projectId` at most once and spelled so. `None` for whatever
 /// needs a closer look.
 fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
-    // Characters that mean themselves to every server, and the two that part pairs; without an early exit, so that
-    // sixteen bytes are looked at together.
-    if query.bytes().fold(false, |odd, byte| odd | !(is_plain(byte) | (byte == b'=') | (byte == b'&'))) {
+    // Characters that mean themselves to every server, and the two that part pairs.
+    if scan::any(query.as_bytes(), |byte| !(is_plain(byte) | (byte == b'=') | (byte == b'&'))) {
         return None;
     }
-    let (mut rest, mut project) = (query, None);
-    loop {
-        let end = memchr::memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
-        let pair = &rest[..end];
+    let (mut start, mut project) = (0, None);
+    for end in memchr::memchr_iter(b'&', query.as_bytes()).chain([query.len()]) {
+        let pair = &query[start..end];
+        start = end + 1;
         if let Some(value) = pair.strip_prefix("projectId=") {
             if value.is_empty() || value.contains('=') || project.is_some() {
                 return None;
@@ -76,11 +76,8 @@ fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
         } else if pair.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
             return None;
         }
-        if end == rest.len() {
-            return Some(ProjectQuery { project, canonical: true });
-        }
-        rest = &rest[end + 1..];
     }
+    Some(ProjectQuery { project, canonical: true })
 }
 
 /// The query with `projectId` in it exactly once (`Some`) or not at all (`None`), the other pairs untouched.

@@ -2,8 +2,9 @@
 
 use super::path;
 use super::reject::Reject;
+use super::scan;
 use crate::config::{self, Api, Dialect, Mode, RateLimit, Segment, Target};
-use crate::limiter::{Limiter, Slot, Verdict};
+use crate::limiter::{self, Limiter, Slot, Verdict};
 use crate::telemetry::metrics::{ApiCells, Metrics, RouteCells};
 use crate::upstream::Service;
 use http::{HeaderValue, Method, Request};
@@ -44,6 +45,8 @@ pub struct RoutedApi {
 pub struct PreparedLimit {
     /// As configured.
     pub limit: RateLimit,
+    /// The rate, with what can be worked out of it before there is a request.
+    pub rate: limiter::Limit,
     /// The bucket's cell for this API.
     pub slot: Slot,
     /// `X-RateLimit-Limit`
@@ -290,7 +293,7 @@ impl RoutedApi {
 
     fn find(&self, path: &str, method: &Method) -> (&Route, Option<Reject>) {
         let whole = self.literals.get(path).map(Vec::as_slice);
-        let found = whole.or_else(|| self.tree.find(segments(path)));
+        let found = whole.or_else(|| self.tree.find(path));
         let Some(indexes) = found.filter(|indexes| !indexes.is_empty()) else {
             return (self.unmatched(), Some(Reject::NoRoute));
         };
@@ -311,6 +314,7 @@ impl PreparedLimit {
         let (requests, seconds) = (limit.rate.requests, limit.rate.per.as_secs_f64());
         let text = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
         Self {
+            rate: (&limit.rate).into(),
             limit,
             slot,
             limit_value: text(requests.to_string()),
@@ -389,6 +393,14 @@ fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
+/// The first of the [`segments`] of a path, and the path behind it.
+fn first_segment(path: &str) -> Option<(&str, &str)> {
+    let start = path.bytes().position(|byte| byte != b'/')?;
+    let path = &path[start..];
+    let end = path.bytes().position(|byte| byte == b'/').unwrap_or(path.len());
+    Some(path.split_at(end))
+}
+
 /// One segment with its escapes undone.
 fn segment_text(path: &str, index: usize) -> Option<String> {
     let segment = segments(path).nth(index)?;
@@ -396,10 +408,10 @@ fn segment_text(path: &str, index: usize) -> Option<String> {
 }
 
 /// Whether there is something that lax servers read in more than one way: they fold case, undo escapes, cut parameters
-/// off. Without an early exit, so that sixteen bytes are looked at together.
+/// off.
 fn has_loose(path: &str) -> bool {
     let is_loose = |byte: u8| (byte.wrapping_sub(b'A') < 26) | (byte == b'%') | (byte == b';');
-    path.bytes().fold(false, |loose, byte| loose | is_loose(byte))
+    scan::any(path.as_bytes(), is_loose)
 }
 
 /// A tree of path segments. At each step a literal wins over a parameter, and a parameter over `**`.
@@ -437,31 +449,25 @@ impl Node {
 
     /// The routes of a path. None of them (`Some` and empty) when the path is not a route's, but would be to a server that
     /// is lax about case, escapes or parameters: a wider route must not be the way around a narrower one.
-    fn find<'a>(&self, mut path: impl Iterator<Item = &'a str> + Clone) -> Option<&[usize]> {
-        let Some(segment) = path.next() else {
+    fn find(&self, path: &str) -> Option<&[usize]> {
+        let Some((segment, rest)) = first_segment(path) else {
             let ends = if self.here.is_empty() { &self.rest } else { &self.here };
             return (!ends.is_empty()).then_some(ends);
         };
         let exact = self.literals.get(segment);
-        let literal = exact.and_then(|node| node.find_boxed(path.clone()));
-        if exact.is_none() && self.shadows(segment, path.clone()) {
+        if exact.is_none() && self.shadows(segment, rest) {
             return Some(&[]);
         }
-        let found = literal.or_else(|| self.parameter.as_ref().and_then(|node| node.find_boxed(path)));
+        let literal = exact.and_then(|node| node.find(rest));
+        let found = literal.or_else(|| self.parameter.as_ref().and_then(|node| node.find(rest)));
         found.or_else(|| (!self.rest.is_empty()).then_some(self.rest.as_slice()))
     }
 
-    fn shadows<'a>(&self, segment: &str, rest: impl Iterator<Item = &'a str> + Clone) -> bool {
-        if self.plain && !has_loose(segment) {
+    fn shadows(&self, segment: &str, rest: &str) -> bool {
+        if self.literals.is_empty() || self.plain && !has_loose(segment) {
             return false;
         }
         let alike = self.loose.get(&path::loosely(segment)).into_iter().flatten();
-        alike
-            .filter_map(|literal| self.literals.get(literal))
-            .any(|node| node.find_boxed(rest.clone()).is_some())
-    }
-
-    fn find_boxed<'a>(&self, path: impl Iterator<Item = &'a str> + Clone) -> Option<&[usize]> {
-        self.find(path)
+        alike.filter_map(|literal| self.literals.get(literal)).any(|node| node.find(rest).is_some())
     }
 }

@@ -49,13 +49,14 @@ pub(super) fn credentials(
     trail: &Trail,
 ) -> Result<Outbound, Reject> {
     let target = target(&parts.uri, routed, grant)?;
+    let host = host_of(&parts.uri, &parts.headers);
     let client = parts.headers;
     let traceparent = worker.ids.traceparent(client.get(&TRACEPARENT), trail.request_id(), &worker.arena);
     let mut added = Vec::with_capacity(6);
     added.push((&X_FORWARDED_FOR, peer.forwarded_for(&client)));
     added.push((&X_FORWARDED_PROTO, peer.proto.clone()));
-    if let Some(host) = trail.host() {
-        added.push((&X_FORWARDED_HOST, host.clone()));
+    if let Some(host) = host {
+        added.push((&X_FORWARDED_HOST, host));
     }
     added.push((&X_REQUEST_ID, trail.request_id().clone()));
     added.push((&TRACEPARENT, traceparent));
@@ -131,13 +132,13 @@ fn contains_token(value: &HeaderValue, wanted: &str) -> bool {
 
 /// The host that the client asked for: the authority of an absolute target wins over `Host` (RFC 9112, 3.2.2). What
 /// stands before an `@` is a credential and goes no further.
-pub(super) fn host_of<B>(request: &http::Request<B>) -> Option<HeaderValue> {
-    match request.uri().authority() {
+pub(super) fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<HeaderValue> {
+    match uri.authority() {
         Some(authority) => {
             let host = authority.as_str().rsplit('@').next().unwrap_or_default();
             HeaderValue::from_str(host).ok()
         }
-        None => request.headers().get(HOST).cloned(),
+        None => headers.get(HOST).cloned(),
     }
 }
 

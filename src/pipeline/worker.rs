@@ -1,7 +1,6 @@
 //! What the request path holds: what all workers share, and what each has of its own.
 
 use super::arena::Arena;
-use super::digests::Digests;
 use super::identity::Identities;
 use super::ids::Ids;
 use super::route::Router;
@@ -110,7 +109,6 @@ pub struct Worker {
     pub(super) arena: Arena,
     pub(super) ids: Ids,
     pub(super) identities: Identities,
-    pub(super) digests: Digests,
     /// Its end of the access log.
     pub log: RefCell<LogWriter>,
     snapshot: RefCell<Rc<Current>>,
@@ -137,7 +135,6 @@ impl Worker {
             arena: Arena::default(),
             ids: Ids::new()?,
             identities: Identities::default(),
-            digests: Digests::default(),
             log: RefCell::new(log),
             snapshot: RefCell::new(snapshot),
             version: Cell::new(version),

@@ -94,12 +94,12 @@ async fn an_import_is_readable(store: &dyn Store) {
 
     let key = store.token_by_digest(Digest::of("ocr_1")).await.unwrap().unwrap();
     assert_eq!(
-        (key.name.as_str(), key.family, key.active, key.version),
+        (&*key.name, key.terms.family, key.active, key.version),
         ("ocr_1", KeyFamily::Ocriva, true, 1)
     );
-    assert_eq!(key.reach, Reach::Organization);
-    assert_eq!(key.permissions, Permissions::new(["read"]));
-    assert_eq!(*key.scopes, ["documents".into()]);
+    assert_eq!(key.terms.reach, Reach::Organization);
+    assert_eq!(key.terms.permissions, Permissions::new(["read"]));
+    assert_eq!(*key.terms.scopes, ["documents".into()]);
     // 2027-01-15 to 2028-01-15: 365 days.
     assert_eq!(key.expires_ms, Some(NOW_MS + 365 * 86_400_000));
     let same = store.token_by_id(&key.id).await.unwrap().unwrap();
@@ -175,7 +175,7 @@ async fn an_import_changes_what_differs(store: &dyn Store) {
     assert_eq!(subjects, [ChangeSubject::Organization("org-1".into()), token]);
     let key = store.token_by_id(&key.id).await.unwrap().unwrap();
     assert!(!key.active);
-    assert_eq!(key.addresses, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(key.terms.addresses, ["10.0.0.0/8".parse().unwrap()]);
 }
 
 async fn a_conflict_leaves_everything_as_it_was(store: &dyn Store) {
@@ -203,7 +203,7 @@ async fn a_role_bounds_the_keys_of_its_holder(store: &dyn Store) {
     let mut fixture = fixture();
     store.import(&fixture, NOW_MS).await.unwrap();
     let id: TokenId = "key-of-dev".into();
-    let held = async || store.token_by_id(&id).await.unwrap().unwrap().permissions;
+    let held = async || store.token_by_id(&id).await.unwrap().unwrap().terms.permissions.clone();
     assert_eq!(held().await, Permissions::new(["manage:servers", "view:roles"]));
 
     let newest = store.newest_change().await.unwrap();

@@ -34,20 +34,33 @@ pub struct Journal(Arc<Shared>);
 struct Shared {
     id: String,
     path: PathBuf,
-    /// Holds the advisory lock that tells other processes that this journal has a living owner.
-    file: File,
+    lease: Arc<Lease>,
     slots: Mutex<Slots>,
-    /// Slots whose owner is gone, but whose last uses the store may not have seen. Apart from `slots`, whose lock is
-    /// held while the file grows: an entry may be dropped by a worker, which must not wait for the disk.
-    retired: Mutex<Vec<u32>>,
     /// What the store has seen of each slot, by number. Locked for a whole flush: a second one at the same time would
     /// free slots on the strength of totals that the first has read before.
     flushed: tokio::sync::Mutex<Vec<u64>>,
 }
 
+/// What stays as long as there is a slot of the journal.
+#[derive(Debug)]
+struct Lease {
+    /// Holds the advisory lock that tells other processes that this journal has a living owner.
+    file: File,
+    /// Slots whose owner is gone, but whose last uses the store may not have seen. Apart from [`Slots`], whose lock is
+    /// held while the file grows: an entry may be dropped by a worker, which must not wait for the disk.
+    retired: Mutex<Vec<u32>>,
+}
+
+/// A segment, and what its slots need: one pointer for each of a million slots.
+#[derive(Debug)]
+struct Leased {
+    segment: Segment,
+    lease: Arc<Lease>,
+}
+
 #[derive(Debug, Default)]
 struct Slots {
-    segments: Vec<Arc<Segment>>,
+    segments: Vec<Arc<Leased>>,
     /// Slots that nobody owns and that are flushed.
     free: Vec<u32>,
 }
@@ -67,12 +80,11 @@ impl Journal {
         let journal = Self(Arc::new(Shared {
             id,
             path,
-            file,
+            lease: Arc::new(Lease { file, retired: Mutex::default() }),
             slots: Mutex::default(),
-            retired: Mutex::default(),
             flushed: tokio::sync::Mutex::default(),
         }));
-        lock(&journal.0.slots).grow(&journal.0.file)?;
+        lock(&journal.0.slots).grow(&journal.0.lease)?;
         Ok(journal)
     }
 
@@ -83,12 +95,12 @@ impl Journal {
     pub fn slot(&self, row: u64) -> io::Result<Slot> {
         let mut slots = lock(&self.0.slots);
         if slots.free.is_empty() {
-            slots.grow(&self.0.file)?;
+            slots.grow(&self.0.lease)?;
         }
         let number = slots.free.pop().ok_or_else(|| io::Error::other("no slot is left"))?;
-        let segment = Arc::clone(&slots.segments[number as usize / SLOTS]);
-        segment.assign(number, row);
-        Ok(Slot { journal: Arc::clone(&self.0), segment, number })
+        let leased = Arc::clone(&slots.segments[number as usize / SLOTS]);
+        leased.segment.assign(number, row);
+        Ok(Slot { leased, number })
     }
 
     /// Sends what was counted since the last flush to the store, and returns how many keys that were.
@@ -98,7 +110,7 @@ impl Journal {
     pub async fn flush(&self, store: &dyn Store) -> Result<usize, StoreError> {
         let mut flushed = self.0.flushed.lock().await;
         // Before the totals are read: a slot that retires while we read them must not be freed by this flush.
-        let settled = lock(&self.0.retired).len();
+        let settled = lock(&self.0.lease.retired).len();
         let batch = self.unsent(&mut flushed);
         if !batch.is_empty() {
             store.add_usage(&self.0.id, batch.clone()).await?;
@@ -107,7 +119,7 @@ impl Journal {
             flushed[usage.slot as usize] = usage.total;
         }
         // Slots only ever join at the end, and only a flush takes them away.
-        let free: Vec<u32> = lock(&self.0.retired).drain(..settled).collect();
+        let free: Vec<u32> = lock(&self.0.lease.retired).drain(..settled).collect();
         lock(&self.0.slots).free.extend(free);
         Ok(batch.len())
     }
@@ -116,8 +128,8 @@ impl Journal {
         let segments = lock(&self.0.slots).segments.clone();
         flushed.resize(segments.len() * SLOTS, 0);
         let mut batch = Vec::new();
-        for (segment, flushed) in segments.iter().zip(flushed.chunks(SLOTS)) {
-            segment.changed(flushed, &mut batch);
+        for (leased, flushed) in segments.iter().zip(flushed.chunks(SLOTS)) {
+            leased.segment.changed(flushed, &mut batch);
         }
         batch
     }
@@ -152,9 +164,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Slots {
-    fn grow(&mut self, file: &File) -> io::Result<()> {
+    fn grow(&mut self, lease: &Arc<Lease>) -> io::Result<()> {
         let first = u32::try_from(self.segments.len() * SLOTS).map_err(io::Error::other)?;
-        self.segments.push(Arc::new(Segment::append(file, self.segments.len())?));
+        let segment = Segment::append(&lease.file, self.segments.len())?;
+        self.segments.push(Arc::new(Leased { segment, lease: Arc::clone(lease) }));
         self.free.extend((first..first + SLOTS as u32).rev());
         Ok(())
     }
@@ -162,20 +175,19 @@ impl Slots {
 
 /// The counter of one key. Dropping it gives it back once its uses are in the store.
 pub struct Slot {
-    journal: Arc<Shared>,
-    segment: Arc<Segment>,
+    leased: Arc<Leased>,
     number: u32,
 }
 
 impl Slot {
     /// Counts one use. Waits for nothing.
     pub fn count(&self, now: Moment) {
-        self.segment.count(self.number, now.unix_ms);
+        self.leased.segment.count(self.number, now.unix_ms);
     }
 
     /// Latest use, milliseconds since 1970; 0 when there was none.
     pub fn last_used_ms(&self) -> u64 {
-        self.segment.last_used_ms(self.number)
+        self.leased.segment.last_used_ms(self.number)
     }
 }
 
@@ -187,6 +199,6 @@ impl fmt::Debug for Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        lock(&self.journal.retired).push(self.number);
+        lock(&self.leased.lease.retired).push(self.number);
     }
 }

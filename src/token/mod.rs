@@ -6,6 +6,7 @@ pub mod jwt;
 mod mint;
 mod permission;
 mod secret;
+mod shown;
 pub mod signer;
 
 pub use digest::Digest;
@@ -13,9 +14,10 @@ pub use id::{OrganizationId, ProjectId, TokenId, UserId};
 pub use mint::{KeyFamily, mint};
 pub use permission::{Permissions, Role};
 pub use secret::Secret;
+pub use shown::ShownKey;
 
 /// What a key reaches: all projects of its organization, or one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// Every project of the organization; a request names the one it means.
     Organization,

@@ -111,15 +111,15 @@ pub(super) fn known(way: &mut Way, known: &Known) {
 fn key(way: &mut Way, entry: &Entry) {
     let record = &entry.record;
     let view = entry.organization.load();
-    way.fact("name", record.name.as_str());
+    way.fact("name", &*record.name);
     way.fact("id", record.id.as_str());
-    way.fact("organization", format!("{} ({})", record.organization, view.organization.slug));
-    way.fact("type", record.reach.as_str());
-    if let Reach::Project(project) = &record.reach {
+    way.fact("organization", format!("{} ({})", record.terms.organization, view.organization.slug));
+    way.fact("type", record.terms.reach.as_str());
+    if let Reach::Project(project) = &record.terms.reach {
         way.fact("project", project.as_str());
     }
-    way.fact("permissions", list(record.permissions.iter()));
-    way.fact("scopes", list(record.scopes.iter().map(AsRef::as_ref)));
+    way.fact("permissions", list(record.terms.permissions.iter()));
+    way.fact("scopes", list(record.terms.scopes.iter().map(AsRef::as_ref)));
 }
 
 /// The limit and what a fresh bucket says.
@@ -161,7 +161,7 @@ pub(super) fn validity(way: &mut Way, routed: &Routed<'_>, known: &Known, client
                 "family",
                 format!(
                     "{}, {}",
-                    record.family.as_str(),
+                    record.terms.family.as_str(),
                     if fits { "as this API asks" } else { "not this API's" }
                 ),
             );
@@ -175,7 +175,7 @@ pub(super) fn validity(way: &mut Way, routed: &Routed<'_>, known: &Known, client
                     Some(at) => format!("{at}, {}", if expired { "which is over" } else { "still to come" }),
                 },
             );
-            let addresses: Vec<String> = record.addresses.iter().map(ToString::to_string).collect();
+            let addresses: Vec<String> = record.terms.addresses.iter().map(ToString::to_string).collect();
             let allowed = authenticate::allows(record, client);
             way.fact(
                 "ipWhitelist",

@@ -153,7 +153,7 @@ async fn walk(
     }
     way.enter(Stage::Credential);
     caller::credential(way, routed, &parts.headers);
-    let credential = credential::extract(worker, routed, &parts.headers)?;
+    let credential = credential::extract(routed, &parts.headers)?;
     way.allow(caller::shown(&credential));
     way.enter(Stage::Identify);
     if !scene.store_exists && matches!(credential, Credential::Shown { .. }) {

@@ -79,7 +79,7 @@ pub(super) fn project(
         let forwarded = grant.query().or(raw).unwrap_or_default();
         way.fact("query as forwarded", if forwarded.is_empty() { "none" } else { forwarded });
     }
-    match (&entry.record.reach, &named) {
+    match (&entry.record.terms.reach, &named) {
         (Reach::Project(own), Some(named)) => {
             if own.as_str() != &**named {
                 way.if_refused(format!("the key is of the project {own}, and the query names {named}"));
@@ -94,7 +94,7 @@ pub(super) fn project(
             if entry.organization.load().project(named).is_none() {
                 way.if_refused(format!(
                     "{named} is not a project of the key's organization, {}",
-                    entry.record.organization
+                    entry.record.terms.organization
                 ));
             }
             format!("{named} is a project of the key's organization")
@@ -123,8 +123,8 @@ pub(super) fn requirements(
     let (held, scopes): (Permissions, Vec<&str>) = match known {
         Known::Anonymous => return "nobody is asked for them".to_owned(),
         Known::Key(entry) => (
-            entry.record.permissions.clone(),
-            authorize::lacking_scopes(&entry.record, &require.scopes).collect(),
+            entry.record.terms.permissions.clone(),
+            authorize::lacking_scopes(&entry.record.terms, &require.scopes).collect(),
         ),
         Known::User(_) => {
             let role = place.map(|place| place.role);
@@ -171,7 +171,7 @@ pub(super) fn rule(routed: &Routed<'_>, known: &Known) -> &'static str {
         (_, Known::Anonymous | Known::User(_)) => "only keys have to name projects",
         (None | Some(ProjectRequired::Never), _) => "the route asks nobody to name a project",
         (Some(ProjectRequired::Organization), Known::Key(entry))
-            if entry.record.reach != Reach::Organization =>
+            if entry.record.terms.reach != Reach::Organization =>
         {
             "a project key need not name its project"
         }

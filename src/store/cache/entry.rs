@@ -1,25 +1,30 @@
 //! What is held of one key and of one person.
 
+use super::codes::Code;
 use super::organization::OrganizationCell;
 use crate::clock::Moment;
 use crate::limiter::Bucket;
 use crate::store::journal::Slot;
 use crate::store::{TokenRecord, UserRecord};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// One key, with everything a request needs of it.
+/// One key, with everything a request needs of it. In this order, so that what a decision reads lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Entry {
+    /// What [`Codes`](super::codes::Codes) finds it by; zero until it has one.
+    code: [AtomicU64; 2],
+    revoked: AtomicBool,
+    /// Seconds since 1970.
+    loaded_s: u32,
+    /// Its rate limit.
+    pub bucket: Arc<Bucket>,
+    slot: Slot,
     /// As the store had it.
     pub record: TokenRecord,
     /// Its organization, as it is now.
     pub organization: Arc<OrganizationCell>,
-    /// Its rate limit.
-    pub bucket: Arc<Bucket>,
-    slot: Slot,
-    loaded_ms: u64,
-    revoked: AtomicBool,
 }
 
 impl Entry {
@@ -30,7 +35,35 @@ impl Entry {
         slot: Slot,
         now: Moment,
     ) -> Self {
-        Self { record, organization, bucket, slot, loaded_ms: now.unix_ms, revoked: AtomicBool::new(false) }
+        let (code, revoked) = (Default::default(), AtomicBool::new(false));
+        let loaded_s = u32::try_from(now.unix_s()).unwrap_or(u32::MAX);
+        Self { code, revoked, loaded_s, bucket, slot, record, organization }
+    }
+
+    /// The code of its text, once it was found by it. Whoever got here by the table of codes sees it whole, because it
+    /// was set before the entry was put there.
+    pub(super) fn code(&self) -> Code {
+        let [high, low] = &self.code;
+        Code { high: high.load(Ordering::Relaxed), low: low.load(Ordering::Relaxed) }
+    }
+
+    /// Only under the gate's lock.
+    pub(super) fn set_code(&self, code: Code) {
+        self.code[0].store(code.high, Ordering::Relaxed);
+        self.code[1].store(code.low, Ordering::Relaxed);
+    }
+
+    /// Whether it is the one with this code, and in the index. Looks at both lines of memory that a decision reads, so
+    /// that one is not waited for after the other.
+    pub(super) fn stands_for(&self, code: Code) -> bool {
+        std::hint::black_box(self.record.active);
+        self.code() == code && !self.revoked()
+    }
+
+    /// Looks at what a decision will write, for the same reason. Atomic operations are barriers, between which nothing
+    /// is loaded in advance; this is to be called between those of the look-up and those of the decision.
+    pub(super) fn touch(&self) {
+        std::hint::black_box((self.bucket.touch(), self.slot.last_used_ms()));
     }
 
     /// Counts one use; it survives the death of the process from here on.
@@ -38,8 +71,8 @@ impl Entry {
         self.slot.count(now);
     }
 
-    /// Whether this entry is out of date: the key was altered, regenerated or removed since. What is still open on its
-    /// strength has to ask again.
+    /// Whether this entry has left the index: the key was altered, regenerated or removed since, or had to make room.
+    /// What is still open on its strength has to ask again.
     pub fn revoked(&self) -> bool {
         self.revoked.load(Ordering::Acquire)
     }
@@ -50,7 +83,7 @@ impl Entry {
 
     /// Latest use in this process, or else when it was loaded; milliseconds since 1970.
     pub(super) fn last_wanted_ms(&self) -> u64 {
-        self.slot.last_used_ms().max(self.loaded_ms)
+        self.slot.last_used_ms().max(u64::from(self.loaded_s) * 1000)
     }
 }
 
@@ -61,4 +94,15 @@ pub struct UserEntry {
     pub record: UserRecord,
     /// Their rate limit, as far as requests come with their session.
     pub bucket: Arc<Bucket>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three processor cache lines, with the two counts before it; what a decision reads is in the first two.
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 3 * 64 - 16, "{}", size_of::<Entry>());
+    }
 }

@@ -59,13 +59,8 @@ impl Tokens {
             gate.raise(&name);
             self.unknown.remove(&name);
         }
-        let (by_digest, by_id) = (self.by_digest.pin(), self.by_id.pin());
-        if let Some(entry) = by_digest.remove(digest) {
-            entry.revoke();
-        }
-        if let Some(entry) = by_id.remove(id) {
-            entry.revoke();
-            by_digest.remove(&entry.record.digest);
+        for entry in [self.held(digest), self.held_by_id(id.as_str())].iter().flatten() {
+            self.leave(&mut gate, entry);
         }
     }
 
@@ -81,10 +76,11 @@ impl Tokens {
         let mut gate = self.gate.lock();
         gate.raise_all();
         self.unknown.clear();
-        let by_id = self.by_id.pin();
-        by_id.values().for_each(|entry| entry.revoke());
-        by_id.clear();
-        self.by_digest.pin().clear();
+        let by_digest = self.by_digest.pin();
+        by_digest.keys().for_each(|named| named.0.revoke());
+        self.codes.clear(&mut gate);
+        by_digest.clear();
+        self.by_id.pin().clear();
         self.users.pin().clear();
     }
 
@@ -102,6 +98,7 @@ impl Tokens {
     pub fn sweep(&self, now: Moment) {
         self.unknown.retain(|_, until_ns| now.mono_ns < *until_ns);
         self.organizations.sweep();
+        self.codes.fit(&mut self.gate.lock(), self.by_digest.len());
         let capacity = self.options.capacity.get();
         if self.by_digest.len() > capacity {
             self.evict(capacity - capacity / SLACK);
@@ -110,26 +107,19 @@ impl Tokens {
 
     fn evict(&self, keep: usize) {
         let mut ages: Vec<(u64, Arc<Entry>)> = Vec::with_capacity(self.by_digest.len());
-        ages.extend(self.by_digest.pin().values().map(|entry| (entry.last_wanted_ms(), Arc::clone(entry))));
+        let held = self.by_digest.pin();
+        ages.extend(held.keys().map(|named| (named.0.last_wanted_ms(), Arc::clone(&named.0))));
         if ages.len() <= keep {
             return;
         }
         let excess = ages.len() - keep;
         ages.select_nth_unstable_by_key(excess, |(last_wanted_ms, _)| *last_wanted_ms);
         for (_, entry) in ages.drain(..excess) {
-            self.drop_if_held(&entry);
+            self.drop_entry(&entry);
         }
     }
 
-    pub(super) fn drop_if_held(&self, entry: &Arc<Entry>) {
-        let _gate = self.gate.lock();
-        let (by_digest, by_id) = (self.by_digest.pin(), self.by_id.pin());
-        // It may have been replaced since we looked.
-        if by_digest.get(&entry.record.digest).is_some_and(|held| Arc::ptr_eq(held, entry)) {
-            by_digest.remove(&entry.record.digest);
-        }
-        if by_id.get(&entry.record.id).is_some_and(|held| Arc::ptr_eq(held, entry)) {
-            by_id.remove(&entry.record.id);
-        }
+    pub(super) fn drop_entry(&self, entry: &Arc<Entry>) {
+        self.leave(&mut self.gate.lock(), entry);
     }
 }

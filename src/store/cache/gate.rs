@@ -9,7 +9,7 @@ use super::{Entry, LookupError, UserEntry};
 use crate::token::{Digest, TokenId, UserId};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tokio::sync::watch;
 
 /// Names of one generation counter share their fate: a change of one lets look-ups of the others run again.
@@ -61,6 +61,15 @@ impl Default for Inner {
 impl Gate {
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock, unless somebody has it.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Inner>> {
+        match self.0.try_lock() {
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

@@ -124,8 +124,8 @@ impl Tokens {
     /// What the index says: `Some(None)` is "known to be unknown".
     fn known(&self, name: &Name, now: Moment) -> Option<Option<Found>> {
         let held = match name {
-            Name::Digest(digest) => self.by_digest.pin().get(digest).cloned().map(Found::Token),
-            Name::Token(id) => self.by_id.pin().get(id).cloned().map(Found::Token),
+            Name::Digest(digest) => self.held(digest).map(Found::Token),
+            Name::Token(id) => self.held_by_id(id.as_str()).map(Found::Token),
             Name::User(id) => self.users.pin().get(id).cloned().map(Found::User),
         };
         match held {
@@ -152,7 +152,7 @@ impl Tokens {
                 continue;
             }
             match &found {
-                Some(Found::Token(entry)) => self.hold(entry),
+                Some(Found::Token(entry)) => self.enter(&mut gate, entry),
                 Some(Found::User(entry)) => {
                     self.users.pin().insert(entry.record.id.clone(), Arc::clone(entry));
                 }
@@ -176,7 +176,9 @@ impl Tokens {
         };
         let Some(record) = record else { return Ok(None) };
         // A key whose organization has just gone is going as well.
-        let Some(organization) = self.organization(&record.organization).await? else { return Ok(None) };
+        let Some(organization) = self.organization(&record.terms.organization).await? else {
+            return Ok(None);
+        };
         Ok(Some(Found::Token(Arc::new(self.entry(record, organization, now)?))))
     }
 
@@ -201,25 +203,10 @@ impl Tokens {
         organization: Arc<OrganizationCell>,
         now: Moment,
     ) -> Result<Entry, LookupError> {
-        // One text for all keys of the organization, and one list for all keys of a kind, instead of one each.
-        record.organization = organization.load().organization.id.clone();
-        record.permissions = self.permissions.shared(&record.permissions);
-        record.scopes = self.scopes.shared(&record.scopes);
+        record.terms = self.terms.shared(&record.terms);
         let bucket = self.limiter.bucket(record.id.as_str());
         let slot = self.journal.slot(record.row).map_err(|error| LookupError::Journal(Arc::new(error)))?;
         Ok(Entry::new(record, organization, bucket, slot, now))
-    }
-
-    /// Enters a key under both its names. Only under the gate's lock (or before anyone else has the index).
-    fn hold(&self, entry: &Arc<Entry>) {
-        let by_digest = self.by_digest.pin();
-        by_digest.insert(entry.record.digest, Arc::clone(entry));
-        let by_id = self.by_id.pin();
-        let older = by_id.insert(entry.record.id.clone(), Arc::clone(entry));
-        if let Some(older) = older.filter(|older| older.record.digest != entry.record.digest) {
-            older.revoke();
-            by_digest.remove(&older.record.digest);
-        }
     }
 
     pub(super) async fn preload(&self, now: Moment) -> Result<(), StoreError> {
@@ -230,10 +217,12 @@ impl Tokens {
             other => StoreError::Unavailable(Box::new(other)),
         };
         for record in self.store.tokens(self.options.capacity.get()).await? {
-            if let Some(cell) = self.organization(&record.organization).await.map_err(gone)? {
-                self.hold(&Arc::new(self.entry(record, cell, now).map_err(gone)?));
+            if let Some(cell) = self.organization(&record.terms.organization).await.map_err(gone)? {
+                let entry = self.entry(record, cell, now).map_err(gone)?;
+                self.enter(&mut self.gate.lock(), &Arc::new(entry));
             }
         }
+        self.codes.fit(&mut self.gate.lock(), self.by_digest.len());
         Ok(())
     }
 }

@@ -3,11 +3,13 @@
 //! What makes "revoked means revoked" hold is in [`gate`]: every insertion is checked, under the lock under which
 //! invalidations happen, against all invalidations since the store was asked.
 
+mod codes;
 mod entry;
 mod follow;
 mod gate;
 mod intern;
 mod load;
+mod names;
 mod organization;
 mod stats;
 #[cfg(test)]
@@ -19,11 +21,13 @@ pub use organization::{OrganizationCell, OrganizationView};
 pub use stats::Stats;
 
 use super::journal::Journal;
-use super::{Store, StoreError};
+use super::{Store, StoreError, Terms};
 use crate::clock::Moment;
 use crate::limiter::Limiter;
-use crate::token::{Digest, Permissions, TokenId, UserId};
-use gate::{Gate, Name};
+use crate::token::{Digest, ShownKey, UserId};
+use codes::{Code, Codes};
+use gate::{Gate, Inner, Name};
+use names::{ByDigest, ById};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -63,16 +67,19 @@ pub struct Tokens {
     journal: Journal,
     limiter: Arc<Limiter>,
     options: Options,
+    /// `max_staleness` of the options.
+    max_staleness_ns: u64,
     runtime: tokio::runtime::Handle,
-    by_digest: Map<Digest, Arc<Entry>>,
-    by_id: Map<TokenId, Arc<Entry>>,
+    /// What the index holds is in both of these; only ever changed together, and under the gate's lock.
+    by_digest: Map<ByDigest, ()>,
+    by_id: Map<ById, ()>,
+    codes: Codes,
     users: Map<UserId, Arc<UserEntry>>,
     organizations: organization::Organizations,
     /// Names without a record, with the monotonic nanosecond at which each is asked for again.
     unknown: quick_cache::sync::Cache<Name, u64>,
     gate: Gate,
-    permissions: intern::Interner<Permissions>,
-    scopes: intern::Interner<Arc<[Box<str>]>>,
+    terms: intern::Interner<Terms>,
     /// The change up to which this index is complete; locked while changes are applied.
     sequence: tokio::sync::Mutex<u64>,
     /// Start of the last successful synchronisation, monotonic nanoseconds.
@@ -107,15 +114,16 @@ impl Tokens {
             journal,
             limiter,
             options,
+            max_staleness_ns: u64::try_from(options.max_staleness.as_nanos()).unwrap_or(u64::MAX),
             runtime,
             by_digest: Map::default(),
             by_id: Map::default(),
+            codes: Codes::default(),
             users: Map::default(),
             organizations: organization::Organizations::default(),
             unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
             gate: Gate::default(),
-            permissions: intern::Interner::default(),
-            scopes: intern::Interner::default(),
+            terms: intern::Interner::default(),
             sequence: tokio::sync::Mutex::new(sequence),
             synchronised_ns: AtomicU64::new(now.mono_ns),
         });
@@ -124,23 +132,65 @@ impl Tokens {
     }
 
     /// What is known of the key with this value. Waits for nothing and takes no lock when it is held.
-    pub fn cached(&self, digest: &Digest, now: Moment) -> Cached {
-        match self.by_digest.pin().get(digest) {
-            Some(entry) => self.hit(entry),
-            None => self.absent(&Name::Digest(*digest), now),
+    pub fn cached(&self, key: ShownKey<'_>, now: Moment) -> Cached {
+        let code = self.codes.of(key.expose());
+        if let Some(entry) = self.codes.find(code) {
+            entry.touch();
+            return Cached::Hit(entry);
         }
+        let digest = key.digest();
+        match self.held(&digest) {
+            Some(entry) => {
+                self.remember(code, &entry);
+                Cached::Hit(entry)
+            }
+            None => self.absent(&Name::Digest(digest), now),
+        }
+    }
+
+    /// The key with this digest, from the index alone.
+    fn held(&self, digest: &Digest) -> Option<Arc<Entry>> {
+        self.by_digest.pin().get_key_value(digest).map(|(named, ())| Arc::clone(&named.0))
+    }
+
+    /// The key with this id, from the index alone.
+    fn held_by_id(&self, id: &str) -> Option<Arc<Entry>> {
+        self.by_id.pin().get_key_value(id).map(|(named, ())| Arc::clone(&named.0))
+    }
+
+    /// Finds a key by its code from now on; or does so another time, when the index is being changed just now.
+    fn remember(&self, code: Code, entry: &Arc<Entry>) {
+        if let Some(mut gate) = self.gate.try_lock() {
+            self.codes.remember(&mut gate, code, entry);
+        }
+    }
+
+    /// Puts a key in, and those that had its names out.
+    fn enter(&self, gate: &mut Inner, entry: &Arc<Entry>) {
+        let older = [self.held(&entry.record.digest), self.held_by_id(entry.record.id.as_str())];
+        self.by_digest.pin().insert(ByDigest(Arc::clone(entry)), ());
+        self.by_id.pin().insert(ById(Arc::clone(entry)), ());
+        for older in older.iter().flatten().filter(|older| !Arc::ptr_eq(older, entry)) {
+            self.leave(gate, older);
+        }
+    }
+
+    /// Takes a key out, under every name that is still its own, and tells those who hold it.
+    fn leave(&self, gate: &mut Inner, entry: &Arc<Entry>) {
+        entry.revoke();
+        self.codes.forget(gate, entry);
+        let _ =
+            self.by_digest.pin().remove_if(&entry.record.digest, |named, ()| Arc::ptr_eq(&named.0, entry));
+        let _ =
+            self.by_id.pin().remove_if(entry.record.id.as_str(), |named, ()| Arc::ptr_eq(&named.0, entry));
     }
 
     /// What is known of the key with this id; as [`cached`](Self::cached).
     pub fn cached_by_id(&self, id: &str, now: Moment) -> Cached {
-        match self.by_id.pin().get(id) {
-            Some(entry) => self.hit(entry),
+        match self.held_by_id(id) {
+            Some(entry) => Cached::Hit(entry),
             None => self.absent(&Name::Token(id.into()), now),
         }
-    }
-
-    fn hit(&self, entry: &Arc<Entry>) -> Cached {
-        Cached::Hit(Arc::clone(entry))
     }
 
     fn absent(&self, name: &Name, now: Moment) -> Cached {
@@ -158,7 +208,7 @@ impl Tokens {
     /// `max_staleness` ago. One relaxed load.
     pub fn fresh(&self, now: Moment) -> bool {
         let age_ns = now.mono_ns.saturating_sub(self.synchronised_ns.load(Ordering::Relaxed));
-        u128::from(age_ns) <= self.options.max_staleness.as_nanos()
+        age_ns <= self.max_staleness_ns
     }
 
     /// How long ago the last successful synchronisation began.

@@ -125,7 +125,7 @@ async fn a_key_whose_maker_is_gone_grants_nothing() {
     store.import(&fixture(), NOW_MS).await.unwrap();
     store.write(|db| Ok(db.execute("DELETE FROM users", [])?)).await.unwrap();
     let key = store.token_by_digest(Digest::of("ocore_1")).await.unwrap().unwrap();
-    assert!(key.permissions.is_empty());
+    assert!(key.terms.permissions.is_empty());
 }
 
 #[tokio::test]

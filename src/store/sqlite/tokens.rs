@@ -1,9 +1,11 @@
 //! Keys.
 
 use super::row::{Columns, signed};
-use crate::store::{StoreError, TokenRecord};
+use crate::store::{StoreError, Terms, TokenRecord};
 use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, Role, TokenId};
 use rusqlite::{Connection, Row, ToSql};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Every column of a record, with the standing of who made the key.
 const SELECT: &str = r#"
@@ -28,8 +30,15 @@ pub(super) fn latest_used(db: &Connection, limit: usize) -> Result<Vec<TokenReco
         db.prepare_cached(&format!(r#"{SELECT} ORDER BY t.last_used_ms DESC, t."row" LIMIT ?1"#))?;
     let mut rows = statement.query([limit])?;
     let mut records = Vec::new();
+    // A million keys have few different terms: each is held once from the beginning.
+    let mut seen: HashSet<Arc<Terms>> = HashSet::new();
     while let Some(row) = rows.next()? {
-        records.push(record(row)?);
+        let mut record = record(row)?;
+        match seen.get(&record.terms) {
+            Some(terms) => record.terms = Arc::clone(terms),
+            None => drop(seen.insert(Arc::clone(&record.terms))),
+        }
+        records.push(record);
     }
     Ok(records)
 }
@@ -54,20 +63,23 @@ fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
     for network in columns.list("addresses")? {
         addresses.push(network.parse().map_err(|_| columns.corrupt(format!("{network} is no network")))?);
     }
-    Ok(TokenRecord {
-        id: columns.text("id")?.into(),
-        row: columns.number("row")?,
-        digest: Digest(row.get("digest")?),
+    let terms = Terms {
         family,
-        name: columns.text("name")?,
         organization: columns.text("organization")?.into(),
         reach: reach(columns.optional_text("project")?.map(Into::into)),
         permissions: effective(&columns, family)?,
         scopes: columns.list("scopes")?.into(),
+        addresses,
+    };
+    Ok(TokenRecord {
+        terms: Arc::new(terms),
         expires_ms: columns.optional_number("expires_ms")?,
         active: columns.flag("active")?,
-        addresses,
         version: columns.number("version")?,
+        id: columns.text("id")?.into(),
+        digest: Digest(row.get("digest")?),
+        row: columns.number("row")?,
+        name: columns.text("name")?.into(),
     })
 }
 

@@ -1,0 +1,169 @@
+//! Keys by a code of their text: a key that was found by its digest once is found again without its SHA-256, which
+//! on a processor without instructions for it costs as much as the rest of a decision.
+//!
+//! A code is 128 bits of two hashes with random keys of this process; the text itself is not kept. Another text has
+//! the code of a key with a chance of 2^-64 at most for each, and there is no way to look for one but sending requests.
+//!
+//! What is found here is only a hint. An entry that leaves the index is revoked before it leaves this table, and
+//! one that is revoked is not found; so that what is found is exactly what the index by digest would have answered.
+//! The table changes under the gate's lock only. It may forget what it likes: then the digest is computed once more.
+
+use super::Entry;
+use super::gate::Inner;
+use arc_swap::ArcSwapOption;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Places looked at for one code, from the one that it points to: four processor cache lines, of which the first
+/// nearly always has it.
+const WINDOW: usize = 16;
+
+/// Places of the smallest table.
+const LEAST: usize = 4096;
+
+/// Tables that there can be one after the other, each twice as large as the one before.
+const LEVELS: usize = 40;
+
+/// What stands for a key's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Code {
+    pub(super) high: u64,
+    pub(super) low: u64,
+}
+
+/// A code's one half, to be compared before the entry is touched, which knows both.
+#[derive(Debug, Default)]
+struct Place {
+    tag: AtomicU64,
+    entry: ArcSwapOption<Entry>,
+}
+
+/// The table. Readers take no lock.
+#[derive(Debug)]
+pub(super) struct Codes {
+    siphash: RandomState,
+    beside: foldhash::quality::RandomState,
+    /// Tables that were outgrown stay, empty: together they are no larger than the present one.
+    levels: [OnceLock<Box<[Place]>>; LEVELS],
+    level: AtomicUsize,
+}
+
+impl Default for Codes {
+    fn default() -> Self {
+        Self {
+            siphash: RandomState::new(),
+            beside: Default::default(),
+            levels: [const { OnceLock::new() }; LEVELS],
+            level: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Codes {
+    /// The code of a key's text.
+    pub(super) fn of(&self, key: &str) -> Code {
+        let mut siphash = self.siphash.build_hasher();
+        siphash.write(key.as_bytes());
+        let mut beside = self.beside.build_hasher();
+        beside.write(key.as_bytes());
+        Code { high: siphash.finish(), low: beside.finish() }
+    }
+
+    /// The key with this code, as long as it is in the index.
+    pub(super) fn find(&self, code: Code) -> Option<Arc<Entry>> {
+        let tagged = |place: &&Place| place.tag.load(Ordering::Relaxed) == code.high;
+        for place in window(self.table()?, code).filter(tagged) {
+            // The place may have been given to another key since its tag was read: the entry decides.
+            if let Some(entry) = &*place.entry.load()
+                && entry.stands_for(code)
+            {
+                return Some(Arc::clone(entry));
+            }
+        }
+        None
+    }
+
+    /// Finds this entry by this code from now on. It has to be in the index.
+    pub(super) fn remember(&self, _gate: &mut Inner, code: Code, entry: &Arc<Entry>) {
+        let Some(table) = self.table() else { return };
+        if entry.revoked() || window(table, code).any(|place| place.holds(entry)) {
+            return;
+        }
+        entry.set_code(code);
+        enter(table, code, entry);
+    }
+
+    /// Forgets an entry.
+    pub(super) fn forget(&self, _gate: &mut Inner, entry: &Arc<Entry>) {
+        // Without a code, the search ends in vain where such a code would be.
+        let Some(table) = self.table() else { return };
+        for place in window(table, entry.code()).filter(|place| place.holds(entry)) {
+            place.entry.store(None);
+        }
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&self, _gate: &mut Inner) {
+        self.table().into_iter().for_each(empty);
+    }
+
+    /// Makes room for so many keys.
+    pub(super) fn fit(&self, gate: &mut Inner, keys: usize) {
+        let held = self.table().map_or(0, <[Place]>::len);
+        if held >= LEAST.max(keys + keys / 8) {
+            return;
+        }
+        let level = if held == 0 { 0 } else { self.level.load(Ordering::Acquire) + 1 };
+        let Some(next) = self.levels.get(level) else { return };
+        let places = (keys + keys / 2).max(held * 2).max(LEAST);
+        let table = next.get_or_init(|| (0..places).map(|_| Place::default()).collect());
+        for entry in self.table().into_iter().flatten().filter_map(|place| place.entry.load_full()) {
+            enter(table, entry.code(), &entry);
+        }
+        let outgrown = self.table();
+        self.level.store(level, Ordering::Release);
+        if held > 0 {
+            outgrown.into_iter().for_each(empty);
+        }
+        let _ = gate;
+    }
+
+    /// How many keys are found by their code.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let places = self.levels.iter().filter_map(OnceLock::get).flatten();
+        places.filter(|place| place.entry.load().is_some()).count()
+    }
+
+    fn table(&self) -> Option<&[Place]> {
+        self.levels[self.level.load(Ordering::Acquire)].get().map(AsRef::as_ref)
+    }
+}
+
+impl Place {
+    fn holds(&self, entry: &Arc<Entry>) -> bool {
+        self.entry.load().as_ref().is_some_and(|held| Arc::ptr_eq(held, entry))
+    }
+}
+
+/// The places where a code may be.
+fn window(table: &[Place], code: Code) -> impl Iterator<Item = &Place> {
+    // The high bits of a product are the code's share of the table, whatever its size.
+    let home = (u128::from(code.high) * table.len() as u128 >> 64) as usize;
+    let (before, from) = table.split_at(home);
+    from.iter().chain(before).take(WINDOW)
+}
+
+/// Takes the first free place; in a full window the first one, whose key is found by its digest then.
+fn enter(table: &[Place], code: Code, entry: &Arc<Entry>) {
+    let free = window(table, code).find(|place| place.entry.load().is_none());
+    if let Some(place) = free.or_else(|| window(table, code).next()) {
+        place.tag.store(code.high, Ordering::Relaxed);
+        place.entry.store(Some(Arc::clone(entry)));
+    }
+}
+
+fn empty(table: &[Place]) {
+    table.iter().filter(|place| place.entry.load().is_some()).for_each(|place| place.entry.store(None));
+}
