@@ -209,12 +209,15 @@ impl Bench {
         let mut trail = Trail::begin(&self.worker, &snapshot, &self.peer, &request, &found, now);
         let Ok(routed) = &found.routed else { panic!("no route") };
         let (head, ()) = request.into_parts();
-        let deciding = pin!(decide(&self.worker, &snapshot, &self.peer, routed, &head, &mut trail));
-        match deciding.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(grant)) => drop(black_box(grant)),
-            Poll::Ready(Err(reject)) => panic!("refused: {}", reject.code()),
-            Poll::Pending => panic!("the key is not cached"),
+        {
+            let deciding = pin!(decide(&self.worker, &snapshot, &self.peer, routed, &head, &mut trail));
+            match deciding.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(grant)) => drop(black_box(grant)),
+                Poll::Ready(Err(reject)) => panic!("refused: {}", reject.code()),
+                Poll::Pending => panic!("the key is not cached"),
+            }
         }
+        trail.forget();
     }
 
     /// What [`Bench::decide`] does besides deciding: to be taken off.

@@ -42,6 +42,9 @@ pub struct Trail {
     pub upstream_time: Option<Duration>,
     status: StatusCode,
     request_bytes: u64,
+    response_bytes: u64,
+    /// Nothing is to be recorded.
+    silent: bool,
     /// Only when the request is to be logged.
     facts: Option<Box<Facts>>,
 }
@@ -84,8 +87,10 @@ impl Trail {
             route: found.route.index,
             verdict: None,
             upstream_time: None,
-            status: StatusCode::OK,
+            status: abandoned(),
             request_bytes: 0,
+            response_bytes: 0,
+            silent: false,
             facts,
         }
     }
@@ -182,10 +187,15 @@ impl Trail {
     pub fn follow(mut self, response: Response<Payload>) -> Response<Box<Observed>> {
         self.status = response.status();
         // On the heap, because it is handed on often from here, and is large.
-        response.map(|payload| Box::new(Observed { payload, bytes: 0, trail: self }))
+        response.map(|payload| Box::new(Observed { payload, trail: self }))
     }
 
-    fn end(&mut self, response_bytes: u64) {
+    /// Ends without a record: for measurements of what comes before.
+    pub fn forget(mut self) {
+        self.silent = true;
+    }
+
+    fn end(&self) {
         let total = self.worker.shared.clock.now().since(self.at);
         let router = &self.snapshot.router;
         let (api, route) = (router.api(self.api), router.route(self.api, self.route));
@@ -215,10 +225,24 @@ impl Trail {
             duration: total,
             upstream_duration: self.upstream_time,
             request_bytes: self.request_bytes,
-            response_bytes,
+            response_bytes: self.response_bytes,
             user_agent: &facts.user_agent,
         });
     }
+}
+
+impl Drop for Trail {
+    /// With the last byte of the answer, or when nobody waits for one any more.
+    fn drop(&mut self) {
+        if !self.silent {
+            self.end();
+        }
+    }
+}
+
+/// The status of a request whose client went before there was an answer. No client sees it; nginx made it usual.
+fn abandoned() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
 impl Facts {
@@ -262,7 +286,6 @@ pub enum Payload {
 #[derive(Debug)]
 pub struct Observed {
     payload: Payload,
-    bytes: u64,
     trail: Trail,
 }
 
@@ -288,7 +311,7 @@ impl Body for Observed {
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.bytes += frame.data_ref().map_or(0, |data| data.len() as u64)
+                this.trail.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64)
             }
             Poll::Ready(Some(Err(error))) => {
                 let request_id = this.trail.request_id.to_str().unwrap_or_default();
@@ -311,11 +334,5 @@ impl Body for Observed {
             Payload::Own(full) => full.size_hint(),
             Payload::Upstream(answer) => answer.size_hint(),
         }
-    }
-}
-
-impl Drop for Observed {
-    fn drop(&mut self) {
-        self.trail.end(self.bytes);
     }
 }

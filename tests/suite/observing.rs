@@ -1,5 +1,6 @@
 //! What an operator sees: health, metrics, the refusal to start with a weak secret.
 
+use crate::support::backend::Backend;
 use crate::support::gateway::Gateway;
 use crate::support::settings::Settings;
 use crate::support::upstream::Upstream;
@@ -42,6 +43,19 @@ fn metrics_count_what_happened_and_name_nobody() {
     assert_eq!(gateway.metric("portcullis_request_duration_seconds_count", &passed[..2]), 5.0);
     let text = gateway.metrics_text();
     assert!(!text.contains(&key) && !text.contains("ocr_"), "a key is a label");
+}
+
+#[test]
+fn a_client_that_hangs_up_is_counted_too() {
+    let backend = Backend::new();
+    let (gateway, key) = with_one_key(&Settings::usual(&backend.url()));
+    let mut client = gateway.connect();
+    client.write(&get("/v1/openapi/other").key(&key).bytes("gateway.test"));
+    let mut peer = backend.accept();
+    peer.head();
+    drop(client);
+    let gone = [("api", "open-api"), ("status", "499")];
+    wait::until("it is counted", || gateway.metric("portcullis_requests_total", &gone) == 1.0);
 }
 
 #[test]

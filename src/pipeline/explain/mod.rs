@@ -96,6 +96,7 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
             }
         }
     };
+    trail.forget();
     let (ending, forwarded, answer) = match ended {
         Ok(End::Forwarded(forwarded)) => (Ending::Forwarded, Some(forwarded), None),
         Ok(End::Answered(response, shown)) => {
