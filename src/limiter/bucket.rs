@@ -145,10 +145,9 @@ impl Cell {
         loop {
             let Limit { quota, bucket } = limit;
             let decided = match quota.algorithm() {
-                Algorithm::TokenBucket => {
-                    self.decide_word(quota, take, |state| bucket.take(state, now))
-                        .map(|(state, allowed)| bucket.verdict(state, now, allowed))
-                }
+                Algorithm::TokenBucket => self
+                    .decide_word(quota, take, |state| bucket.take(state, now))
+                    .map(|(state, allowed)| bucket.verdict(state, now, allowed)),
                 Algorithm::FixedWindow => {
                     let window = FixedWindow::new(quota);
                     self.decide_word(quota, take, |state| window.take(state, now))

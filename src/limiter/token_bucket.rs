@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn tokens_are_counted_as_whole_numbers_are_divided() {
         let rates = [1, 2, 3, 7, 60, 999_983, 100_000_000, u32::MAX];
-        for (requests, per_s) in rates.into_iter().flat_map(|r| [1, 60, 86_400, 500_000_000].map(|p| (r, p))) {
+        for (requests, per_s) in rates.into_iter().flat_map(|r| [1, 60, 86_400, 500_000_000].map(|p| (r, p)))
+        {
             let requests = NonZeroU32::new(requests).unwrap();
             let rate = Rate { requests, per: Duration::from_secs(per_s), algorithm: Algorithm::TokenBucket };
             let bucket = TokenBucket::new(Quota::new(&rate));

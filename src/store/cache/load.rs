@@ -176,7 +176,9 @@ impl Tokens {
         };
         let Some(record) = record else { return Ok(None) };
         // A key whose organization has just gone is going as well.
-        let Some(organization) = self.organization(&record.terms.organization).await? else { return Ok(None) };
+        let Some(organization) = self.organization(&record.terms.organization).await? else {
+            return Ok(None);
+        };
         Ok(Some(Found::Token(Arc::new(self.entry(record, organization, now)?))))
     }
 
@@ -220,7 +222,7 @@ impl Tokens {
                 self.enter(&mut self.gate.lock(), &Arc::new(entry));
             }
         }
-        self.codes.fit(&mut self.gate.lock(), self.by_digest.len());
+        self.codes.fit(&self.gate, self.by_digest.len());
         Ok(())
     }
 }

@@ -179,8 +179,10 @@ impl Tokens {
     fn leave(&self, gate: &mut Inner, entry: &Arc<Entry>) {
         entry.revoke();
         self.codes.forget(gate, entry);
-        let _ = self.by_digest.pin().remove_if(&entry.record.digest, |named, ()| Arc::ptr_eq(&named.0, entry));
-        let _ = self.by_id.pin().remove_if(entry.record.id.as_str(), |named, ()| Arc::ptr_eq(&named.0, entry));
+        let _ =
+            self.by_digest.pin().remove_if(&entry.record.digest, |named, ()| Arc::ptr_eq(&named.0, entry));
+        let _ =
+            self.by_id.pin().remove_if(entry.record.id.as_str(), |named, ()| Arc::ptr_eq(&named.0, entry));
     }
 
     /// What is known of the key with this id; as [`cached`](Self::cached).
