@@ -95,6 +95,7 @@ impl Limiter {
         self.len() == 0
     }
 
+    #[expect(clippy::mutable_key_type, reason = "a bucket's number never changes")]
     fn sweep_shard(shard: &mut Shard, now: Moment) -> usize {
         let before = shard.len();
         // Nobody can come to hold one meanwhile: buckets are handed out under the shard's lock only.

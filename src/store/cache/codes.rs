@@ -9,7 +9,7 @@
 //! The table changes under the gate's lock only. It may forget what it likes: then the digest is computed once more.
 
 use super::Entry;
-use super::gate::Inner;
+use super::gate::{Gate, Inner};
 use arc_swap::ArcSwapOption;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -108,25 +108,24 @@ impl Codes {
         self.table().into_iter().for_each(empty);
     }
 
-    /// Makes room for so many keys.
-    pub(super) fn fit(&self, gate: &mut Inner, keys: usize) {
-        let held = self.table().map_or(0, <[Place]>::len);
+    /// Makes room for so many keys. A table that replaces another one begins empty: each key's digest is computed once
+    /// more, rather than that everyone waits while all are moved.
+    pub(super) fn fit(&self, gate: &Gate, keys: usize) {
+        let outgrown = self.table();
+        let held = outgrown.map_or(0, <[Place]>::len);
         if held >= LEAST.max(keys + keys / 8) {
             return;
         }
-        let level = if held == 0 { 0 } else { self.level.load(Ordering::Acquire) + 1 };
+        let level = self.level.load(Ordering::Acquire) + usize::from(outgrown.is_some());
         let Some(next) = self.levels.get(level) else { return };
         let places = (keys + keys / 2).max(held * 2).max(LEAST);
-        let table = next.get_or_init(|| (0..places).map(|_| Place::default()).collect());
-        for entry in self.table().into_iter().flatten().filter_map(|place| place.entry.load_full()) {
-            enter(table, entry.code(), &entry);
+        next.get_or_init(|| (0..places).map(|_| Place::default()).collect());
+        {
+            // So that nothing is entered into the old one any more.
+            let _gate = gate.lock();
+            self.level.store(level, Ordering::Release);
         }
-        let outgrown = self.table();
-        self.level.store(level, Ordering::Release);
-        if held > 0 {
-            outgrown.into_iter().for_each(empty);
-        }
-        let _ = gate;
+        outgrown.into_iter().for_each(empty);
     }
 
     /// How many keys are found by their code.
@@ -150,7 +149,7 @@ impl Place {
 /// The places where a code may be.
 fn window(table: &[Place], code: Code) -> impl Iterator<Item = &Place> {
     // The high bits of a product are the code's share of the table, whatever its size.
-    let home = (u128::from(code.high) * table.len() as u128 >> 64) as usize;
+    let home = ((u128::from(code.high) * table.len() as u128) >> 64) as usize;
     let (before, from) = table.split_at(home);
     from.iter().chain(before).take(WINDOW)
 }

@@ -98,7 +98,7 @@ impl Tokens {
     pub fn sweep(&self, now: Moment) {
         self.unknown.retain(|_, until_ns| now.mono_ns < *until_ns);
         self.organizations.sweep();
-        self.codes.fit(&mut self.gate.lock(), self.by_digest.len());
+        self.codes.fit(&self.gate, self.by_digest.len());
         let capacity = self.options.capacity.get();
         if self.by_digest.len() > capacity {
             self.evict(capacity - capacity / SLACK);

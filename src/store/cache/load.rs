@@ -222,7 +222,7 @@ impl Tokens {
                 self.enter(&mut self.gate.lock(), &Arc::new(entry));
             }
         }
-        self.codes.fit(&mut self.gate.lock(), self.by_digest.len());
+        self.codes.fit(&self.gate, self.by_digest.len());
         Ok(())
     }
 }
