@@ -1,7 +1,10 @@
 //! What hostile clients and sloppy upstreams do to HTTP/1.1 itself: ends that are not where they seem, connections that
 //! are cut at any byte, and thousands of requests that are slightly wrong.
 
-use crate::support::world::world;
+use crate::support::backend::Backend;
+use crate::support::request::method;
+use crate::support::settings::Settings;
+use crate::support::world::{with_one_key, world};
 use crate::support::{assert_ocore, assert_ocriva};
 use std::time::Duration;
 
@@ -28,4 +31,16 @@ fn a_head_whose_framing_is_refused_is_answered_in_its_paths_envelope() {
             assert_eq!(connection.leftover(), b"");
         }
     }
+}
+
+#[test]
+fn a_length_is_told_once() {
+    let backend = Backend::new();
+    let (gateway, key) = with_one_key(&Settings::usual(&backend.url()).unlimited());
+    let mut client = gateway.connect();
+    client.write(&method("HEAD", TARGET).key(&key).bytes("gateway.test"));
+    let mut peer = backend.accept();
+    peer.head();
+    peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 9\r\n\r\n");
+    assert_eq!(client.reply("HEAD").expect("an answer").header("content-length"), Some("9"));
 }
