@@ -156,7 +156,16 @@ fn trailers(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece
 fn take(buffer: &mut BytesMut, left: &mut u64) -> Bytes {
     let length = buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
     *left -= length as u64;
-    buffer.split_to(length).freeze()
+    let data = buffer.split_to(length).freeze();
+    release(buffer);
+    data
+}
+
+/// Lets go of the memory that an empty buffer was cut from.
+pub fn release(buffer: &mut BytesMut) {
+    if buffer.is_empty() {
+        *buffer = BytesMut::new();
+    }
 }
 
 /// How a body that is written is delimited.

@@ -54,6 +54,7 @@ fn one_head(buffer: &mut BytesMut, method: &Method, scratch: &Scratch) -> Result
     let mut spans = scratch.spans.borrow_mut();
     spans.note(buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
+    wire::release(buffer);
     let mut hop = Hop::default();
     let mut fields = spans.read(&head, scratch, |name, value| hop.passes(name, value))?;
     for name in &hop.listed {
