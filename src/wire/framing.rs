@@ -147,7 +147,12 @@ fn trailers(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece
         Ok(Status::Partial) if buffer.len() <= MOST_TRAILERS => return Ok(None),
         _ => return Err(malformed()),
     };
+    // As strict as with the size lines, and for the same reason.
+    if !memchr::memchr_iter(b'\n', &buffer[..length]).all(|at| at > 0 && buffer[at - 1] == b'\r') {
+        return Err(malformed());
+    }
     buffer.advance(length);
+    release(buffer);
     *framing = Framing::Ended;
     Ok(Some(if fields.is_empty() { Piece::End } else { Piece::Trailers(fields) }))
 }

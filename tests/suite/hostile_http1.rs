@@ -2,14 +2,18 @@
 //! are cut at any byte, and thousands of requests that are slightly wrong.
 
 use crate::support::backend::Backend;
-use crate::support::request::method;
+use crate::support::request::{Request, method};
 use crate::support::settings::Settings;
 use crate::support::world::{with_one_key, world};
-use crate::support::{assert_ocore, assert_ocriva};
+use crate::support::{assert_ocore, assert_ocriva, get, post};
 use std::time::Duration;
 
 const TARGET: &str = "/v1/openapi/other";
 const SOON: Duration = Duration::from_secs(5);
+
+fn chunked(request: Request) -> Request {
+    request.header("Transfer-Encoding", "chunked").unframed()
+}
 
 #[test]
 fn a_head_whose_framing_is_refused_is_answered_in_its_paths_envelope() {
@@ -30,6 +34,20 @@ fn a_head_whose_framing_is_refused_is_answered_in_its_paths_envelope() {
             assert!(connection.closes_within(SOON));
             assert_eq!(connection.leftover(), b"");
         }
+    }
+}
+
+#[test]
+fn trailers_end_with_crlf_like_everything_in_chunks() {
+    let w = world();
+    for end in ["0\r\n\n", "0\r\nX-Digest: 1\n\r\n", "0\r\nX-Digest: 1\r\n\n", "0\n\r\n"] {
+        let mut connection = w.gateway.connect();
+        let request = chunked(post(TARGET).key(&w.org_key())).raw_body(format!("3\r\nabc\r\n{end}"));
+        connection.write(&request.bytes("gateway.test"));
+        let _ = connection.try_write(&get(TARGET).key(&w.org_key()).bytes("gateway.test"));
+        assert_eq!(connection.reply("POST").expect("an answer").status, 400, "{end:?}");
+        assert!(connection.closes_within(SOON), "{end:?}: it stays open");
+        assert_eq!(connection.leftover(), b"", "{end:?}");
     }
 }
 
