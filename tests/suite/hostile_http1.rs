@@ -62,3 +62,50 @@ fn a_length_is_told_once() {
     peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 9\r\n\r\n");
     assert_eq!(client.reply("HEAD").expect("an answer").header("content-length"), Some("9"));
 }
+
+#[test]
+fn what_an_upstream_says_unasked_answers_nobody() {
+    let backend = Backend::new();
+    let (gateway, key) = with_one_key(&Settings::usual(&backend.url()).unlimited());
+    let poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
+    for (first, at_once) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", true),
+        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 45\r\n\r\n", true),
+        ("HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", true),
+    ] {
+        let mut client = gateway.connect();
+        client.write(&get(TARGET).key(&key).bytes("gateway.test"));
+        let mut peer = backend.accept();
+        peer.head();
+        match at_once {
+            true => peer.write(format!("{first}{poison}").as_bytes()),
+            false => peer.write(first.as_bytes()),
+        }
+        client.reply("GET").expect("the first answer");
+        if !at_once {
+            peer.write(poison.as_bytes());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        client.write(&get(TARGET).key(&key).bytes("gateway.test"));
+        let mut other = backend.accept();
+        other.head();
+        // It closes, so that the next round begins with a connection of its own.
+        other.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nclean");
+        assert_eq!(client.reply("GET").expect("the second answer").text(), "clean", "{first:?}");
+        assert_eq!(client.leftover(), b"");
+    }
+    // A body that comes behind a 204, after the next request is on its way.
+    let mut client = gateway.connect();
+    client.write(&get(TARGET).key(&key).bytes("gateway.test"));
+    let mut peer = backend.accept();
+    peer.head();
+    peer.write(format!("HTTP/1.1 204 No Content\r\nContent-Length: {}\r\n\r\n", poison.len()).as_bytes());
+    assert_eq!(client.reply("GET").expect("an answer").status, 204);
+    client.write(&get(TARGET).key(&key).bytes("gateway.test"));
+    let mut other = backend.accept();
+    other.head();
+    other.answer("200 OK", "clean");
+    assert_eq!(client.reply("GET").expect("an answer").text(), "clean");
+}
