@@ -5,7 +5,14 @@ use crate::support::backend::Backend;
 use crate::support::request::{Request, method};
 use crate::support::settings::Settings;
 use crate::support::world::{with_one_key, world};
-use crate::support::{assert_ocore, assert_ocriva, get, post};
+use crate::support::{assert_ocore, assert_ocriva, get, post, wait};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::convert::Infallible;
+use std::sync::mpsc;
 use std::time::Duration;
 
 const TARGET: &str = "/v1/openapi/other";
@@ -108,4 +115,53 @@ fn what_an_upstream_says_unasked_answers_nobody() {
     other.head();
     other.answer("200 OK", "clean");
     assert_eq!(client.reply("GET").expect("an answer").text(), "clean");
+}
+
+/// An upstream over HTTP/2 that answers at once and reads the request's body afterwards; what became of that is sent.
+fn answers_early() -> (String, mpsc::Receiver<Result<Vec<u8>, String>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("h2c://{}", listener.local_addr().expect("an address"));
+    let (told, outcome) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            listener.set_nonblocking(true).expect("non-blocking");
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            let service = service_fn(move |request: http::Request<Incoming>| {
+                let told = told.clone();
+                tokio::spawn(async move {
+                    let read = request.into_body().collect().await;
+                    let read = read.map(|all| all.to_bytes().to_vec()).map_err(|e| e.to_string());
+                    let _ = told.send(read);
+                });
+                async { Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from_static(b"early")))) }
+            });
+            while let Ok((socket, _)) = listener.accept().await {
+                let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                tokio::spawn(http2.serve_connection(TokioIo::new(socket), service.clone()));
+            }
+        });
+    });
+    (url, outcome)
+}
+
+#[test]
+fn a_body_does_not_outlive_its_request() {
+    let (url, outcome) = answers_early();
+    let (gateway, key) = with_one_key(&Settings::usual(&url).unlimited());
+    let mut client = gateway.connect();
+    client.write(&chunked(post(TARGET).key(&key)).head("gateway.test"));
+    client.write(b"5\r\nfirst\r\n");
+    assert_eq!(client.reply("POST").expect("an answer").text(), "early");
+    // The gateway has no use for the rest; the upstream must not take the part for the whole, nor wait for ever.
+    let _ = client.try_write(b"6\r\nsecond\r\n0\r\n\r\n");
+    let read = outcome.recv_timeout(SOON).expect("the body's end, whichever");
+    assert!(matches!(&read, Err(_)) || read.as_deref() == Ok(b"firstsecond"), "{read:?}");
+    // A client that stays silent does not hold its socket open behind the gauge.
+    let mut client = gateway.connect();
+    client.write(&chunked(post(TARGET).key(&key)).head("gateway.test"));
+    client.write(b"5\r\nfirst\r\n");
+    assert_eq!(client.reply("POST").expect("an answer").text(), "early");
+    let read = outcome.recv_timeout(SOON).expect("the body's end");
+    assert!(read.is_err(), "{read:?}");
 }

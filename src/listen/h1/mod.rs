@@ -125,14 +125,25 @@ impl Serving<'_> {
 
     async fn answer(&self, handling: Handling) -> Then {
         let Handling { response, wishes, active } = handling;
-        let Some(response) = self.wait(response).await else { return Then::Gone };
+        let Some(response) = self.wait(response).await else {
+            self.retire();
+            return Then::Gone;
+        };
         let (answer, keep) = self.begin(response, wishes).await;
         let written = self.write(answer).await;
         drop(active);
+        self.retire();
         match written {
             Err(Broken) => Then::Gone,
             Ok(()) if keep && self.is_read().await => Then::Next,
             Ok(()) => Then::Close,
+        }
+    }
+
+    /// Ends the present request for whoever still reads its body.
+    fn retire(&self) {
+        if Rc::strong_count(&self.socket) > 1 {
+            self.socket.borrow_mut().retire();
         }
     }
 

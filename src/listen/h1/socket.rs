@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
 
 /// Bytes asked for at once, of a head and of a body.
@@ -34,6 +34,8 @@ pub(super) struct Socket {
     waits: bool,
     /// Number of the present request: a body that outlives its request must not read the next one.
     number: u64,
+    /// Whom to wake when that body is over. Its reader may be a task of its own, an HTTP/2 upstream's.
+    reader: Option<Waker>,
     scratch: Rc<Scratch>,
     watch: Rc<Watch>,
     now_ns: Rc<Cell<u64>>,
@@ -64,6 +66,7 @@ impl Socket {
             framing: Framing::Ended,
             waits: false,
             number: 0,
+            reader: None,
             scratch,
             watch,
             now_ns,
@@ -119,6 +122,23 @@ impl Socket {
         if number != self.number {
             return Poll::Ready(Some(Err(Error::Closed)));
         }
+        let polled = self.poll_piece(cx);
+        if polled.is_pending() && !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            self.reader = Some(cx.waker().clone());
+        }
+        polled
+    }
+
+    /// The present request is over. A body of it that somebody still holds has ended early: it neither takes a part
+    /// for the whole nor holds the connection.
+    pub(super) fn retire(&mut self) {
+        self.number += 1;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
             match wire::piece(&mut self.read, &mut self.framing)? {
                 Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
