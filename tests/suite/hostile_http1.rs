@@ -117,6 +117,23 @@ fn what_an_upstream_says_unasked_answers_nobody() {
     assert_eq!(client.reply("GET").expect("an answer").text(), "clean");
 }
 
+#[test]
+fn a_client_that_expects_a_100_and_does_not_wait_keeps_its_connection() {
+    let w = world();
+    let mut connection = w.gateway.connect();
+    for _ in 0..2 {
+        let request = post(TARGET).key(&w.org_key()).header("Expect", "100-continue").raw_body("at once");
+        assert_eq!(connection.send(&request).status, 200);
+        assert_eq!(w.upstream.one(&request.tag).body, b"at once");
+    }
+    // Refused before its body was asked for: nobody can tell whether what follows is the body.
+    let refused = post(TARGET).header("Expect", "100-continue").header("Content-Length", "9").unframed();
+    connection.write(&refused.bytes("gateway.test"));
+    let reply = connection.reply("POST").expect("an answer");
+    assert_eq!((reply.status, reply.header("connection")), (401, Some("close")));
+    assert!(connection.closes_within(SOON));
+}
+
 /// An upstream over HTTP/2 that answers at once and reads the request's body afterwards; what became of that is sent.
 fn answers_early() -> (String, mpsc::Receiver<Result<Vec<u8>, String>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

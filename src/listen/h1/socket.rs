@@ -178,7 +178,7 @@ impl Socket {
     /// Whether the present request's body has been read to its end; takes what of it has come already.
     pub(super) fn is_read(&mut self, cx: &mut Context<'_>) -> bool {
         if self.waits {
-            return false;
+            return self.framing == Framing::Ended;
         }
         for _ in 0..2 {
             while let Ok(Some(piece)) = wire::piece(&mut self.read, &mut self.framing) {
