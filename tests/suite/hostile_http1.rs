@@ -4,6 +4,7 @@
 use crate::support::backend::Backend;
 use crate::support::request::{Request, method};
 use crate::support::settings::Settings;
+use crate::support::upstream::Upstream;
 use crate::support::world::{with_one_key, world};
 use crate::support::{assert_ocore, assert_ocriva, get, post, wait};
 use bytes::Bytes;
@@ -181,4 +182,25 @@ fn a_body_does_not_outlive_its_request() {
     assert_eq!(client.reply("POST").expect("an answer").text(), "early");
     let read = outcome.recv_timeout(SOON).expect("the body's end");
     assert!(read.is_err(), "{read:?}");
+}
+
+#[test]
+fn a_drain_answers_what_was_begun() {
+    let upstream = Upstream::http();
+    let (mut gateway, key) = with_one_key(&Settings::usual(&upstream.url()).unlimited());
+    let mut kept = gateway.connect();
+    assert_eq!(kept.send(&get(TARGET).key(&key)).status, 200);
+    let request = post(TARGET).key(&key).raw_body("body");
+    let bytes = request.bytes("gateway.test");
+    kept.write(&bytes[..40]);
+    let mut idle = gateway.connect();
+    assert_eq!(idle.send(&get(TARGET).key(&key)).status, 200);
+    std::thread::sleep(Duration::from_millis(200));
+    gateway.signal("TERM");
+    assert!(idle.closes_within(SOON), "an idle connection is not waited for");
+    kept.write(&bytes[40..]);
+    let reply = kept.reply("POST").expect("an answer to what was begun before");
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+    assert!(kept.closes_within(SOON));
+    assert_eq!(gateway.wait_for_end().code(), Some(0));
 }

@@ -97,12 +97,18 @@ impl Serving<'_> {
         poll_fn(|cx| {
             self.watch.register(cx.waker());
             let mut socket = self.socket.borrow_mut();
-            match self.watch.order() {
+            let order = self.watch.order();
+            match order {
                 Some(Order::TooSlow) if !socket.begun().is_empty() => {
-                    Poll::Ready(Err(Stop::Early(Early::Slow)))
+                    return Poll::Ready(Err(Stop::Early(Early::Slow)));
                 }
-                Some(_) => Poll::Ready(Err(Stop::Over)),
-                None => socket.poll_next(most, cx).map_ok(|asked| self.handle(asked)),
+                Some(Order::TooSlow | Order::Abort) => return Poll::Ready(Err(Stop::Over)),
+                Some(Order::Finish) | None => {}
+            }
+            match socket.poll_next(most, cx) {
+                // A request that the client has begun by now is answered still.
+                Poll::Pending if order.is_some() && socket.begun().is_empty() => Poll::Ready(Err(Stop::Over)),
+                polled => polled.map_ok(|asked| self.handle(asked)),
             }
         })
         .await
