@@ -2,16 +2,20 @@
 //! are cut at any byte, and thousands of requests that are slightly wrong.
 
 use crate::support::backend::Backend;
+use crate::support::certificate::trusting;
+use crate::support::fixture::Fixture;
+use crate::support::gateway::Gateway;
 use crate::support::request::{Request, method};
 use crate::support::settings::Settings;
 use crate::support::upstream::Upstream;
-use crate::support::world::{with_one_key, world};
+use crate::support::world::{organization, with_one_key, world};
 use crate::support::{assert_ocore, assert_ocriva, get, post, wait};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
 use std::convert::Infallible;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -203,4 +207,40 @@ fn a_drain_answers_what_was_begun() {
     assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
     assert!(kept.closes_within(SOON));
     assert_eq!(gateway.wait_for_end().code(), Some(0));
+}
+
+fn with_tls(upstream: &str, limits: serde_json::Value) -> (Gateway, String) {
+    let settings = Settings::usual(upstream).unlimited().tls(&["a"]).with(|value| {
+        value["upstreams"]["main"]["timeouts"] = json!({ "response": "1s" });
+    });
+    let gateway = Gateway::prepare(&settings);
+    let mut filled = gateway.filled(&settings);
+    for listener in filled.value["listeners"].as_array_mut().expect("listeners") {
+        listener["limits"] = limits.clone();
+    }
+    gateway.configure_text(&filled.yaml());
+    certificate::leaf(&["a.test"]).write(gateway.folder(), "a");
+    let mut organization = organization();
+    let key = organization.org_key();
+    gateway.import(&Fixture::default().with(organization).text()).expect_success();
+    let mut gateway = gateway;
+    gateway.serve();
+    (gateway, key)
+}
+
+#[test]
+fn tls_that_ends_in_peace_says_so() {
+    let upstream = Upstream::http();
+    let (gateway, key) = with_tls(&upstream.url(), json!({ "idle_timeout": "300ms" }));
+    let socket = std::net::TcpStream::connect(gateway.tls.expect("TLS")).expect("connect");
+    socket.set_read_timeout(Some(SOON)).expect("a read time-out");
+    let name = rustls_pki_types::ServerName::try_from("a.test").expect("a name");
+    let session = rustls::ClientConnection::new(trusting(&[b"http/1.1"], None), name).expect("a session");
+    let mut stream = rustls::StreamOwned::new(session, socket);
+    let request = get(TARGET).key(&key);
+    std::io::Write::write_all(&mut stream, &request.bytes("a.test")).expect("write");
+    // Without the closing alert, rustls reports an unexpected end.
+    let mut all = Vec::new();
+    std::io::Read::read_to_end(&mut stream, &mut all).expect("an end with a closing alert");
+    assert!(all.starts_with(b"HTTP/1.1 200 OK\r\n"));
 }

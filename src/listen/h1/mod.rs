@@ -75,7 +75,7 @@ pub(super) async fn serve(
         let then = match serving.next().await {
             Ok(handling) => serving.answer(handling).await,
             Err(Stop::Early(early)) => serving.refuse(early).await,
-            Err(Stop::Over) => Then::Gone,
+            Err(Stop::Over) => serving.leave().await,
         };
         match then {
             Then::Next => {}
@@ -226,6 +226,15 @@ impl Serving<'_> {
             Ok(Ok(())) => Then::Close,
             _ => Then::Gone,
         }
+    }
+
+    /// Ends a connection on which nothing is under way.
+    async fn leave(&self) -> Then {
+        poll_fn(|cx| {
+            self.socket.borrow_mut().leave(cx);
+            Poll::Ready(Then::Gone)
+        })
+        .await
     }
 
     /// Ends the connection so that what was written arrives.

@@ -242,6 +242,13 @@ impl Socket {
         polled
     }
 
+    /// Tells a TLS client that this end is no attacker's (RFC 8446, 6.1), without waiting for it to arrive.
+    pub(super) fn leave(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.stream, Stream::Tls(_)) {
+            let _ = self.poll_shutdown(cx);
+        }
+    }
+
     /// Says that nothing more will be written.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
