@@ -5,7 +5,7 @@ use super::super::watch::Watch;
 use super::head::{self, Asked};
 use crate::pipeline::Early;
 use crate::wire::{self, Error, Framing, Out, Piece, Scratch};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -82,6 +82,7 @@ impl Socket {
     pub(super) fn poll_next(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Result<Asked, Stop>> {
         loop {
             if !self.read.is_empty() {
+                self.pass_empty_lines();
                 self.watch.head_begun(self.now_ns.get());
                 if let Some(next) = self.next(most) {
                     return Poll::Ready(next);
@@ -91,6 +92,14 @@ impl Socket {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(Stop::Over)),
             }
+        }
+    }
+
+    /// Empty lines before a request mean nothing (RFC 9112, 2.2); kept, they would be parsed with each further byte.
+    fn pass_empty_lines(&mut self) {
+        while let [b'\n', ..] | [b'\r', b'\n', ..] = self.read[..] {
+            self.read.advance(if self.read[0] == b'\n' { 1 } else { 2 });
+            self.seen = 0;
         }
     }
 
