@@ -51,9 +51,9 @@ async fn greeted(worker: &Worker, settings: &Settings, place: &Place, tcp: TcpSt
     let mut greeting = pin!(worker.deadlines.within(settings.bounds.header_timeout, greet(settings, tcp)));
     poll_fn(|cx| {
         place.watch.register(cx.waker());
-        match place.watch.order() {
-            Some(_) => Poll::Ready(None),
-            None => greeting.as_mut().poll(cx).map(|greeted| greeted.ok()?.ok()),
+        match greeting.as_mut().poll(cx) {
+            Poll::Pending if place.watch.order().is_some() => Poll::Ready(None),
+            polled => polled.map(|greeted| greeted.ok()?.ok()),
         }
     })
     .await

@@ -32,8 +32,8 @@ enum Phase {
     Idle,
 }
 
-/// What a connection is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a connection is told to do, the weaker first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     /// End when the present requests are answered.
     Finish,
@@ -96,9 +96,12 @@ impl Watch {
     }
 
     fn tell(&self, order: Order) {
-        if self.order.replace(Some(order)) != Some(order)
-            && let Some(waker) = &*self.waker.borrow()
-        {
+        // A drain that is told again and again takes back nothing stronger.
+        if self.order.get() >= Some(order) {
+            return;
+        }
+        self.order.set(Some(order));
+        if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
     }

@@ -147,7 +147,12 @@ fn trailers(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece
         Ok(Status::Partial) if buffer.len() <= MOST_TRAILERS => return Ok(None),
         _ => return Err(malformed()),
     };
+    // As strict as with the size lines, and for the same reason.
+    if !memchr::memchr_iter(b'\n', &buffer[..length]).all(|at| at > 0 && buffer[at - 1] == b'\r') {
+        return Err(malformed());
+    }
     buffer.advance(length);
+    release(buffer);
     *framing = Framing::Ended;
     Ok(Some(if fields.is_empty() { Piece::End } else { Piece::Trailers(fields) }))
 }
@@ -156,7 +161,16 @@ fn trailers(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece
 fn take(buffer: &mut BytesMut, left: &mut u64) -> Bytes {
     let length = buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
     *left -= length as u64;
-    buffer.split_to(length).freeze()
+    let data = buffer.split_to(length).freeze();
+    release(buffer);
+    data
+}
+
+/// Lets go of the memory that an empty buffer was cut from.
+pub fn release(buffer: &mut BytesMut) {
+    if buffer.is_empty() {
+        *buffer = BytesMut::new();
+    }
 }
 
 /// How a body that is written is delimited.

@@ -9,7 +9,7 @@ mod inbound;
 mod scratch;
 
 pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
-pub use framing::{Chunk, Coding, Framing, Piece, piece};
+pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
 pub use inbound::{Broken, Inbound};
 pub use scratch::{Out, Scratch};
 

@@ -21,6 +21,9 @@ const SPARES: usize = 64;
 /// Largest of them, in fields and bytes.
 const LARGEST_MAP: usize = 64;
 const LARGEST_OUT: usize = 64 * 1024;
+/// Room for more bytes behind those that are held: when there is less, and how much is made then.
+const LEAST_ROOM: usize = 1024;
+const MOST_ROOM: usize = 8 * 1024;
 
 /// One worker's memory for heads and buffers.
 #[derive(Debug)]
@@ -106,9 +109,16 @@ impl Scratch {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if !held.is_empty() {
-            held.reserve(want);
+            if held.capacity() - held.len() < LEAST_ROOM {
+                // Memory of its own and no more than it takes: one that sends slowly holds it long.
+                let mut own = BytesMut::with_capacity(held.len() + want.min(MOST_ROOM));
+                own.extend_from_slice(held);
+                *held = own;
+            }
             return pin!(stream.read_buf(held)).poll(cx);
         }
+        // Even an empty one holds on to the memory that it was cut from.
+        *held = BytesMut::new();
         let mut shared = self.read.borrow_mut();
         if shared.capacity() < want / 4 {
             shared.reserve(want);
@@ -197,6 +207,31 @@ mod tests {
             assert!(scratch.name(b"a b").is_none());
             assert!(scratch.name(b"").is_none());
         }
+    }
+
+    #[test]
+    fn a_connection_that_waits_holds_no_memory() {
+        let (scratch, cx) = (Scratch::default(), &mut Context::from_waker(std::task::Waker::noop()));
+        let (mut client, mut server) = tokio::io::duplex(64);
+        let mut held = BytesMut::new();
+        assert!(pin!(tokio::io::AsyncWriteExt::write_all(&mut client, b"head")).poll(cx).is_ready());
+        assert!(scratch.poll_read(&mut server, &mut held, 1024, cx).is_ready());
+        let head = held.split_to(4).freeze();
+        drop(scratch.read.take());
+        assert!(!head.is_unique(), "this test would show nothing");
+        assert!(scratch.poll_read(&mut server, &mut held, 1024, cx).is_pending());
+        assert!(head.is_unique());
+    }
+
+    #[test]
+    fn a_slow_sender_holds_no_more_than_it_takes() {
+        let (scratch, cx) = (Scratch::default(), &mut Context::from_waker(std::task::Waker::noop()));
+        let (mut held, mut more) = (BytesMut::new(), BytesMut::new());
+        assert!(scratch.poll_read(&mut &[0; 9][..], &mut more, 64 * 1024, cx).is_ready());
+        for _ in 0..9 {
+            assert!(scratch.poll_read(&mut &[0; 1][..], &mut held, 64 * 1024, cx).is_ready());
+        }
+        assert!(held.capacity() <= 2 * MOST_ROOM, "{}", held.capacity());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod explain;
 mod forwarding;
 mod harness;
 mod hostile;
+mod hostile_http1;
 mod http1;
 mod identity;
 mod limits;

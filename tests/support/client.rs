@@ -194,6 +194,11 @@ impl Connection {
         }
     }
 
+    /// Reads so many bytes of a body.
+    pub(crate) fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        self.exactly(length)
+    }
+
     fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
         while self.ahead.len() < length {
             self.more()?;

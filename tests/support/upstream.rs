@@ -150,6 +150,11 @@ impl Upstream {
         lock(&self.shared.records).clone()
     }
 
+    /// The requests after the first `count`.
+    pub(crate) fn after(&self, count: usize) -> Vec<Record> {
+        lock(&self.shared.records)[count..].to_vec()
+    }
+
     /// How many requests so far: cheaper than [`Upstream::all`].
     pub(crate) fn count(&self) -> usize {
         lock(&self.shared.records).len()

@@ -183,7 +183,7 @@ fn write_fields(out: &mut Vec<u8>, head: &response::Parts, body: &Observed, bodi
     for (name, value) in &head.headers {
         match name.as_str() {
             // The length of a body that is not sent is the upstream's to tell (RFC 9110, 8.6).
-            "content-length" if tells_length => seen.length = true,
+            "content-length" if tells_length && !seen.length => seen.length = true,
             "content-length" => continue,
             "date" => seen.date = true,
             other if is_connections(other) || marks.replaces(name) => continue,

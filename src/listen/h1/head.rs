@@ -5,11 +5,12 @@
 
 use crate::pipeline::Early;
 use crate::wire::{self, Chunk, Error, Framing, MOST_FIELDS, Scratch};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::header::HeaderName;
 use http::{Method, Request, Uri, Version};
 use httparse::{Header, ParserConfig, Status};
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Longest request target; `http::Uri` holds no longer one.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;
@@ -40,7 +41,7 @@ pub(super) struct Wishes {
     pub(super) head_only: bool,
 }
 
-/// Takes a head out of the buffer; `None` when it is not complete.
+/// Takes a head out of the buffer; `None` when it is not complete. One that is refused stays.
 ///
 /// # Errors
 /// What to answer to bytes that are no head.
@@ -62,12 +63,24 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
     let from = target.as_ptr().addr() - buffer.as_ptr().addr();
     let target = from..from + target.len();
     let modern = parsed.version == Some(1);
-    let mut spans = scratch.spans.borrow_mut();
-    spans.note(buffer, parsed.headers);
+    scratch.spans.borrow_mut().note(buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
+    let asked = asked(&head, method, target, modern, scratch);
+    // The answer to one that is refused is in the dialect of its path.
+    asked.map(Some).inspect_err(|_| *buffer = BytesMut::from(&head[..]))
+}
 
+/// Reads a head whose lines are known: where its target is, and, by `scratch`, its fields.
+fn asked(
+    head: &Bytes,
+    method: Method,
+    target: Range<usize>,
+    modern: bool,
+    scratch: &Scratch,
+) -> Result<Asked, Early> {
     let mut hop = Hop::default();
-    let fields = spans.read(&head, scratch, |name, value| hop.look(name, value).map(|()| true));
+    let spans = scratch.spans.borrow();
+    let fields = spans.read(head, scratch, |name, value| hop.look(name, value).map(|()| true));
     let fields = fields.map_err(|_| Early::Malformed)?;
     let uri = Uri::from_maybe_shared(head.slice(target)).map_err(|_| Early::Malformed)?;
     let framing = hop.framing(modern)?;
@@ -83,7 +96,7 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
     *request.uri_mut() = uri;
     *request.version_mut() = if modern { Version::HTTP_11 } else { Version::HTTP_10 };
     *request.headers_mut() = fields;
-    Ok(Some(Asked { request, framing, wishes, number: 0 }))
+    Ok(Asked { request, framing, wishes, number: 0 })
 }
 
 /// Whether the end of a head can be in the buffer, of which all before `seen` was looked at before: so that a head that
@@ -187,7 +200,10 @@ mod tests {
             "G\x7fET / HTTP/1.1\r\n\r\n",
             "\x16\x03\x01\x02\r\n\r\n",
         ] {
-            assert_eq!(read(head).err(), Some(Early::Malformed), "{head:?}");
+            let mut buffer = BytesMut::from(head);
+            let refused = parse(&mut buffer, &Scratch::default()).err();
+            assert_eq!(refused, Some(Early::Malformed), "{head:?}");
+            assert_eq!(buffer, head, "its path is lost");
         }
         let many = "A: b\r\n".repeat(MOST_FIELDS + 1);
         assert_eq!(read(&format!("GET / HTTP/1.1\r\n{many}\r\n")).err(), Some(Early::HeadTooLarge));

@@ -75,7 +75,7 @@ pub(super) async fn serve(
         let then = match serving.next().await {
             Ok(handling) => serving.answer(handling).await,
             Err(Stop::Early(early)) => serving.refuse(early).await,
-            Err(Stop::Over) => Then::Gone,
+            Err(Stop::Over) => serving.leave().await,
         };
         match then {
             Then::Next => {}
@@ -97,12 +97,18 @@ impl Serving<'_> {
         poll_fn(|cx| {
             self.watch.register(cx.waker());
             let mut socket = self.socket.borrow_mut();
-            match self.watch.order() {
+            let order = self.watch.order();
+            match order {
                 Some(Order::TooSlow) if !socket.begun().is_empty() => {
-                    Poll::Ready(Err(Stop::Early(Early::Slow)))
+                    return Poll::Ready(Err(Stop::Early(Early::Slow)));
                 }
-                Some(_) => Poll::Ready(Err(Stop::Over)),
-                None => socket.poll_next(most, cx).map_ok(|asked| self.handle(asked)),
+                Some(Order::TooSlow | Order::Abort) => return Poll::Ready(Err(Stop::Over)),
+                Some(Order::Finish) | None => {}
+            }
+            match socket.poll_next(most, cx) {
+                // A request that the client has begun by now is answered still.
+                Poll::Pending if order.is_some() && socket.begun().is_empty() => Poll::Ready(Err(Stop::Over)),
+                polled => polled.map_ok(|asked| self.handle(asked)),
             }
         })
         .await
@@ -125,14 +131,25 @@ impl Serving<'_> {
 
     async fn answer(&self, handling: Handling) -> Then {
         let Handling { response, wishes, active } = handling;
-        let Some(response) = self.wait(response).await else { return Then::Gone };
+        let Some(response) = self.wait(response).await else {
+            self.retire();
+            return Then::Gone;
+        };
         let (answer, keep) = self.begin(response, wishes).await;
         let written = self.write(answer).await;
         drop(active);
+        self.retire();
         match written {
             Err(Broken) => Then::Gone,
             Ok(()) if keep && self.is_read().await => Then::Next,
             Ok(()) => Then::Close,
+        }
+    }
+
+    /// Ends the present request for whoever still reads its body.
+    fn retire(&self) {
+        if Rc::strong_count(&self.socket) > 1 {
+            self.socket.borrow_mut().retire();
         }
     }
 
@@ -209,6 +226,15 @@ impl Serving<'_> {
             Ok(Ok(())) => Then::Close,
             _ => Then::Gone,
         }
+    }
+
+    /// Ends a connection on which nothing is under way.
+    async fn leave(&self) -> Then {
+        poll_fn(|cx| {
+            self.socket.borrow_mut().leave(cx);
+            Poll::Ready(Then::Gone)
+        })
+        .await
     }
 
     /// Ends the connection so that what was written arrives.

@@ -5,13 +5,13 @@ use super::super::watch::Watch;
 use super::head::{self, Asked};
 use crate::pipeline::Early;
 use crate::wire::{self, Error, Framing, Out, Piece, Scratch};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
 
 /// Bytes asked for at once, of a head and of a body.
@@ -34,6 +34,8 @@ pub(super) struct Socket {
     waits: bool,
     /// Number of the present request: a body that outlives its request must not read the next one.
     number: u64,
+    /// Whom to wake when that body is over. Its reader may be a task of its own, an HTTP/2 upstream's.
+    reader: Option<Waker>,
     scratch: Rc<Scratch>,
     watch: Rc<Watch>,
     now_ns: Rc<Cell<u64>>,
@@ -64,6 +66,7 @@ impl Socket {
             framing: Framing::Ended,
             waits: false,
             number: 0,
+            reader: None,
             scratch,
             watch,
             now_ns,
@@ -79,6 +82,7 @@ impl Socket {
     pub(super) fn poll_next(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Result<Asked, Stop>> {
         loop {
             if !self.read.is_empty() {
+                self.pass_empty_lines();
                 self.watch.head_begun(self.now_ns.get());
                 if let Some(next) = self.next(most) {
                     return Poll::Ready(next);
@@ -88,6 +92,14 @@ impl Socket {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Poll::Ready(Err(Stop::Over)),
             }
+        }
+    }
+
+    /// Empty lines before a request mean nothing (RFC 9112, 2.2); kept, they would be parsed with each further byte.
+    fn pass_empty_lines(&mut self) {
+        while let [b'\n', ..] | [b'\r', b'\n', ..] = self.read[..] {
+            self.read.advance(if self.read[0] == b'\n' { 1 } else { 2 });
+            self.seen = 0;
         }
     }
 
@@ -119,6 +131,23 @@ impl Socket {
         if number != self.number {
             return Poll::Ready(Some(Err(Error::Closed)));
         }
+        let polled = self.poll_piece(cx);
+        if polled.is_pending() && !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            self.reader = Some(cx.waker().clone());
+        }
+        polled
+    }
+
+    /// The present request is over. A body of it that somebody still holds has ended early: it neither takes a part
+    /// for the whole nor holds the connection.
+    pub(super) fn retire(&mut self) {
+        self.number += 1;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
             match wire::piece(&mut self.read, &mut self.framing)? {
                 Some(Piece::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
@@ -158,7 +187,7 @@ impl Socket {
     /// Whether the present request's body has been read to its end; takes what of it has come already.
     pub(super) fn is_read(&mut self, cx: &mut Context<'_>) -> bool {
         if self.waits {
-            return false;
+            return self.framing == Framing::Ended;
         }
         for _ in 0..2 {
             while let Ok(Some(piece)) = wire::piece(&mut self.read, &mut self.framing) {
@@ -220,6 +249,13 @@ impl Socket {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         self.watch.wrote(polled.is_pending(), self.now_ns.get());
         polled
+    }
+
+    /// Tells a TLS client that this end is no attacker's (RFC 8446, 6.1), without waiting for it to arrive.
+    pub(super) fn leave(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.stream, Stream::Tls(_)) {
+            let _ = self.poll_shutdown(cx);
+        }
     }
 
     /// Says that nothing more will be written.

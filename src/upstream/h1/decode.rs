@@ -54,6 +54,7 @@ fn one_head(buffer: &mut BytesMut, method: &Method, scratch: &Scratch) -> Result
     let mut spans = scratch.spans.borrow_mut();
     spans.note(buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
+    wire::release(buffer);
     let mut hop = Hop::default();
     let mut fields = spans.read(&head, scratch, |name, value| hop.passes(name, value))?;
     for name in &hop.listed {
@@ -110,6 +111,8 @@ impl Hop {
 
 /// RFC 9112, 6.3, without its leniencies: an answer that could be read in two ways is refused.
 fn framing(method: &Method, status: StatusCode, hop: &Hop, keep: bool) -> Result<(Framing, bool), Error> {
+    // The body that a 204 must not have would be read as the next answer.
+    let keep = keep && (status != StatusCode::NO_CONTENT || !hop.chunked && hop.length.unwrap_or(0) == 0);
     if *method == Method::HEAD || status.is_informational() || matches!(status.as_u16(), 204 | 304) {
         return Ok((Framing::Ended, keep));
     }
@@ -179,6 +182,9 @@ mod tests {
             ("HTTP/1.1 200 OK\r\n\r\nuntil the end", (200, "until the end", 0, false)),
             ("HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\na", (200, "a", 0, false)),
             ("HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\n\r\n", (304, "", 0, true)),
+            ("HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n", (204, "", 0, true)),
+            ("HTTP/1.1 204 No Content\r\ncontent-length: 9\r\n\r\n", (204, "", 0, false)),
+            ("HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n", (204, "", 0, false)),
         ];
         for (text, (status, body, trailers, keep)) in cases {
             for size in [1, 2, 3, 7, 1000] {
