@@ -11,6 +11,7 @@ mod documents;
 mod errors;
 mod explain;
 mod forwarding;
+mod fuzzing;
 mod harness;
 mod hostile;
 mod hostile_http1;
