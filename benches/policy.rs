@@ -11,7 +11,7 @@
 use portcullis::clock::Clock;
 use portcullis::config::{self, Config};
 use portcullis::limiter::Limiter;
-use portcullis::pipeline::{Peer, Shared, Snapshot, Trail, Worker, decide};
+use portcullis::pipeline::{Peer, Shared, Snapshot, Trail, Worker, decide, foresee};
 use portcullis::store::cache::{Options, Tokens};
 use portcullis::store::journal::Journal;
 use portcullis::store::{
@@ -203,10 +203,13 @@ impl Bench {
     /// One decision; its value is dropped, as it would be at the end of the request.
     fn decide(&self, number: usize) {
         let request = self.request(number);
+        let foreseen = foresee(&self.worker, request.headers());
         let snapshot = self.worker.snapshot();
         let found = snapshot.router.find(&request);
+        foreseen.inspect(|foreseen| foreseen.approach(&self.worker));
         let now = self.worker.shared.clock.now();
         let mut trail = Trail::begin(&self.worker, &snapshot, &self.peer, &request, &found, now);
+        trail.foreseen = foreseen;
         let Ok(routed) = &found.routed else { panic!("no route") };
         let (head, ()) = request.into_parts();
         {

@@ -14,6 +14,7 @@ pub mod dialect;
 pub mod limiter;
 pub mod listen;
 pub mod pipeline;
+pub mod prefetch;
 pub mod store;
 pub mod telemetry;
 pub mod token;

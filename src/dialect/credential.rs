@@ -64,6 +64,13 @@ pub fn present<'a>(api: &Api, headers: &'a HeaderMap) -> Result<Presented<'a>, U
     Ok(presented)
 }
 
+/// The key that a request most likely shows, whatever its dialect. Says nothing of whether it may be used.
+pub fn likely_key(headers: &HeaderMap) -> Option<&str> {
+    let (keys, authorizations) = fields(headers);
+    let shown = keys.text().ok().flatten();
+    shown.or_else(|| authorizations.text().ok().flatten().and_then(bearer).filter(|text| !is_jwt(text)))
+}
+
 /// `X-API-Key` and `Authorization`, by one look at every field: that is quicker than to hash both names.
 fn fields(headers: &HeaderMap) -> (Single<'_>, Single<'_>) {
     let (mut keys, mut authorizations) = (Single::default(), Single::default());

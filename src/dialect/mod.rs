@@ -8,7 +8,7 @@ pub mod ocriva;
 mod problem;
 pub mod time;
 
-pub use credential::{Presented, Unusable, present};
+pub use credential::{Presented, Unusable, likely_key, present};
 
 use crate::config::Dialect;
 use bytes::Bytes;

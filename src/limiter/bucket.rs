@@ -52,11 +52,6 @@ impl Bucket {
         &self.number
     }
 
-    /// Looks at what [`Bucket::take`] will look at, so that memory is on its way when it does. The value means nothing.
-    pub fn touch(&self) -> u32 {
-        self.first.owner.load(Ordering::Relaxed)
-    }
-
     /// Takes one request from the limit of `slot`. A refused request changes nothing.
     pub fn take(&self, slot: Slot, limit: impl Into<Limit>, now: Moment) -> Verdict {
         self.cell(slot).decide(limit.into(), now, true)

@@ -3,7 +3,7 @@
 //! The limit stands between them: a key that is known but refused still spends its quota, so that a 429 tells nobody
 //! whether a key is good.
 
-use super::credential::Credential;
+use super::credential::{Credential, Foreseen};
 use super::limit::Admitted;
 use super::reject::Reject;
 use super::route::Routed;
@@ -57,6 +57,7 @@ pub async fn identify(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
     credential: Credential<'_>,
+    foreseen: Option<Foreseen>,
     now: Moment,
 ) -> Result<Known, Reject> {
     let Credential::Shown { key, jwt } = credential else { return Ok(Known::Anonymous) };
@@ -64,7 +65,7 @@ pub async fn identify(
         return Err(Reject::StaleStore);
     }
     let by_key = match key {
-        Some(key) => Some(key_entry(worker, key, now).await?),
+        Some(key) => Some(key_entry(worker, key, foreseen, now).await?),
         None => None,
     };
     let Some(jwt) = jwt else {
@@ -78,9 +79,18 @@ pub async fn identify(
     }
 }
 
-async fn key_entry(worker: &Worker, key: ShownKey<'_>, now: Moment) -> Result<Arc<Entry>, Reject> {
+async fn key_entry(
+    worker: &Worker,
+    key: ShownKey<'_>,
+    foreseen: Option<Foreseen>,
+    now: Moment,
+) -> Result<Arc<Entry>, Reject> {
     let tokens = &worker.shared.tokens;
-    match counted(worker, tokens.cached(key, now)) {
+    let cached = match foreseen.and_then(|foreseen| foreseen.code_of(key)) {
+        Some(code) => tokens.cached_by(code, key, now),
+        None => tokens.cached(key, now),
+    };
+    match counted(worker, cached) {
         Cached::Hit(entry) => Ok(entry),
         Cached::Unknown => Err(Reject::UnknownKey),
         Cached::Miss => {

@@ -75,7 +75,7 @@ pub(super) async fn login(
     let key = presented.map_err(|_| Reject::BodyBroke)??;
     let now = trail.at();
     let credential = Credential::Shown { key: Some(ShownKey::new(key.expose())), jwt: None };
-    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
+    let known = authenticate::identify(worker, snapshot, routed, credential, None, now).await?;
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let caller = authenticate::verify(admitted, routed, peer.client(headers), now)?;
     trail.accepted();

@@ -38,6 +38,7 @@ use http::{Method, Request, Response, request};
 use http_body::Body;
 
 pub use authorize::Grant;
+pub use credential::foresee;
 pub use observe::Trail;
 use pin_project_lite::pin_project;
 use route::{Builtin, Routed, Serve};
@@ -54,9 +55,12 @@ pub async fn handle(
     request: Request<Inbound>,
 ) -> Response<Box<Observed>> {
     let now = worker.shared.clock.now();
+    let foreseen = foresee(&worker, request.headers());
     let snapshot = worker.snapshot();
     let found = snapshot.router.find(&request);
+    foreseen.inspect(|foreseen| foreseen.approach(&worker));
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
+    trail.foreseen = foreseen;
     let outcome = match peer.head_fits(&request).and(found.routed) {
         routed if is_preflight(&request) => refusal::preflight(routed),
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
@@ -121,7 +125,7 @@ pub async fn decide(
 ) -> Result<Grant, Reject> {
     let now = trail.at();
     let credential = credential::extract(routed, &parts.headers)?;
-    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
+    let known = authenticate::identify(worker, snapshot, routed, credential, trail.foreseen, now).await?;
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;
     authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)

@@ -2,6 +2,7 @@
 
 use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
+use super::credential::Foreseen;
 use super::marks::Marks;
 use super::reject::Reject;
 use super::route::{Found, PreparedLimit};
@@ -36,6 +37,8 @@ pub struct Trail {
     request_id: HeaderValue,
     api: usize,
     route: usize,
+    /// The key that the request most likely shows.
+    pub foreseen: Option<Foreseen>,
     /// What the bucket said.
     pub verdict: Option<Verdict>,
     /// The upstream's time to the head of its answer.
@@ -85,6 +88,7 @@ impl Trail {
             request_id: worker.ids.request_id(&worker.arena),
             api: found.api.index,
             route: found.route.index,
+            foreseen: None,
             verdict: None,
             upstream_time: None,
             status: abandoned(),

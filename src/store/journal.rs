@@ -185,6 +185,11 @@ impl Slot {
         self.leased.segment.count(self.number, now.unix_ms);
     }
 
+    /// Where it is, for [`crate::prefetch`].
+    pub(super) fn address(&self) -> usize {
+        self.leased.segment.address(self.number)
+    }
+
     /// Latest use, milliseconds since 1970; 0 when there was none.
     pub fn last_used_ms(&self) -> u64 {
         self.leased.segment.last_used_ms(self.number)

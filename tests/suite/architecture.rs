@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top first. `main` is the program and may use what `cli` may.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "cli",
     "demo",
     "app",
@@ -21,6 +21,7 @@ const ORDER: [&str; 16] = [
     "token",
     "deadline",
     "clock",
+    "prefetch",
 ];
 
 /// Whether a file may use a library.

@@ -164,7 +164,7 @@ async fn walk(
         return Ok(End::Undecided);
     }
     caller::lookup(way, &credential);
-    let known = authenticate::identify(worker, snapshot, routed, credential, now).await?;
+    let known = authenticate::identify(worker, snapshot, routed, credential, None, now).await?;
     caller::known(way, &known);
     way.enter(Stage::Limit);
     let (verdict, admitted) = limit::foresee(known.clone(), routed.api, now);

@@ -10,12 +10,13 @@
 
 use super::Entry;
 use super::gate::{Gate, Inner};
+use crate::prefetch;
 use arc_swap::ArcSwapOption;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Places looked at for one code, from the one that it points to: four processor cache lines, of which the first
+/// Places looked at for one code, from the one that it points to: eight processor cache lines, of which the first
 /// nearly always has it.
 const WINDOW: usize = 16;
 
@@ -27,7 +28,7 @@ const LEVELS: usize = 40;
 
 /// What stands for a key's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Code {
+pub struct Code {
     pub(super) high: u64,
     pub(super) low: u64,
 }
@@ -37,6 +38,8 @@ pub(super) struct Code {
 struct Place {
     tag: AtomicU64,
     entry: ArcSwapOption<Entry>,
+    /// [`Entry::whereabouts`]: nothing depends on their being right.
+    near: [AtomicUsize; 2],
 }
 
 /// The table. Readers take no lock.
@@ -68,6 +71,28 @@ impl Codes {
         let mut beside = self.beside.build_hasher();
         beside.write(key.as_bytes());
         Code { high: siphash.finish(), low: beside.finish() }
+    }
+
+    /// Begins to look for a code that will be asked for in a moment.
+    pub(super) fn expect(&self, code: Code) {
+        if let Some(table) = self.table().filter(|table| !table.is_empty()) {
+            // Not seldom the next place or the one after it has it, on the next line.
+            let place = prefetch::address(&table[home(table, code)]);
+            prefetch::line(place);
+            prefetch::line(place + 64);
+        }
+    }
+
+    /// Goes on with it, once the place has had time to come.
+    pub(super) fn approach(&self, code: Code) {
+        let Some(table) = self.table() else { return };
+        if let Some(place) = window(table, code).find(|place| place.tag.load(Ordering::Relaxed) == code.high)
+        {
+            place.near.iter().for_each(|near| prefetch::line(near.load(Ordering::Relaxed)));
+            if let Some(entry) = &*place.entry.load() {
+                entry.fetch();
+            }
+        }
     }
 
     /// The key with this code, as long as it is in the index.
@@ -148,16 +173,24 @@ impl Place {
 
 /// The places where a code may be.
 fn window(table: &[Place], code: Code) -> impl Iterator<Item = &Place> {
-    // The high bits of a product are the code's share of the table, whatever its size.
-    let home = ((u128::from(code.high) * table.len() as u128) >> 64) as usize;
-    let (before, from) = table.split_at(home);
+    let (before, from) = table.split_at(home(table, code));
     from.iter().chain(before).take(WINDOW)
+}
+
+/// The high bits of a product are the code's share of the table, whatever its size.
+fn home(table: &[Place], code: Code) -> usize {
+    ((u128::from(code.high) * table.len() as u128) >> 64) as usize
 }
 
 /// Takes the first free place; in a full window the first one, whose key is found by its digest then.
 fn enter(table: &[Place], code: Code, entry: &Arc<Entry>) {
     let free = window(table, code).find(|place| place.entry.load().is_none());
     if let Some(place) = free.or_else(|| window(table, code).next()) {
+        place
+            .near
+            .iter()
+            .zip(entry.whereabouts())
+            .for_each(|(place, near)| place.store(near, Ordering::Relaxed));
         place.tag.store(code.high, Ordering::Relaxed);
         place.entry.store(Some(Arc::clone(entry)));
     }

@@ -4,10 +4,14 @@ use super::codes::Code;
 use super::organization::OrganizationCell;
 use crate::clock::Moment;
 use crate::limiter::Bucket;
+use crate::prefetch;
 use crate::store::journal::Slot;
 use crate::store::{TokenRecord, UserRecord};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Bytes of an `Arc`'s two counts, before what it holds.
+const COUNTS: usize = 2 * size_of::<usize>();
 
 /// One key, with everything a request needs of it. In this order, so that what a decision reads lies together.
 #[derive(Debug)]
@@ -53,17 +57,22 @@ impl Entry {
         self.code[1].store(code.low, Ordering::Relaxed);
     }
 
-    /// Whether it is the one with this code, and in the index. Looks at both lines of memory that a decision reads, so
-    /// that one is not waited for after the other.
+    /// Whether it is the one with this code, and in the index.
     pub(super) fn stands_for(&self, code: Code) -> bool {
-        std::hint::black_box(self.record.active);
         self.code() == code && !self.revoked()
     }
 
-    /// Looks at what a decision will write, for the same reason. Atomic operations are barriers, between which nothing
-    /// is loaded in advance; this is to be called between those of the look-up and those of the decision.
-    pub(super) fn touch(&self) {
-        std::hint::black_box((self.bucket.touch(), self.slot.last_used_ms()));
+    /// Begins to bring in what a decision reads of it, from the count before it to its version.
+    pub(super) fn fetch(&self) {
+        let (first, last) = (prefetch::address(&self.code), prefetch::address(&self.record.version));
+        prefetch::line(first - COUNTS);
+        prefetch::line(first - COUNTS + 64);
+        prefetch::line(last);
+    }
+
+    /// Where its bucket and its counter are, for [`crate::prefetch`].
+    pub(super) fn whereabouts(&self) -> [usize; 2] {
+        [prefetch::address(&*self.bucket), self.slot.address()]
     }
 
     /// Counts one use; it survives the death of the process from here on.

@@ -15,6 +15,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use codes::Code;
 pub use entry::{Entry, UserEntry};
 pub use load::LookupError;
 pub use organization::{OrganizationCell, OrganizationView};
@@ -25,7 +26,7 @@ use super::{Store, StoreError, Terms};
 use crate::clock::Moment;
 use crate::limiter::Limiter;
 use crate::token::{Digest, ShownKey, UserId};
-use codes::{Code, Codes};
+use codes::Codes;
 use gate::{Gate, Inner, Name};
 use names::{ByDigest, ById};
 use std::fmt;
@@ -131,11 +132,26 @@ impl Tokens {
         Ok(tokens)
     }
 
+    /// Begins to bring in what is known of a key that will be asked for in a moment: meanwhile there is other work.
+    pub fn foresee(&self, key: ShownKey<'_>) -> Code {
+        let code = self.codes.of(key.expose());
+        self.codes.expect(code);
+        code
+    }
+
+    /// Goes on with what [`foresee`](Self::foresee) began, when there has been some other work since.
+    pub fn approach(&self, code: Code) {
+        self.codes.approach(code);
+    }
+
     /// What is known of the key with this value. Waits for nothing and takes no lock when it is held.
     pub fn cached(&self, key: ShownKey<'_>, now: Moment) -> Cached {
-        let code = self.codes.of(key.expose());
+        self.cached_by(self.codes.of(key.expose()), key, now)
+    }
+
+    /// As [`cached`](Self::cached), with what [`foresee`](Self::foresee) said of this very key.
+    pub fn cached_by(&self, code: Code, key: ShownKey<'_>, now: Moment) -> Cached {
         if let Some(entry) = self.codes.find(code) {
-            entry.touch();
             return Cached::Hit(entry);
         }
         let digest = key.digest();

@@ -1,6 +1,7 @@
 //! A stretch of the journal's file, mapped into memory: an array of counters.
 
 use super::Usage;
+use crate::prefetch;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -59,6 +60,11 @@ impl Segment {
         let slot = self.slot(number);
         slot[2].store(now_ms, Ordering::Relaxed);
         slot[1].fetch_add(1, Ordering::Release);
+    }
+
+    /// Where a slot is, for [`crate::prefetch`].
+    pub(super) fn address(&self, number: u32) -> usize {
+        prefetch::address(&self.slot(number)[0])
     }
 
     pub(super) fn last_used_ms(&self, number: u32) -> u64 {
