@@ -18,6 +18,7 @@ use crate::listen::{self, BindError, Endpoint};
 use crate::pipeline::{Shared, Snapshot};
 use crate::store::cache::{Options, Tokens};
 use crate::store::journal::{Journal, recover};
+use crate::store::management::Management;
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::log::chain;
@@ -79,7 +80,7 @@ struct Parts {
     shared: Arc<Shared>,
     endpoints: Vec<Arc<Endpoint>>,
     ring: Arc<ArcSwap<KeyRing>>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Management>,
     access_log: Mutex<AccessLog>,
     health: Health,
     stage: watch::Sender<Stage>,
@@ -188,7 +189,8 @@ async fn build(
     let metrics = Metrics::new(config.workers.get());
     let limiter = Arc::new(Limiter::new());
     let store = store::open(&config.store.url)?;
-    let tokens = open_tokens(&config, &store, &limiter, control, &clock).await?;
+    let edge: Arc<dyn Store> = store.clone();
+    let tokens = open_tokens(&config, &edge, &limiter, control, &clock).await?;
     let ring = signing::ring(&*store, &config.jwt.upstream, clock.now()).await?;
     let ring = Arc::new(ArcSwap::from_pointee(ring));
     let snapshot = Snapshot::new(&config, ring.clone(), &limiter, &metrics);

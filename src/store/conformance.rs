@@ -1,6 +1,9 @@
 //! What every store has to do: one suite, run against each implementation from its own tests.
 
+mod management;
+
 use super::import::{Fixture, FixtureMember, FixtureOrganization, FixtureProject, FixtureToken, Position};
+use super::management::Management;
 use super::{ChangeSubject, SigningKey, Store, StoreError, Usage};
 use crate::token::{Digest, KeyFamily, Permissions, Reach, Role, TokenId};
 
@@ -62,7 +65,7 @@ pub(crate) fn fixture() -> Fixture {
 }
 
 /// Runs every check on a store that `make` makes afresh, empty.
-pub(crate) async fn suite<S: Store>(make: impl Fn() -> S) {
+pub(crate) async fn suite<S: Management>(make: impl Fn() -> S) {
     an_empty_store_has_nothing(&make()).await;
     an_import_is_readable(&make()).await;
     an_import_again_changes_nothing(&make()).await;
@@ -72,6 +75,7 @@ pub(crate) async fn suite<S: Store>(make: impl Fn() -> S) {
     usage_counts_once(&make()).await;
     signing_keys_overlap(&make()).await;
     expiring_counts_active_keys_in_the_range(&make()).await;
+    management::suite(&make).await;
 }
 
 async fn an_empty_store_has_nothing(store: &dyn Store) {

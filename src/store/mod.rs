@@ -7,6 +7,8 @@ pub mod cache;
 mod conformance;
 pub mod import;
 pub mod journal;
+pub mod management;
+pub mod password;
 pub mod sqlite;
 
 use crate::config::StoreUrl;
@@ -14,6 +16,7 @@ use crate::token::{
     Digest, KeyFamily, OrganizationId, Permissions, ProjectId, Reach, Role, Secret, TokenId, UserId,
 };
 use ipnet::IpNet;
+use management::Management;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -65,7 +68,7 @@ pub enum StoreError {
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] when a newer version made it.
-pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Management>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path)?)),
     }

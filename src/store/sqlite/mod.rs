@@ -1,11 +1,14 @@
 //! The embedded store. One thread writes, two read; each has its own connection, and jobs come over a channel.
 
+mod audit;
 mod changes;
 mod connect;
 mod import;
+mod management;
 mod organizations;
 mod password;
 mod row;
+mod sessions;
 mod signing_keys;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,15 @@
-//! Keys.
+//! Keys: what the edge reads of them is here, what people see and set of them in the files below.
+
+mod details;
+mod write;
+
+pub(super) use details::{details, list};
+pub(super) use write::{add, remove, replace};
 
 use super::row::{Columns, signed};
 use crate::store::{StoreError, TokenRecord};
 use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, Role, TokenId};
+use ipnet::IpNet;
 use rusqlite::{Connection, Row, ToSql};
 
 /// Every column of a record, with the standing of who made the key.
@@ -50,10 +57,6 @@ fn one(db: &Connection, condition: &str, value: &dyn ToSql) -> Result<Option<Tok
 fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
     let columns = Columns { row, table: "tokens" };
     let family = family(&columns)?;
-    let mut addresses = Vec::new();
-    for network in columns.list("addresses")? {
-        addresses.push(network.parse().map_err(|_| columns.corrupt(format!("{network} is no network")))?);
-    }
     Ok(TokenRecord {
         id: columns.text("id")?.into(),
         row: columns.number("row")?,
@@ -66,7 +69,7 @@ fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
         scopes: columns.list("scopes")?.into(),
         expires_ms: columns.optional_number("expires_ms")?,
         active: columns.flag("active")?,
-        addresses,
+        addresses: addresses(&columns)?,
         version: columns.number("version")?,
     })
 }
@@ -77,7 +80,14 @@ fn family(columns: &Columns<'_>) -> Result<KeyFamily, StoreError> {
     known.ok_or_else(|| columns.corrupt(format!("{name} is no family of keys")))
 }
 
-pub(super) fn reach(project: Option<ProjectId>) -> Reach {
+fn addresses(columns: &Columns<'_>) -> Result<Vec<IpNet>, StoreError> {
+    let networks = columns.list("addresses")?;
+    let network =
+        |text: &Box<str>| text.parse().map_err(|_| columns.corrupt(format!("{text} is no network")));
+    networks.iter().map(network).collect()
+}
+
+fn reach(project: Option<ProjectId>) -> Reach {
     project.map_or(Reach::Organization, Reach::Project)
 }
 

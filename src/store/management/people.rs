@@ -1,0 +1,98 @@
+//! People, their organizations and their sessions.
+
+use crate::store::Membership;
+use crate::token::{OrganizationId, Role, Secret, UserId};
+use std::net::IpAddr;
+
+/// A person with their places in organizations.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Opaque id.
+    pub id: UserId,
+    /// As they wrote it.
+    pub email: String,
+    /// What people call them.
+    pub name: String,
+    /// False blocks the person everywhere.
+    pub active: bool,
+    /// The organizations the person belongs to.
+    pub memberships: Vec<Membership>,
+}
+
+/// What a login is checked against.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Opaque id.
+    pub id: UserId,
+    /// As they wrote it.
+    pub email: String,
+    /// What people call them.
+    pub name: String,
+    /// False blocks the person everywhere.
+    pub active: bool,
+    /// Argon2id in PHC form; `None` when no password was ever set.
+    pub password: Option<Secret>,
+}
+
+/// A person to be made.
+#[derive(Clone, Debug)]
+pub struct NewPerson {
+    /// Opaque id.
+    pub id: UserId,
+    /// As they write it; whatever its case, one person has it.
+    pub email: String,
+    /// What people call them.
+    pub name: String,
+    /// Argon2id in PHC form.
+    pub password: Secret,
+    /// Milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// A person to be made, with their place in an organization.
+#[derive(Clone, Debug)]
+pub struct NewMember {
+    /// The person.
+    pub person: NewPerson,
+    /// The organization.
+    pub organization: OrganizationId,
+    /// Their role in it.
+    pub role: Role,
+}
+
+/// An organization to be made.
+#[derive(Clone, Debug)]
+pub struct NewOrganization {
+    /// Opaque id.
+    pub id: OrganizationId,
+    /// The name in `X-Org-Slug`.
+    pub slug: String,
+    /// What people call it.
+    pub name: String,
+}
+
+/// A person's session: what their access tokens stand and fall with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The `sid` of its access tokens.
+    pub id: String,
+    /// Whose it is.
+    pub person: UserId,
+    /// Milliseconds since 1970.
+    pub created_ms: u64,
+    /// From then on it is over; milliseconds since 1970.
+    pub expires_ms: u64,
+    /// When it was ended before its time, milliseconds since 1970.
+    pub ended_ms: Option<u64>,
+    /// Where it began.
+    pub address: Option<IpAddr>,
+    /// `User-Agent` of the login.
+    pub user_agent: Option<String>,
+}
+
+impl Session {
+    /// Whether it is neither ended nor over.
+    pub fn alive(&self, now_ms: u64) -> bool {
+        self.ended_ms.is_none() && now_ms < self.expires_ms
+    }
+}
