@@ -46,6 +46,7 @@ impl Parts {
             endpoint.replace(listener, tls);
         }
         self.shared.replace(snapshot);
+        self.api.sessions().replace(&config.jwt);
         self.config.store(Arc::new(config));
         background::certificates(self);
         Ok(files)

@@ -2,6 +2,8 @@
 
 mod management;
 
+pub(crate) use management::key;
+
 use super::import::{Fixture, FixtureMember, FixtureOrganization, FixtureProject, FixtureToken, Position};
 use super::management::Management;
 use super::{ChangeSubject, SigningKey, Store, StoreError, Usage};

@@ -6,7 +6,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use address::network;
+pub use address::{network, network_text};
 pub use parse::parse;
 pub use rules::{is_email, is_slug};
 

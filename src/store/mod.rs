@@ -4,7 +4,7 @@
 
 pub mod cache;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod import;
 pub mod journal;
 pub mod management;

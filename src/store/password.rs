@@ -35,6 +35,15 @@ pub fn hash(password: &Secret) -> Result<Secret, HashError> {
     hash.map(|hash| Secret::new(hash.to_string())).map_err(|error| HashError(error.to_string()))
 }
 
+/// What a password is compared with where there is none to compare with: made like any other, of a text that nobody has.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdCEh$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Takes the time of [`verify`], and is always false.
+pub fn verify_nobodys(password: &Secret) -> bool {
+    verify(&Secret::from(NOBODYS), password)
+}
+
 /// Whether the password is the one that was hashed. Takes the same time whether it is or not.
 pub fn verify(hash: &Secret, password: &Secret) -> bool {
     let Ok(hasher) = hasher() else { return false };
@@ -45,4 +54,39 @@ fn hasher() -> Result<Argon2<'static>, HashError> {
     let params =
         Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| HashError(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argon2::password_hash::phc::PasswordHash;
+
+    #[test]
+    fn a_password_is_known_by_its_hash() {
+        let made = hash(&"correct horse 1".into()).unwrap();
+        assert!(verify(&made, &"correct horse 1".into()));
+        assert!(!verify(&made, &"correct horse 2".into()));
+        assert!(!verify(&"no hash".into(), &"correct horse 1".into()));
+    }
+
+    #[test]
+    fn nobody_s_hash_is_one_that_takes_as_long() {
+        let parts = |text: &str| {
+            let hash = PasswordHash::new(text).unwrap();
+            (hash.algorithm.to_string(), hash.version, hash.params.to_string(), hash.hash.unwrap().len())
+        };
+        let made = hash(&"correct horse 1".into()).unwrap();
+        assert_eq!(parts(NOBODYS), parts(made.expose()));
+        assert!(!verify_nobodys(&"".into()));
+    }
+
+    #[test]
+    fn what_may_be_chosen() {
+        for good in ["abcdefg1", "รหัสผ่าน๑", &format!("a1{}", "x".repeat(254))] {
+            assert!(acceptable(good), "{good}");
+        }
+        for bad in ["", "abcdef1", "abcdefgh", "12345678", &format!("a1{}", "x".repeat(255))] {
+            assert!(!acceptable(bad), "{bad}");
+        }
+    }
 }

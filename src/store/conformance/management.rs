@@ -43,7 +43,8 @@ fn entry(action: &'static str) -> AuditEntry {
     }
 }
 
-fn key(id: &str) -> Token {
+/// A key of the fixture's organization, to be added.
+pub(crate) fn key(id: &str) -> Token {
     Token {
         id: id.into(),
         family: KeyFamily::Ocriva,
@@ -196,7 +197,7 @@ async fn a_write_that_is_based_on_an_older_state_is_not_done(store: &dyn Managem
 fn everything() -> TokenFilter {
     TokenFilter {
         organization: "org-1".into(),
-        family: KeyFamily::Ocriva,
+        family: Some(KeyFamily::Ocriva),
         created_by: None,
         one_project: None,
         active: None,
@@ -235,6 +236,7 @@ async fn keys_are_listed_in_order_and_in_parts(store: &dyn Management) {
     assert_eq!(listed(store, &everything(), 4, 2).await, (vec!["t3".to_owned(), "t4".to_owned()], 6));
     assert_eq!(listed(store, &everything(), 6, 2).await, (vec![], 6));
     assert_eq!(listed(store, &everything(), u64::MAX, 2).await, (vec![], 6));
+    assert_eq!(listed(store, &TokenFilter { family: None, ..everything() }, 0, 10).await.1, 7);
     let elsewhere = TokenFilter { organization: "org-2".into(), ..everything() };
     assert_eq!(listed(store, &elsewhere, 0, 10).await, (vec![], 0));
 }

@@ -52,7 +52,7 @@ pub struct TokenFilter {
     /// Of this organization.
     pub organization: OrganizationId,
     /// Of this family.
-    pub family: KeyFamily,
+    pub family: Option<KeyFamily>,
     /// Made by this person.
     pub created_by: Option<UserId>,
     /// With one project (true), or with all of them (false).

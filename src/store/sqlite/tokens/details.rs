@@ -56,7 +56,9 @@ impl Conditions {
     fn of(filter: &TokenFilter) -> Self {
         let mut all = Self { sql: "WHERE organization = ?".to_owned(), values: Vec::new() };
         all.values.push(Value::Text(filter.organization.to_string()));
-        all.add(" AND family = ?", Value::Text(filter.family.as_str().to_owned()));
+        if let Some(family) = filter.family {
+            all.add(" AND family = ?", Value::Text(family.as_str().to_owned()));
+        }
         if let Some(person) = &filter.created_by {
             all.add(" AND created_by = ?", Value::Text(person.to_string()));
         }

@@ -1,0 +1,1 @@
+//! The life of a key, in the domain.

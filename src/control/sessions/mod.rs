@@ -1,0 +1,99 @@
+//! Sessions of people: begun by a login, shown by an access token, looked up with each request.
+
+mod attempts;
+mod login;
+
+use super::domain::{Actor, DomainError, Person};
+use crate::clock::Moment;
+use crate::config::Jwt;
+use crate::store::management::Management;
+use crate::token::jwt::{Audience, ClientTokens, Issued, SessionClaims};
+use arc_swap::ArcSwap;
+use attempts::Attempts;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+pub use login::LoggedIn;
+
+/// Passwords that are hashed at once, each in 19 MiB, and how many more may wait for it.
+const HASHED_AT_ONCE: usize = 2;
+const WAITING: usize = 64;
+
+/// Begins sessions and finds out whose an access token is.
+#[derive(Debug)]
+pub struct Sessions {
+    store: Arc<dyn Management>,
+    issuer: ArcSwap<Issuer>,
+    attempts: Attempts,
+    hashing: Semaphore,
+    room: Semaphore,
+}
+
+/// What of the configuration sessions are made by; a reload may replace it.
+#[derive(Debug)]
+struct Issuer {
+    client_tokens: ClientTokens,
+    access_expiry: Duration,
+    refresh_expiry: Duration,
+}
+
+impl Issuer {
+    fn new(jwt: &Jwt) -> Self {
+        Self {
+            client_tokens: ClientTokens::new(&jwt.secret),
+            access_expiry: jwt.access_expiry,
+            refresh_expiry: jwt.refresh_expiry,
+        }
+    }
+}
+
+impl Sessions {
+    /// Sessions that are kept in a store and signed as the configuration says.
+    pub fn new(store: Arc<dyn Management>, jwt: &Jwt) -> Self {
+        Self {
+            store,
+            issuer: ArcSwap::from_pointee(Issuer::new(jwt)),
+            attempts: Attempts::default(),
+            hashing: Semaphore::new(HASHED_AT_ONCE),
+            room: Semaphore::new(HASHED_AT_ONCE + WAITING),
+        }
+    }
+
+    /// Goes by another configuration from now on.
+    pub fn replace(&self, jwt: &Jwt) {
+        self.issuer.store(Arc::new(Issuer::new(jwt)));
+    }
+
+    /// Who shows this token. A signature is not enough: session and person are looked up, so that both can be ended.
+    ///
+    /// # Errors
+    /// [`DomainError::Unauthorized`]; the store's.
+    pub async fn actor(&self, jwt: &str, now: Moment) -> Result<Actor, DomainError> {
+        let claims = {
+            let issuer = self.issuer.load();
+            match issuer.client_tokens.session(jwt, now) {
+                Ok(claims) => claims,
+                // Made from a key: somebody known, who manages nothing.
+                Err(_) if issuer.client_tokens.verify(Audience::Ocriva, jwt, now).is_ok() => {
+                    return Ok(Actor::Key);
+                }
+                Err(_) => return Err(DomainError::Unauthorized),
+            }
+        };
+        let session = self.store.session(&claims.session).await?;
+        let alive = session.is_some_and(|it| it.person == claims.user && it.alive(now.unix_ms));
+        if !alive {
+            return Err(DomainError::Unauthorized);
+        }
+        let member = self.store.member(&claims.user).await?.filter(|member| member.active);
+        let member = member.ok_or(DomainError::Unauthorized)?;
+        Ok(Actor::Person(Person { id: member.id, email: member.email, session: claims.session }))
+    }
+
+    fn access_token(&self, of: &SessionClaims, now: Moment) -> Result<Issued, DomainError> {
+        let issuer = self.issuer.load();
+        let issued = issuer.client_tokens.for_session(of, now, issuer.access_expiry.as_secs());
+        issued.map_err(|error| DomainError::Internal(Box::new(error)))
+    }
+}
