@@ -11,6 +11,7 @@ pub use reload::ReloadError;
 use crate::clock::Clock;
 use crate::config::{Config, Listener, Loaded};
 use crate::control::domain::Domain;
+use crate::control::edge::Edge;
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
@@ -205,7 +206,8 @@ async fn build(
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
     let domain = Domain::new(store.clone(), Some(tokens.clone()));
-    let api = Arc::new(Api::new(domain, Sessions::new(store.clone(), &config.jwt)));
+    let sessions = Sessions::new(store.clone(), Edge::new(Some(tokens.clone())), &config.jwt);
+    let api = Arc::new(Api::new(domain, sessions));
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });
     let shared = Shared::new(clock, tokens, limiter, metrics, snapshot).with_control(control);
     Ok(Parts {

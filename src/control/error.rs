@@ -34,6 +34,9 @@ pub enum Refusal {
 
 const UNAUTHORIZED: &str = "Log in first: the access token is missing, invalid or expired.";
 const WRONG_PASSWORD: &str = "The e-mail address or the password is wrong.";
+const SESSION_OVER: &str = "The session is over: log in again.";
+const WRONG_CODE: &str =
+    "The code is wrong, or the partial token is wrong or over. Log in again for a new one.";
 const MEDIA_TYPE: &str = "Send the body as JSON in UTF-8, with Content-Type: application/json.";
 const METHOD: &str = "This path does not have this method. The Allow header lists those it has.";
 const NOTHING: &str = "There is nothing at this path. Check the path and its upper and lower case.";
@@ -59,12 +62,12 @@ impl Refusal {
     pub fn answer(&self, dialect: Dialect, request_id: &str) -> Response<Bytes> {
         let Rendered { content_type, body } = self.rendered(dialect);
         let mut response = Response::new(body);
-        *response.status_mut() = self.status();
+        *response.status_mut() = self.status(dialect);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
-            Self::Domain(DomainError::Unauthorized | DomainError::WrongPassword) => {
+            Self::Domain(_) if self.status(dialect) == StatusCode::UNAUTHORIZED => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::Domain(DomainError::TooManyAttempts(wait)) => {
@@ -75,14 +78,14 @@ impl Refusal {
             }
             _ => {}
         }
-        if self.status().is_server_error() {
+        if self.status(dialect).is_server_error() {
             tracing::error!(request_id, code = self.code(), cause = %chain(self), "a control request failed");
         }
         response
     }
 
     fn rendered(&self, dialect: Dialect) -> Rendered {
-        let status = self.status();
+        let status = self.status(dialect);
         if let Self::Domain(DomainError::Invalid(violations)) = self {
             let faults: Vec<Fault<'_>> = violations
                 .iter()
@@ -90,13 +93,25 @@ impl Refusal {
                 .collect();
             return dialect::render_all(dialect, &faults);
         }
-        dialect::render(dialect, &Fault { status, message: &self.message(), field: None })
+        dialect::render(dialect, &Fault { status, message: &self.message(), field: self.field() })
     }
 
-    fn status(&self) -> StatusCode {
+    /// What of the request is to blame, where it is not one of the body's members.
+    fn field(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::MediaType => Some(("Content-Type", "supported")),
+            Self::Malformed(_) => Some(("body", "well-formed")),
+            Self::Domain(_) | Self::Body(..) | Self::Nothing | Self::Method(_) => None,
+        }
+    }
+
+    fn status(&self, dialect: Dialect) -> StatusCode {
         match self {
             Self::Domain(error) => match error {
-                DomainError::Unauthorized | DomainError::WrongPassword => StatusCode::UNAUTHORIZED,
+                DomainError::Unauthorized
+                | DomainError::WrongPassword
+                | DomainError::SessionOver
+                | DomainError::WrongCode => StatusCode::UNAUTHORIZED,
                 DomainError::NotFound(_) => StatusCode::NOT_FOUND,
                 DomainError::Forbidden(_) => StatusCode::FORBIDDEN,
                 DomainError::Conflict(_) => StatusCode::CONFLICT,
@@ -105,6 +120,8 @@ impl Refusal {
                 DomainError::Unconfirmed(_) | DomainError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
                 DomainError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
+            // oCore's clients know one status for all that is wrong with a request.
+            Self::MediaType if dialect == Dialect::Ocore => StatusCode::BAD_REQUEST,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Body(status, _) => *status,
@@ -118,6 +135,8 @@ impl Refusal {
             Self::Domain(error) => match error {
                 DomainError::Unauthorized => UNAUTHORIZED.to_owned(),
                 DomainError::WrongPassword => WRONG_PASSWORD.to_owned(),
+                DomainError::SessionOver => SESSION_OVER.to_owned(),
+                DomainError::WrongCode => WRONG_CODE.to_owned(),
                 DomainError::NotFound(what) => format!("There is no such {what} here."),
                 DomainError::TooManyAttempts(_) => "Too many requests. Please slow down.".to_owned(),
                 DomainError::Store(_) => STORE.to_owned(),

@@ -110,7 +110,11 @@ fn bearer(value: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty()).then_some(rest)
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Unusable> {
+/// The one value of a cookie; `None` when it is absent or empty.
+///
+/// # Errors
+/// [`Unusable::Contradictory`]
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Unusable> {
     let mut found = None;
     for value in headers.get_all(COOKIE) {
         let Ok(text) = value.to_str() else { continue };

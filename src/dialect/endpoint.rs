@@ -2,6 +2,8 @@
 //!
 //! One table, from which the edge mounts them, the admin listener finds them, and tests know that none is forgotten.
 
+pub mod ocore;
+
 use super::form;
 use crate::clock::Moment;
 use crate::config::Dialect;
@@ -28,6 +30,8 @@ pub enum Operation {
     RegenerateToken,
     /// Removes a key.
     DeleteToken,
+    /// One of the `ocore` dialect.
+    Ocore(ocore::Operation),
 }
 
 /// One endpoint.
@@ -55,7 +59,12 @@ const PROJECT_TOKENS: &str = "/api/v1/organizations/{organizationId}/projects/{p
 const TOKEN: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}";
 const REGENERATE: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}/regenerate";
 
-/// Every endpoint.
+/// Every endpoint, of every dialect.
+pub fn all() -> impl Iterator<Item = &'static Endpoint> {
+    ENDPOINTS.iter().chain(&ocore::ENDPOINTS)
+}
+
+/// The endpoints of the `ocriva` dialect.
 pub static ENDPOINTS: [Endpoint; 9] = [
     ocriva(Method::POST, "/v1/auth/login", Operation::LogIn),
     ocriva(Method::POST, BARE_LOGIN, Operation::LogIn),
@@ -81,7 +90,8 @@ pub enum Found {
 
 /// Finds an endpoint.
 pub fn find(method: &Method, path: &str) -> Found {
-    let at_path: Vec<_> = ENDPOINTS.iter().filter(|endpoint| endpoint.parameters(path).is_some()).collect();
+    let at_path: Vec<&'static Endpoint> =
+        all().filter(|endpoint| endpoint.parameters(path).is_some()).collect();
     let Some(first) = at_path.first() else { return Found::Nothing };
     if let Some(endpoint) = at_path.iter().find(|endpoint| endpoint.takes(method)) {
         return Found::Endpoint(endpoint);

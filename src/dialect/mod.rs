@@ -6,12 +6,12 @@ mod credential;
 pub mod endpoint;
 pub mod form;
 pub mod media;
-mod ocore;
+pub mod ocore;
 pub mod ocriva;
 mod problem;
 pub mod time;
 
-pub use credential::{Presented, Unusable, present, present_in};
+pub use credential::{Presented, Unusable, cookie, present, present_in};
 
 use crate::config::Dialect;
 use bytes::Bytes;

@@ -1,8 +1,10 @@
-//! oCore: the `{"error":{"code","message","details"}}` envelope.
+//! oCore: the `{"error":{"code","message","details"}}` envelope, and what its endpoints answer.
 
 use super::Fault;
+use crate::store::management::Member;
+use crate::token::jwt::Issued;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) fn envelope(fault: &Fault<'_>) -> String {
     let details = match fault.field {
@@ -34,4 +36,30 @@ fn code(status: StatusCode) -> &'static str {
         400..=499 => "bad_request",
         _ => "internal_error",
     }
+}
+
+/// `{"message"}`, of what has nothing else to say.
+pub fn message(text: &str) -> String {
+    json!({ "message": text }).to_string()
+}
+
+/// The answer of a login and of a refresh.
+pub fn session(person: &Member, access: &Issued, refresh: &Issued) -> String {
+    json!({
+        "user": user(person),
+        "accessToken": access.token.expose(),
+        "refreshToken": refresh.token.expose(),
+        "tokenType": "Bearer",
+        "expiresIn": access.expires_in,
+    })
+    .to_string()
+}
+
+fn user(person: &Member) -> Value {
+    json!({
+        "id": person.id.as_str(),
+        "email": person.email,
+        "name": person.name,
+        "totpEnabled": person.totp_enabled,
+    })
 }

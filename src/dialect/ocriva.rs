@@ -3,7 +3,7 @@
 use super::time::iso_millis;
 use super::{Fault, reason};
 use crate::store::import::network_text;
-use crate::store::management::{Account, Token};
+use crate::store::management::{Member, Token};
 use crate::store::{Organization, Project, TokenRecord};
 use crate::token::Secret;
 use http::StatusCode;
@@ -101,12 +101,12 @@ fn record(token: &Token) -> Map<String, Value> {
 }
 
 /// The answer of `POST /v1/auth/login`. `expires_in` is in seconds.
-pub fn session(access_token: &Secret, expires_in: u64, account: &Account) -> String {
+pub fn session(access_token: &Secret, expires_in: u64, person: &Member) -> String {
     json!({
         "accessToken": access_token.expose(),
         "expiresIn": expires_in,
         "tokenType": "Bearer",
-        "user": { "id": account.id.as_str(), "email": account.email, "name": account.name },
+        "user": { "id": person.id.as_str(), "email": person.email, "name": person.name },
     })
     .to_string()
 }

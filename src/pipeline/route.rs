@@ -3,7 +3,7 @@
 use super::path;
 use super::reject::Reject;
 use crate::config::{self, Api, Dialect, RateLimit, Segment, Target};
-use crate::dialect::endpoint::{BARE_LOGIN, ENDPOINTS, Endpoint};
+use crate::dialect::endpoint::{self, BARE_LOGIN, Endpoint};
 use crate::limiter::{Limiter, Slot};
 use crate::telemetry::metrics::{ApiCells, Metrics, RouteCells};
 use crate::upstream::Service;
@@ -341,7 +341,7 @@ impl Route {
 /// login is mounted with every API of its dialect, and reached where the router leads there.
 fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
     let key_side = BUILTINS.into_iter();
-    let control_side = ENDPOINTS.iter().map(|endpoint| {
+    let control_side = endpoint::all().map(|endpoint| {
         (endpoint.dialect, endpoint.path, endpoint.method.clone(), Builtin::Control(endpoint))
     });
     let own = move |(dialect, path): (Dialect, &str)| {

@@ -182,6 +182,15 @@ pub struct Membership {
     pub role: Role,
 }
 
+/// A session that is neither ended nor over, as far as the request path needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSession {
+    /// Whose it is.
+    pub person: UserId,
+    /// From then on it is over, milliseconds since 1970.
+    pub expires_ms: u64,
+}
+
 /// One change that a cache has to follow, in the order of `sequence`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -205,6 +214,8 @@ pub enum ChangeSubject {
     Organization(OrganizationId),
     /// A person or their memberships.
     User(UserId),
+    /// A session was ended, or lives longer.
+    Session(Box<str>),
     /// The signing keys.
     SigningKeys,
     /// Anything: the store does not have the changes after the sequence asked for any more.
@@ -252,6 +263,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>>;
     /// The person and their memberships.
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<UserRecord>>;
+    /// The session with this id, unless it was ended.
+    fn live_session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<LiveSession>>;
     /// Imports a fixture: all of it or nothing; importing it again changes nothing.
     fn import<'a>(&'a self, fixture: &'a import::Fixture, now_ms: u64) -> Answer<'a, import::Imported>;
     /// The newest change's sequence; 0 when there was none.

@@ -45,8 +45,8 @@ pub enum Subject {
         /// The key's version at that time; each regeneration makes a new one.
         version: u64,
     },
-    /// A person.
-    User(UserId),
+    /// A person, by a session.
+    Session(SessionClaims),
 }
 
 /// What a valid access token says: it is good as long as this session of this person is.
@@ -204,10 +204,9 @@ impl ClientTokens {
     /// # Errors
     /// [`Invalid`], whatever is wrong with it.
     pub fn session(&self, token: &str, now: Moment) -> Result<SessionClaims, Invalid> {
-        let claims = self.claims(Audience::Ocore, token, now)?;
-        match (claims.typ.as_str(), claims.sid) {
-            (ACCESS, Some(session)) => Ok(SessionClaims { user: claims.sub.into(), session }),
-            _ => Err(Invalid),
+        match self.verify(Audience::Ocore, token, now)? {
+            Subject::Session(claims) => Ok(claims),
+            Subject::Key { .. } => Err(Invalid),
         }
     }
 
@@ -217,11 +216,13 @@ impl ClientTokens {
     /// [`Invalid`], whatever is wrong with it.
     pub fn verify(&self, audience: Audience, token: &str, now: Moment) -> Result<Subject, Invalid> {
         let claims = self.claims(audience, token, now)?;
-        match (audience, claims.typ.as_str(), claims.kv) {
-            (Audience::Ocriva, "ocriva_key", Some(version)) => {
+        match (audience, claims.typ.as_str(), claims.kv, claims.sid) {
+            (Audience::Ocriva, "ocriva_key", Some(version), _) => {
                 Ok(Subject::Key { id: claims.sub.into(), version })
             }
-            (Audience::Ocore, ACCESS, _) => Ok(Subject::User(claims.sub.into())),
+            (Audience::Ocore, ACCESS, _, Some(session)) => {
+                Ok(Subject::Session(SessionClaims { user: claims.sub.into(), session }))
+            }
             _ => Err(Invalid),
         }
     }
@@ -300,7 +301,7 @@ mod tests {
         assert_eq!(tokens().session(issued.token.expose(), NOW), Ok(of));
         assert_eq!(
             tokens().verify(Audience::Ocore, issued.token.expose(), NOW),
-            Ok(Subject::User("u1".into()))
+            Ok(Subject::Session(SessionClaims { user: "u1".into(), session: "s1".to_owned() }))
         );
         let later = NOW.after(std::time::Duration::from_secs(60));
         assert_eq!(tokens().session(issued.token.expose(), later), Err(Invalid));

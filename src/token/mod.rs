@@ -10,7 +10,7 @@ pub mod signer;
 
 pub use digest::Digest;
 pub use id::{OrganizationId, ProjectId, TokenId, UserId};
-pub use mint::{KeyFamily, mint};
+pub use mint::{KeyFamily, mint, random_secret};
 pub use permission::{Permissions, Role};
 pub use secret::Secret;
 

@@ -78,6 +78,12 @@ impl Organization {
         self.members.push(json!({ "email": email(name), "name": name, "role": role }));
     }
 
+    /// Adds a person who can log in.
+    pub(crate) fn member_with_password(&mut self, name: &str, role: &str, password: &str) {
+        self.member(name, role);
+        self.members.last_mut().expect("the person")["password"] = json!(password);
+    }
+
     /// Adds a key with what `more` says about it.
     pub(crate) fn token(&mut self, value: &str, more: Value) {
         let mut token = json!({

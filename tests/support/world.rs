@@ -175,7 +175,8 @@ impl World {
 
     /// An access token of this person.
     pub(crate) fn access(&self, name: &str) -> String {
-        super::jwt::access(&user_id(&self.gateway.db_path(), name))
+        let database = self.gateway.db_path();
+        super::jwt::access(&database, &user_id(&database, name))
     }
 
     /// Logs in with a key and gives the answer's JSON.
@@ -196,6 +197,19 @@ impl World {
 pub(crate) fn user_id(database: &Path, name: &str) -> String {
     let find = "SELECT id FROM users WHERE email = ?1";
     read_only(database).query_row(find, [email(name)], |row| row.get(0)).expect("the person's row")
+}
+
+/// The id of the session that [`begin_session`] makes for a person.
+pub(crate) fn session_id(user: &str) -> String {
+    format!("session-of-{user}")
+}
+
+/// Puts a session of a person into the store, unless it is there.
+pub(crate) fn begin_session(database: &Path, user: &str) {
+    let store = rusqlite::Connection::open(database).expect("open the database");
+    store.busy_timeout(std::time::Duration::from_secs(10)).expect("a time-out");
+    let sql = "INSERT OR IGNORE INTO sessions (id, person, created_ms, expires_ms) VALUES (?1, ?2, 0, ?3)";
+    store.execute(sql, (session_id(user), user, i64::MAX)).expect("a session");
 }
 
 fn read_only(database: &Path) -> rusqlite::Connection {

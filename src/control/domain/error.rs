@@ -35,6 +35,12 @@ pub enum DomainError {
     /// A login with an unknown e-mail address or a wrong password: nobody is told which.
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
+    /// A refresh token that is unknown, over or was used before, or of a session that was ended.
+    #[error("the session is over")]
+    SessionOver,
+    /// A second factor that is wrong, or a partial token that is wrong, over or was tried too often: nobody is told which.
+    #[error("the code or the partial token is wrong")]
+    WrongCode,
     /// What it is about is not there, or not there for whom is asking.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -73,6 +79,8 @@ impl DomainError {
         match self {
             Self::Unauthorized => "unauthorized",
             Self::WrongPassword => "wrong_password",
+            Self::SessionOver => "session_over",
+            Self::WrongCode => "wrong_code",
             Self::NotFound(_) => "not_found",
             Self::Forbidden(_) => "forbidden",
             Self::Conflict(_) => "conflict",

@@ -15,25 +15,20 @@ pub use error::{DomainError, Violation};
 pub use people::{FirstOwner, NewUser};
 pub use tokens::{ListQuery, Listed, Made, NewToken, Place, Regeneration, TokenPatch};
 
+use super::edge::Edge;
 use crate::clock::Moment;
 use crate::store::cache::Tokens;
 use crate::store::management::Management;
-use crate::telemetry::log::chain;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How often an operation starts again because what it decided by was altered meanwhile, by another process.
 const ATTEMPTS: usize = 8;
-/// How often the edge is asked to catch up with the store, and how long is waited in between.
-const CONFIRMATIONS: usize = 5;
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// The operations.
 #[derive(Debug)]
 pub struct Domain {
     store: Arc<dyn Management>,
-    /// The edge of this process; none at the terminal.
-    edge: Option<Arc<Tokens>>,
+    edge: Edge,
     /// Held from reading to writing, so that operations of one process do not undo each other's decisions. The store
     /// has one writer in any case.
     turn: tokio::sync::Mutex<()>,
@@ -42,32 +37,14 @@ pub struct Domain {
 impl Domain {
     /// Operations on a store, and on the edge that has to follow.
     pub fn new(store: Arc<dyn Management>, edge: Option<Arc<Tokens>>) -> Self {
-        Self { store, edge, turn: tokio::sync::Mutex::default() }
+        Self { store, edge: Edge::new(edge), turn: tokio::sync::Mutex::default() }
     }
 
-    /// Waits until the edge has applied all that was written before. `now` is the time before that.
-    ///
-    /// # Errors
-    /// [`DomainError::Unconfirmed`]
     async fn confirm(&self, now: Moment) -> Result<(), DomainError> {
-        let Some(edge) = &self.edge else { return Ok(()) };
-        let mut attempt = 1;
-        loop {
-            match edge.synchronise(now).await {
-                Ok(_) => return Ok(()),
-                Err(error) if attempt == CONFIRMATIONS => return Err(DomainError::Unconfirmed(error)),
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            }
-            attempt += 1;
-        }
+        self.edge.confirm(now).await
     }
 
-    /// Has the uses that were counted so far added up, so that what is read next shows them.
     async fn settle_usage(&self) {
-        let Some(edge) = &self.edge else { return };
-        if let Err(error) = edge.flush_usage().await {
-            // What is shown is then older by what is not yet written; it is kept and tried again.
-            tracing::warn!(cause = %chain(&error), "usage could not be written before keys were shown");
-        }
+        self.edge.settle_usage().await;
     }
 }

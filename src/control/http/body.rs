@@ -1,5 +1,6 @@
 //! Reads the members of a JSON body: what is of the wrong kind is gathered, so that all of it is told at once.
 
+use crate::config::Dialect;
 use crate::control::domain::{DomainError, Violation};
 use crate::control::error::Refusal;
 use crate::dialect::endpoint::Call;
@@ -25,8 +26,12 @@ impl Members {
     pub(super) fn read(call: &Call) -> Result<Self, Refusal> {
         let plain =
             only(&call.headers, &CONTENT_ENCODING)?.is_none_or(|it| it.eq_ignore_ascii_case("identity"));
-        // A body of no type at all is taken for JSON.
-        if !plain || !only(&call.headers, &CONTENT_TYPE)?.is_none_or(is_json) {
+        let json = match only(&call.headers, &CONTENT_TYPE)? {
+            Some(kind) => is_json(kind),
+            // oCore's have to say so; elsewhere a body of no type at all is taken for JSON.
+            None => call.endpoint.dialect != Dialect::Ocore,
+        };
+        if !plain || !json {
             return Err(Refusal::MediaType);
         }
         match serde_json::from_slice(&call.body) {

@@ -4,6 +4,7 @@
 
 mod authenticate;
 mod body;
+mod ocore;
 mod ocriva;
 
 use super::domain::{Actor, By, Domain, Origin};
@@ -54,8 +55,12 @@ impl Api {
     async fn handle(&self, call: &Call, user: &mut Option<UserId>) -> Result<Response<Bytes>, Refusal> {
         let parameters = call.endpoint.parameters(&call.path).ok_or(Refusal::Nothing)?;
         let request = Request { call, parameters };
-        if call.endpoint.operation == Operation::LogIn {
-            return ocriva::login::log_in(self, &request, user).await;
+        match call.endpoint.operation {
+            Operation::LogIn => return ocriva::login::log_in(self, &request, user).await,
+            Operation::Ocore(operation) if operation.is_open() => {
+                return ocore::open(self, &request, operation, user).await;
+            }
+            _ => {}
         }
         let by = self.authenticated(&request).await?;
         *user = by.person().cloned();
@@ -69,6 +74,7 @@ impl Api {
             Operation::UpdateToken => ocriva::tokens::update(self, &request, &by).await,
             Operation::RegenerateToken => ocriva::tokens::regenerate(self, &request, &by).await,
             Operation::DeleteToken => ocriva::tokens::delete(self, &request, &by).await,
+            Operation::Ocore(operation) => ocore::answer(self, &request, operation, &by).await,
         }
     }
 

@@ -2,12 +2,12 @@
 
 use super::Sessions;
 use crate::clock::Moment;
-use crate::control::domain::{Actor, By, DomainError, Origin, Person, Subject};
-use crate::store::management::{Account, ActorKind, AuditEntry, Session, Written};
+use crate::control::domain::{Actor, By, DomainError, Origin, Subject};
+use crate::store::management::{Account, ActorKind, AuditEntry, Member, Session, Written};
 use crate::store::password;
 use crate::telemetry::log::chain;
 use crate::token::jwt::{Issued, SessionClaims};
-use crate::token::{Secret, random_id};
+use crate::token::{Digest, Secret, random_id};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +16,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct LoggedIn {
     /// Who.
-    pub account: Account,
+    pub person: Member,
     /// What they show from now on.
     pub access: Issued,
+    /// What they get the next access token by, once.
+    pub refresh: Issued,
 }
 
 impl Sessions {
@@ -45,8 +47,7 @@ impl Sessions {
         // Nobody's password matches nothing.
         let account = account.ok_or(DomainError::WrongPassword)?;
         self.attempts.forgive(attempt);
-        let access = self.begin(&account, origin, now).await?;
-        Ok(LoggedIn { account, access })
+        self.begin(&account, origin, now).await
     }
 
     /// Hashes the password, off the runtime, and compares: with nobody's where there is no hash.
@@ -61,27 +62,30 @@ impl Sessions {
         tokio::task::spawn_blocking(verify).await.map_err(|error| DomainError::Internal(Box::new(error)))
     }
 
-    async fn begin(&self, account: &Account, origin: &Origin, now: Moment) -> Result<Issued, DomainError> {
+    /// Begins a session of somebody who has shown who they are.
+    async fn begin(&self, account: &Account, origin: &Origin, now: Moment) -> Result<LoggedIn, DomainError> {
+        // Removed or blocked while the password was hashed.
+        let gone = || DomainError::WrongPassword;
+        let person = self.store.member(&account.id).await?.filter(|it| it.active).ok_or_else(gone)?;
         let id = random_id().map_err(|error| DomainError::Internal(Box::new(error)))?;
-        let life = self.issuer.load().refresh_expiry;
+        let (refresh, expires_ms) = self.refresh_token(now)?;
         let session = Session {
             id: id.clone(),
-            person: account.id.clone(),
+            person: person.id.clone(),
             created_ms: now.unix_ms,
-            expires_ms: now.after(life).unix_ms,
+            expires_ms,
             ended_ms: None,
             address: origin.address,
             user_agent: origin.user_agent.clone(),
         };
-        let person = Person { id: account.id.clone(), email: account.email.clone(), session: id.clone() };
-        let by = By { actor: Actor::Person(person), origin: origin.clone(), now };
-        let entry = by.entry(about(account, "auth.login"));
-        match self.store.add_session(session, entry).await? {
+        let entry = Self::own_entry(&person, &id, "auth.login", origin, now);
+        let value = Digest::of(refresh.token.expose());
+        match self.store.add_session(session, Some(value), entry).await? {
             Written::Done => {}
-            // Removed or blocked while the password was hashed.
-            Written::Moved | Written::Taken => return Err(DomainError::WrongPassword),
+            Written::Moved | Written::Taken => return Err(gone()),
         }
-        self.access_token(&SessionClaims { user: account.id.clone(), session: id }, now)
+        let access = self.access_token(&SessionClaims { user: person.id.clone(), session: id }, now)?;
+        Ok(LoggedIn { person, access, refresh })
     }
 
     /// Writes that somebody's login failed. Not waited for: the time of the answer must not tell that there is such an

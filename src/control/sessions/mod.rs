@@ -2,11 +2,14 @@
 
 mod attempts;
 mod login;
+mod logout;
+mod refresh;
 
-use super::domain::{Actor, DomainError, Person};
+use super::domain::{Actor, By, DomainError, Origin, Person, Subject};
+use super::edge::Edge;
 use crate::clock::Moment;
 use crate::config::Jwt;
-use crate::store::management::Management;
+use crate::store::management::{AuditEntry, Management, Member};
 use crate::token::jwt::{Audience, ClientTokens, Issued, SessionClaims};
 use arc_swap::ArcSwap;
 use attempts::Attempts;
@@ -15,6 +18,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use login::LoggedIn;
+pub use logout::Leaving;
+pub use refresh::REFRESH_PREFIX;
 
 /// Passwords that are hashed at once, each in 19 MiB, and how many more may wait for it.
 const HASHED_AT_ONCE: usize = 2;
@@ -24,6 +29,7 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub struct Sessions {
     store: Arc<dyn Management>,
+    edge: Edge,
     issuer: ArcSwap<Issuer>,
     attempts: Attempts,
     hashing: Semaphore,
@@ -50,9 +56,10 @@ impl Issuer {
 
 impl Sessions {
     /// Sessions that are kept in a store and signed as the configuration says.
-    pub fn new(store: Arc<dyn Management>, jwt: &Jwt) -> Self {
+    pub fn new(store: Arc<dyn Management>, edge: Edge, jwt: &Jwt) -> Self {
         Self {
             store,
+            edge,
             issuer: ArcSwap::from_pointee(Issuer::new(jwt)),
             attempts: Attempts::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
@@ -89,6 +96,27 @@ impl Sessions {
         let member = self.store.member(&claims.user).await?.filter(|member| member.active);
         let member = member.ok_or(DomainError::Unauthorized)?;
         Ok(Actor::Person(Person { id: member.id, email: member.email, session: claims.session }))
+    }
+
+    /// An entry about somebody's own session or account, by themselves.
+    fn own_entry(
+        member: &Member,
+        session: &str,
+        action: &'static str,
+        origin: &Origin,
+        now: Moment,
+    ) -> AuditEntry {
+        let person =
+            Person { id: member.id.clone(), email: member.email.clone(), session: session.to_owned() };
+        let by = By { actor: Actor::Person(person), origin: origin.clone(), now };
+        by.entry(Subject {
+            action,
+            organization: None,
+            id: member.id.as_str(),
+            name: Some(&member.email),
+            before: None,
+            after: None,
+        })
     }
 
     fn access_token(&self, of: &SessionClaims, now: Moment) -> Result<Issued, DomainError> {

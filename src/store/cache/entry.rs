@@ -4,7 +4,7 @@ use super::organization::OrganizationCell;
 use crate::clock::Moment;
 use crate::limiter::Bucket;
 use crate::store::journal::Slot;
-use crate::store::{TokenRecord, UserRecord};
+use crate::store::{LiveSession, TokenRecord, UserRecord};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -61,4 +61,12 @@ pub struct UserEntry {
     pub record: UserRecord,
     /// Their rate limit, as far as requests come with their session.
     pub bucket: Arc<Bucket>,
+}
+
+/// One session of a person.
+#[derive(Debug)]
+pub struct SessionEntry {
+    pub(super) id: Box<str>,
+    /// As the store had it.
+    pub record: LiveSession,
 }

@@ -13,7 +13,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Entry, UserEntry};
+pub use entry::{Entry, SessionEntry, UserEntry};
 pub use load::LookupError;
 pub use organization::{OrganizationCell, OrganizationView};
 pub use stats::Stats;
@@ -67,6 +67,7 @@ pub struct Tokens {
     by_digest: Map<Digest, Arc<Entry>>,
     by_id: Map<TokenId, Arc<Entry>>,
     users: Map<UserId, Arc<UserEntry>>,
+    sessions: Map<Box<str>, Arc<SessionEntry>>,
     organizations: organization::Organizations,
     /// Names without a record, with the monotonic nanosecond at which each is asked for again.
     unknown: quick_cache::sync::Cache<Name, u64>,
@@ -111,6 +112,7 @@ impl Tokens {
             by_digest: Map::default(),
             by_id: Map::default(),
             users: Map::default(),
+            sessions: Map::default(),
             organizations: organization::Organizations::default(),
             unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
             gate: Gate::default(),

@@ -4,7 +4,7 @@ use super::*;
 use crate::store::conformance::{NOW_MS, fixture, token};
 use crate::store::import::{Fixture, Imported};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Answer, Change, Organization, SigningKey, TokenRecord, Usage, UserRecord};
+use crate::store::{Answer, Change, LiveSession, Organization, SigningKey, TokenRecord, Usage, UserRecord};
 use crate::token::{OrganizationId, Role};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tempfile::TempDir;
@@ -64,6 +64,9 @@ impl Store for Double {
     }
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<UserRecord>> {
         Box::pin(self.held_up(self.store.user(id)))
+    }
+    fn live_session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<LiveSession>> {
+        Box::pin(self.held_up(self.store.live_session(id)))
     }
     fn import<'a>(&'a self, fixture: &'a Fixture, now_ms: u64) -> Answer<'a, Imported> {
         self.store.import(fixture, now_ms)

@@ -1,12 +1,12 @@
 //! What every store has to do for the control side.
 
-use super::{NOW_MS, fixture};
+use super::{NOW_MS, fixture, sessions};
 use crate::store::management::{
-    ActorKind, AuditEntry, AuditQuery, Management, NewMember, NewOrganization, NewPerson, Page, Session,
-    Token, TokenFilter, Written,
+    ActorKind, AuditEntry, AuditQuery, Management, NewMember, NewOrganization, NewPerson, Page, Token,
+    TokenFilter, Written,
 };
 use crate::store::{Change, ChangeSubject};
-use crate::token::{Digest, KeyFamily, Permissions, Reach, Role, TokenId, UserId};
+use crate::token::{Digest, KeyFamily, Permissions, Reach, Role, TokenId};
 use serde_json::json;
 
 pub(super) async fn suite<S: Management>(make: &impl Fn() -> S) {
@@ -21,11 +21,11 @@ pub(super) async fn suite<S: Management>(make: &impl Fn() -> S) {
     an_import_counts_as_a_write(&make()).await;
     the_first_owner_is_made_once(&make()).await;
     people_are_found_by_their_address(&make()).await;
-    a_session_lives_until_it_is_ended(&make()).await;
+    sessions::suite(make).await;
     the_audit_log_is_read_newest_first(&make()).await;
 }
 
-fn entry(action: &'static str) -> AuditEntry {
+pub(super) fn entry(action: &'static str) -> AuditEntry {
     AuditEntry {
         at_ms: NOW_MS,
         organization: Some("org-1".into()),
@@ -75,7 +75,7 @@ async fn added(store: &dyn Management, id: &str, value: &str) -> Token {
     store.token(&id.into()).await.unwrap().unwrap()
 }
 
-fn subjects(changes: Vec<Change>) -> Vec<ChangeSubject> {
+pub(super) fn subjects(changes: Vec<Change>) -> Vec<ChangeSubject> {
     changes.into_iter().map(|change| change.subject).collect()
 }
 
@@ -83,7 +83,7 @@ fn token_change(id: &str, value: &str) -> ChangeSubject {
     ChangeSubject::Token { id: id.into(), digest: Digest::of(value) }
 }
 
-async fn actions(store: &dyn Management) -> Vec<String> {
+pub(super) async fn actions(store: &dyn Management) -> Vec<String> {
     let query = AuditQuery { limit: 100, ..AuditQuery::default() };
     store.audit(&query).await.unwrap().into_iter().map(|record| record.entry.action.into_owned()).collect()
 }
@@ -329,32 +329,6 @@ async fn people_are_found_by_their_address(store: &dyn Management) {
     assert!(store.account("nobody@example.com").await.unwrap().is_none());
     assert!(store.member(&"nobody".into()).await.unwrap().is_none());
     assert_eq!(store.user(&"u1".into()).await.unwrap().unwrap().memberships[0].role, Role::Admin);
-}
-
-async fn a_session_lives_until_it_is_ended(store: &dyn Management) {
-    store.import(&fixture(), NOW_MS).await.unwrap();
-    let developer: UserId = store.account("dev@example.com").await.unwrap().unwrap().id;
-    let session = |id: &str, person: &UserId| Session {
-        id: id.to_owned(),
-        person: person.clone(),
-        created_ms: NOW_MS,
-        expires_ms: NOW_MS + 100,
-        ended_ms: None,
-        address: Some("2001:db8::1".parse().unwrap()),
-        user_agent: Some("Firefox".to_owned()),
-    };
-    let made = session("s1", &developer);
-    assert_eq!(store.add_session(made.clone(), entry("auth.login")).await.unwrap(), Written::Done);
-    let nobody = session("s2", &"nobody".into());
-    assert_eq!(store.add_session(nobody, entry("auth.login")).await.unwrap(), Written::Moved);
-    assert_eq!(store.session("s1").await.unwrap(), Some(made.clone()));
-    assert!(made.alive(NOW_MS + 99) && !made.alive(NOW_MS + 100));
-    let end = async || store.end_session("s1", NOW_MS + 7, entry("auth.logout")).await.unwrap();
-    assert_eq!((end().await, end().await), (Written::Done, Written::Moved));
-    let ended = store.session("s1").await.unwrap().unwrap();
-    assert_eq!((ended.ended_ms, ended.alive(NOW_MS + 8)), (Some(NOW_MS + 7), false));
-    assert!(store.session("s2").await.unwrap().is_none());
-    assert_eq!(actions(store).await, ["auth.logout", "auth.login"]);
 }
 
 async fn the_audit_log_is_read_newest_first(store: &dyn Management) {

@@ -5,10 +5,12 @@
 
 mod audit;
 mod people;
+mod sessions;
 mod tokens;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
-pub use people::{Account, Member, NewMember, NewOrganization, NewPerson, Session};
+pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
+pub use sessions::{RefreshToken, Session, Trade};
 pub use tokens::{Page, Token, TokenFilter, TokenPage};
 
 use super::{Answer, Store};
@@ -61,12 +63,23 @@ pub trait Management: Store {
     /// The id of the organization with this slug.
     fn organization_by_slug<'a>(&'a self, slug: &'a str) -> Answer<'a, Option<OrganizationId>>;
 
-    /// Adds a session. [`Written::Moved`] when its person is gone.
-    fn add_session(&self, session: Session, entry: AuditEntry) -> Answer<'_, Written>;
+    /// Adds a session, with the refresh token that it begins with, if any. [`Written::Moved`] when its person is gone.
+    fn add_session(
+        &self,
+        session: Session,
+        refresh: Option<Digest>,
+        entry: AuditEntry,
+    ) -> Answer<'_, Written>;
     /// The session with this id, ended or not.
     fn session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Session>>;
     /// Ends a session. [`Written::Moved`] when it is not there or over already.
     fn end_session<'a>(&'a self, id: &'a str, at_ms: u64, entry: AuditEntry) -> Answer<'a, Written>;
+    /// The sessions of a person that are alive, oldest first.
+    fn sessions_of<'a>(&'a self, person: &'a UserId, now_ms: u64) -> Answer<'a, Vec<Session>>;
+    /// The refresh token with this value, used or not.
+    fn refresh_token(&self, value: Digest) -> Answer<'_, Option<RefreshToken>>;
+    /// Trades a refresh token. [`Written::Moved`] when it was traded meanwhile, or its session is over.
+    fn trade_refresh_token(&self, trade: Trade, entry: AuditEntry) -> Answer<'_, Written>;
 
     /// Appends to the audit log what changes nothing else.
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()>;

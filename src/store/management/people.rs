@@ -1,8 +1,7 @@
-//! People, their organizations and their sessions.
+//! People and their organizations.
 
 use crate::store::Membership;
 use crate::token::{OrganizationId, Role, Secret, UserId};
-use std::net::IpAddr;
 
 /// A person with their places in organizations.
 #[derive(Clone, Debug)]
@@ -15,6 +14,8 @@ pub struct Member {
     pub name: String,
     /// False blocks the person everywhere.
     pub active: bool,
+    /// Whether their logins take a second factor.
+    pub totp_enabled: bool,
     /// The organizations the person belongs to.
     pub memberships: Vec<Membership>,
 }
@@ -69,30 +70,4 @@ pub struct NewOrganization {
     pub slug: String,
     /// What people call it.
     pub name: String,
-}
-
-/// A person's session: what their access tokens stand and fall with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// The `sid` of its access tokens.
-    pub id: String,
-    /// Whose it is.
-    pub person: UserId,
-    /// Milliseconds since 1970.
-    pub created_ms: u64,
-    /// From then on it is over; milliseconds since 1970.
-    pub expires_ms: u64,
-    /// When it was ended before its time, milliseconds since 1970.
-    pub ended_ms: Option<u64>,
-    /// Where it began.
-    pub address: Option<IpAddr>,
-    /// `User-Agent` of the login.
-    pub user_agent: Option<String>,
-}
-
-impl Session {
-    /// Whether it is neither ended nor over.
-    pub fn alive(&self, now_ms: u64) -> bool {
-        self.ended_ms.is_none() && now_ms < self.expires_ms
-    }
 }

@@ -1,10 +1,10 @@
 //! What the control side asks of SQLite: each method is a job of one transaction, done in the file of its entity.
 
-use super::{Sqlite, audit, organizations, sessions, tokens, users};
+use super::{Sqlite, audit, organizations, refresh, sessions, tokens, users};
 use crate::store::Answer;
 use crate::store::management::{
     Account, AuditEntry, AuditQuery, AuditRecord, Management, Member, NewMember, NewOrganization, NewPerson,
-    Page, Session, Token, TokenFilter, TokenPage, Written,
+    Page, RefreshToken, Session, Token, TokenFilter, TokenPage, Trade, Written,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 
@@ -64,8 +64,13 @@ impl Management for Sqlite {
         self.read(move |db| organizations::by_slug(db, &slug))
     }
 
-    fn add_session(&self, session: Session, entry: AuditEntry) -> Answer<'_, Written> {
-        self.write(move |db| sessions::add(db, &session, &entry))
+    fn add_session(
+        &self,
+        session: Session,
+        refresh: Option<Digest>,
+        entry: AuditEntry,
+    ) -> Answer<'_, Written> {
+        self.write(move |db| sessions::add(db, &session, refresh, &entry))
     }
 
     fn session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Session>> {
@@ -76,6 +81,19 @@ impl Management for Sqlite {
     fn end_session<'a>(&'a self, id: &'a str, at_ms: u64, entry: AuditEntry) -> Answer<'a, Written> {
         let id = id.to_owned();
         self.write(move |db| sessions::end(db, &id, at_ms, &entry))
+    }
+
+    fn sessions_of<'a>(&'a self, person: &'a UserId, now_ms: u64) -> Answer<'a, Vec<Session>> {
+        let person = person.clone();
+        self.read(move |db| sessions::of_person(db, &person, now_ms))
+    }
+
+    fn refresh_token(&self, value: Digest) -> Answer<'_, Option<RefreshToken>> {
+        self.read(move |db| refresh::by_value(db, value))
+    }
+
+    fn trade_refresh_token(&self, trade: Trade, entry: AuditEntry) -> Answer<'_, Written> {
+        self.write(move |db| refresh::trade(db, &trade, &entry))
     }
 
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()> {

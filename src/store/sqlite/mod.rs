@@ -7,6 +7,7 @@ mod import;
 mod management;
 mod organizations;
 mod password;
+mod refresh;
 mod row;
 mod sessions;
 mod signing_keys;
@@ -18,7 +19,9 @@ mod usage;
 mod users;
 
 use super::import::{Fixture, Imported};
-use super::{Answer, Change, Organization, SigningKey, Store, StoreError, TokenRecord, Usage, UserRecord};
+use super::{
+    Answer, Change, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, Usage, UserRecord,
+};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
@@ -123,6 +126,11 @@ impl Store for Sqlite {
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<UserRecord>> {
         let id = id.clone();
         self.read(move |db| users::by_id(db, &id))
+    }
+
+    fn live_session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<LiveSession>> {
+        let id = id.to_owned();
+        self.read(move |db| sessions::live(db, &id))
     }
 
     fn import<'a>(&'a self, fixture: &'a Fixture, now_ms: u64) -> Answer<'a, Imported> {

@@ -40,7 +40,9 @@ pub(super) fn email_key(email: &str) -> String {
 }
 
 pub(super) fn member(db: &Connection, id: &UserId) -> Result<Option<Member>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT email, name, active FROM users WHERE id = ?1")?;
+    let mut statement = db.prepare_cached(
+        "SELECT email, name, active, totp_enabled_ms IS NOT NULL AS totp FROM users WHERE id = ?1",
+    )?;
     let mut rows = statement.query([id.as_str()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let columns = Columns { row, table: "users" };
@@ -49,6 +51,7 @@ pub(super) fn member(db: &Connection, id: &UserId) -> Result<Option<Member>, Sto
         email: columns.text("email")?,
         name: columns.text("name")?,
         active: columns.flag("active")?,
+        totp_enabled: columns.flag("totp")?,
         memberships: memberships(db, id)?,
     }))
 }

@@ -20,7 +20,7 @@ pub(in super::super) async fn log_in(
     let (Some(email), Some(password)) = (email, password) else { return Err(Refusal::Nothing) };
     let origin = request.origin();
     let logged_in = api.sessions().log_in(email.trim(), password, &origin, request.call.now).await?;
-    *user = Some(logged_in.account.id.clone());
+    *user = Some(logged_in.person.id.clone());
     let access = &logged_in.access;
-    Ok(json(StatusCode::OK, ocriva::session(&access.token, access.expires_in, &logged_in.account)))
+    Ok(json(StatusCode::OK, ocriva::session(&access.token, access.expires_in, &logged_in.person)))
 }

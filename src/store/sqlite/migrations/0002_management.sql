@@ -15,7 +15,7 @@ CREATE TABLE sessions (
     id         TEXT PRIMARY KEY,
     person     TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     created_ms INTEGER NOT NULL,
-    -- From then on it is over, however often it was refreshed.
+    -- From then on it is over; each refresh moves it.
     expires_ms INTEGER NOT NULL,
     -- When it was ended before its time: by its person, or because a refresh token came a second time.
     ended_ms   INTEGER,
