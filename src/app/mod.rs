@@ -206,6 +206,7 @@ async fn build(
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
     let domain = Domain::new(store.clone(), Some(tokens.clone()));
+    domain.replace(&config.apis);
     let sessions = Sessions::new(store.clone(), Edge::new(Some(tokens.clone())), &config.jwt);
     let api = Arc::new(Api::new(domain, sessions));
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });

@@ -47,6 +47,7 @@ impl Parts {
         }
         self.shared.replace(snapshot);
         self.api.sessions().replace(&config.jwt);
+        self.api.domain().replace(&config.apis);
         self.config.store(Arc::new(config));
         background::certificates(self);
         Ok(files)

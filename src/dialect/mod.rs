@@ -3,6 +3,7 @@
 //! Everything the gateway itself answers with is rendered here; a dialect translates and decides nothing.
 
 mod credential;
+pub mod cursor;
 pub mod endpoint;
 pub mod form;
 pub mod media;

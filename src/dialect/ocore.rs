@@ -1,7 +1,9 @@
 //! oCore: the `{"error":{"code","message","details"}}` envelope, and what its endpoints answer.
 
-use super::Fault;
-use crate::store::management::Member;
+use super::time::iso;
+use super::{Fault, cursor};
+use crate::store::management::{Member, Position, Token};
+use crate::token::Secret;
 use crate::token::jwt::Issued;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -62,4 +64,47 @@ fn user(person: &Member) -> Value {
         "name": person.name,
         "totpEnabled": person.totp_enabled,
     })
+}
+
+/// One API key. With its value, where it was made with this answer: then, and never again.
+pub fn api_key(key: &Token, value: Option<&Secret>) -> String {
+    let mut record = api_key_record(key);
+    if let Some(value) = value {
+        record["key"] = value.expose().into();
+    }
+    record.to_string()
+}
+
+/// A part of a list of API keys.
+pub fn api_keys(keys: &[Token], next: Option<&Position>) -> String {
+    list(keys.iter().map(api_key_record).collect(), next)
+}
+
+/// API keys of every organization, each with its own.
+pub fn api_keys_of_all(keys: &[Token], next: Option<&Position>) -> String {
+    let record = |key: &Token| {
+        let mut record = api_key_record(key);
+        record["organizationId"] = key.organization.as_str().into();
+        record
+    };
+    list(keys.iter().map(record).collect(), next)
+}
+
+fn api_key_record(key: &Token) -> Value {
+    json!({
+        "id": key.id.as_str(),
+        "name": key.name,
+        "prefix": key.prefix,
+        "permissions": key.permissions.iter().collect::<Vec<_>>(),
+        "scope": key.scopes.first(),
+        "createdBy": key.created_by.as_ref().map(|id| id.as_str()),
+        "createdAt": iso(key.created_ms),
+        "expiresAt": key.expires_ms.map(iso),
+        "lastUsedAt": key.last_used_ms.map(iso),
+    })
+}
+
+/// `next_cursor` is there on the last page too, and null.
+fn list(data: Vec<Value>, next: Option<&Position>) -> String {
+    json!({ "data": data, "next_cursor": next.map(cursor::text), "has_more": next.is_some() }).to_string()
 }

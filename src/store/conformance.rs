@@ -128,8 +128,8 @@ async fn an_import_is_readable(store: &dyn Store) {
     assert!(person.active);
     assert_eq!(person.memberships.len(), 1);
     assert_eq!(
-        (person.memberships[0].slug.as_str(), person.memberships[0].role),
-        ("my-org", Role::Developer)
+        (person.memberships[0].slug.as_str(), person.memberships[0].role.system()),
+        ("my-org", Some(Role::Developer))
     );
 }
 

@@ -13,7 +13,7 @@ pub mod sqlite;
 
 use crate::config::StoreUrl;
 use crate::token::{
-    Digest, KeyFamily, OrganizationId, Permissions, ProjectId, Reach, Role, Secret, TokenId, UserId,
+    Digest, KeyFamily, MemberRole, OrganizationId, Permissions, ProjectId, Reach, Secret, TokenId, UserId,
 };
 use ipnet::IpNet;
 use management::Management;
@@ -179,7 +179,7 @@ pub struct Membership {
     /// Its slug, to answer `X-Org-Slug` without a second look-up.
     pub slug: String,
     /// The person's role in it.
-    pub role: Role,
+    pub role: MemberRole,
 }
 
 /// A session that is neither ended nor over, as far as the request path needs it.

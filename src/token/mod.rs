@@ -5,13 +5,15 @@ mod id;
 pub mod jwt;
 mod mint;
 mod permission;
+mod role;
 mod secret;
 pub mod signer;
 
 pub use digest::Digest;
 pub use id::{OrganizationId, ProjectId, TokenId, UserId};
 pub use mint::{KeyFamily, mint, random_secret};
-pub use permission::{Permissions, Role};
+pub use permission::{Permissions, RESOURCES, Role};
+pub use role::{CustomRole, MemberRole};
 pub use secret::Secret;
 
 /// What a key reaches: all projects of its organization, or one.

@@ -19,6 +19,7 @@ mod listening;
 mod login;
 mod observing;
 mod ocore;
+mod ocore_api_keys;
 mod ocore_sessions;
 mod paths;
 mod projects;

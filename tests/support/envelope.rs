@@ -33,6 +33,7 @@ pub(crate) fn code(status: u16) -> &'static str {
         403 => "forbidden",
         404 => "not_found",
         405 => "method_not_allowed",
+        409 => "conflict",
         413 => "payload_too_large",
         429 => "rate_limit_exceeded",
         500 => "internal_error",

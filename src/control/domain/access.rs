@@ -1,12 +1,16 @@
 //! Who may do what: the one place where it is decided.
 
-use super::{Actor, By, Domain, DomainError};
+use super::{Actor, By, Domain, DomainError, Violation};
 use crate::store::management::Token;
-use crate::token::{OrganizationId, Role, UserId};
+use crate::token::{MemberRole, OrganizationId, Permissions, Role, UserId};
 
 const NO_MEMBER: &str = "You are not a member of this organization.";
+const NO_ACCESS: DomainError =
+    DomainError::Forbidden("You have no access to the organization named in X-Org-Slug.");
 const ROLE_TOO_LOW: &str = "Only the organization's owners and admins may do this.";
 const NOT_YOURS: &str = "Only the token's creator and the organization's owners and admins may do this.";
+const LACKING: &str = "Your role lacks a permission that this takes.";
+const MORE: &str = "You can not grant a permission that your own role does not have.";
 const KEYS_MANAGE_NOTHING: &str = "API tokens can not manage API tokens. Log in as a person.";
 
 /// What somebody is in one organization, looked up now.
@@ -15,12 +19,38 @@ pub(super) enum Standing {
     /// May do everything.
     Operator,
     /// A person with their role.
-    Member(UserId, Role),
+    Member(UserId, MemberRole),
 }
 
 impl Standing {
     fn manages(&self) -> bool {
-        matches!(self, Self::Operator | Self::Member(_, Role::Owner | Role::Admin))
+        match self {
+            Self::Operator => true,
+            Self::Member(_, role) => matches!(role.system(), Some(Role::Owner | Role::Admin)),
+        }
+    }
+
+    /// What they may do, as `view:` and `manage:` say it.
+    pub(super) fn permissions(&self) -> Permissions {
+        match self {
+            Self::Operator => Role::Owner.permissions(),
+            Self::Member(_, role) => role.permissions(),
+        }
+    }
+
+    /// Whether they may do what takes this permission.
+    pub(super) fn require(&self, permission: &str) -> Result<(), DomainError> {
+        if self.permissions().allow(permission) { Ok(()) } else { Err(DomainError::Forbidden(LACKING)) }
+    }
+
+    /// Whether they have all of these permissions themselves: nobody hands on more than that.
+    pub(super) fn hands_on(&self, granted: &Permissions) -> Result<(), DomainError> {
+        let own = self.permissions();
+        if granted.iter().all(|wanted| own.allow(wanted)) {
+            Ok(())
+        } else {
+            Err(DomainError::Forbidden(MORE))
+        }
     }
 
     /// Making keys is for owners and admins.
@@ -52,6 +82,30 @@ impl Domain {
         self.standing(by, organization).await?.may_create()
     }
 
+    /// The organization that somebody means by the slug that they send or, where they send none, by having only one. An
+    /// unknown slug is answered like one of an organization that they have no part in.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`]; [`DomainError::Invalid`] when it takes a slug.
+    pub async fn organization_meant(
+        &self,
+        by: &By,
+        slug: Option<&str>,
+    ) -> Result<OrganizationId, DomainError> {
+        let Some(person) = by.person() else { return Err(DomainError::Forbidden(KEYS_MANAGE_NOTHING)) };
+        let member = self.store.member(person).await?.filter(|member| member.active);
+        let places = member.ok_or(DomainError::Unauthorized)?.memberships;
+        let meant = match (slug, places.as_slice()) {
+            (Some(slug), places) => places.iter().find(|place| place.slug == slug).ok_or(NO_ACCESS)?,
+            (None, [only]) => only,
+            (None, _) => {
+                let message = "Name the organization in the X-Org-Slug header.";
+                return Err(Violation::new("X-Org-Slug", "required", message).into());
+            }
+        };
+        Ok(meant.organization.clone())
+    }
+
     /// What `by` is in an organization. One that does not exist is answered like one that they have no part in, so that
     /// nobody learns which exist; only the operator, who sees everything, is told.
     pub(super) async fn standing(
@@ -71,7 +125,7 @@ impl Domain {
         let member = member.ok_or(DomainError::Unauthorized)?;
         let place = member.memberships.iter().find(|place| place.organization == *organization);
         place
-            .map(|place| Standing::Member(person.id.clone(), place.role))
+            .map(|place| Standing::Member(person.id.clone(), place.role.clone()))
             .ok_or(DomainError::Forbidden(NO_MEMBER))
     }
 }
@@ -98,7 +152,7 @@ mod tests {
                 Role::Owner | Role::Admin => [true; 5],
                 Role::Developer | Role::Viewer => [false, false, true, false, false],
             };
-            assert_eq!(rights(&Standing::Member("u1".into(), role)), wanted, "{role:?}");
+            assert_eq!(rights(&Standing::Member("u1".into(), role.into())), wanted, "{role:?}");
         }
     }
 }

@@ -5,20 +5,27 @@
 
 mod access;
 mod actor;
+mod catalogue;
 mod error;
 mod people;
 mod tokens;
 
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
+pub use catalogue::Catalogue;
 pub use error::{DomainError, Violation};
 pub use people::{FirstOwner, NewUser};
-pub use tokens::{ListQuery, Listed, Made, NewToken, Place, Regeneration, TokenPatch};
+pub use tokens::{
+    ApiKeyPatch, ListQuery, Listed, Made, NewApiKey, NewToken, Part, PartQuery, Place, Regeneration,
+    TokenPatch,
+};
 
 use super::edge::Edge;
 use crate::clock::Moment;
+use crate::config::Api;
 use crate::store::cache::Tokens;
 use crate::store::management::Management;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 
 /// How often an operation starts again because what it decided by was altered meanwhile, by another process.
@@ -29,6 +36,7 @@ const ATTEMPTS: usize = 8;
 pub struct Domain {
     store: Arc<dyn Management>,
     edge: Edge,
+    catalogue: ArcSwap<Catalogue>,
     /// Held from reading to writing, so that operations of one process do not undo each other's decisions. The store
     /// has one writer in any case.
     turn: tokio::sync::Mutex<()>,
@@ -37,7 +45,18 @@ pub struct Domain {
 impl Domain {
     /// Operations on a store, and on the edge that has to follow.
     pub fn new(store: Arc<dyn Management>, edge: Option<Arc<Tokens>>) -> Self {
-        Self { store, edge: Edge::new(edge), turn: tokio::sync::Mutex::default() }
+        let catalogue = ArcSwap::from_pointee(Catalogue::new(&[]));
+        Self { store, edge: Edge::new(edge), catalogue, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// Goes by the permissions that these APIs ask for from now on.
+    pub fn replace(&self, apis: &[Api]) {
+        self.catalogue.store(Arc::new(Catalogue::new(apis)));
+    }
+
+    /// Which permissions there are.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.load_full()
     }
 
     async fn confirm(&self, now: Moment) -> Result<(), DomainError> {

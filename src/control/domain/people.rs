@@ -135,7 +135,7 @@ impl Domain {
     }
 }
 
-fn operator(by: &By) -> Result<(), DomainError> {
+pub(super) fn operator(by: &By) -> Result<(), DomainError> {
     match by.actor {
         Actor::Operator => Ok(()),
         Actor::Person(_) | Actor::Key => Err(DomainError::Forbidden(TERMINAL_ONLY)),

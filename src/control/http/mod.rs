@@ -35,6 +35,11 @@ impl Api {
         Self { domain, sessions }
     }
 
+    /// The operations.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
     /// The sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions

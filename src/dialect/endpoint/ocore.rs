@@ -13,6 +13,20 @@ pub enum Operation {
     Refresh,
     /// Ends the session.
     LogOut,
+    /// Lists an organization's keys.
+    ListApiKeys,
+    /// Makes a key.
+    CreateApiKey,
+    /// Shows one key.
+    ShowApiKey,
+    /// Alters one key; its value stays.
+    UpdateApiKey,
+    /// Removes a key.
+    DeleteApiKey,
+    /// Lists the keys of every organization.
+    ListAllApiKeys,
+    /// Removes a key of whatever organization.
+    DeleteAnyApiKey,
 }
 
 impl Operation {
@@ -26,9 +40,20 @@ const fn at(method: Method, path: &'static str, operation: Operation) -> Endpoin
     Endpoint { dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation) }
 }
 
+const API_KEYS: &str = "/api/api-keys";
+const API_KEY: &str = "/api/api-keys/{keyId}";
+
 /// The endpoints.
-pub static ENDPOINTS: [Endpoint; 3] = [
+pub static ENDPOINTS: [Endpoint; 11] = [
     at(Method::POST, "/api/auth/login", Operation::LogIn),
     at(Method::POST, "/api/auth/refresh", Operation::Refresh),
     at(Method::POST, "/api/auth/logout", Operation::LogOut),
+    at(Method::GET, API_KEYS, Operation::ListApiKeys),
+    at(Method::POST, API_KEYS, Operation::CreateApiKey),
+    at(Method::GET, API_KEY, Operation::ShowApiKey),
+    at(Method::PATCH, API_KEY, Operation::UpdateApiKey),
+    at(Method::PUT, API_KEY, Operation::UpdateApiKey),
+    at(Method::DELETE, API_KEY, Operation::DeleteApiKey),
+    at(Method::GET, "/api/admin/api-keys", Operation::ListAllApiKeys),
+    at(Method::DELETE, "/api/admin/api-keys/{keyId}", Operation::DeleteAnyApiKey),
 ];

@@ -428,7 +428,7 @@ async fn a_role_change_reaches_the_person_and_their_keys() {
     });
     let person = person.unwrap();
     let user = bench.tokens.user(person.clone(), T0).await.unwrap().unwrap();
-    assert_eq!(user.record.memberships[0].role, Role::Developer);
+    assert_eq!(user.record.memberships[0].role, Role::Developer.into());
     assert!(bench.find("ocore_1").await.unwrap().record.permissions.allow("manage:servers"));
 
     let mut other = fixture();
@@ -437,7 +437,7 @@ async fn a_role_change_reaches_the_person_and_their_keys() {
     let kept = &bench.find("ocore_1").await.unwrap().record.permissions;
     assert_eq!(*kept, Permissions::new(["view:servers", "view:roles"]));
     let user = bench.tokens.user(person, T0).await.unwrap().unwrap();
-    assert_eq!(user.record.memberships[0].role, Role::Viewer);
+    assert_eq!(user.record.memberships[0].role, Role::Viewer.into());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ mod tokens;
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
 pub use sessions::{RefreshToken, Session, Trade};
-pub use tokens::{Page, Token, TokenFilter, TokenPage};
+pub use tokens::{Page, Position, Token, TokenFilter, TokenPage};
 
 use super::{Answer, Store};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
@@ -35,10 +35,11 @@ pub trait Management: Store {
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>>;
     /// Keys of one organization in the order of their making, and how many there are in all.
     fn list_tokens<'a>(&'a self, filter: &'a TokenFilter, page: Page) -> Answer<'a, TokenPage>;
-    /// Adds a key with this value. [`Written::Moved`] when its organization or project is not there.
+    /// Adds a key with this value. [`Written::Moved`] when its organization or project is not there,
+    /// [`Written::Taken`] when it is an `ocore` key and another one of the organization has its name.
     fn add_token(&self, token: Token, value: Digest, entry: AuditEntry) -> Answer<'_, Written>;
     /// Puts `token` in the place of the one with its id and revision; with a new value, where one is given. What was
-    /// used, who made it and when stays as it was.
+    /// used, who made it and when stays as it was. [`Written::Taken`] as with [`add_token`](Self::add_token).
     fn replace_token(&self, token: Token, value: Option<Digest>, entry: AuditEntry) -> Answer<'_, Written>;
     /// Removes the key with this id and revision.
     fn remove_token<'a>(&'a self, id: &'a TokenId, revision: u64, entry: AuditEntry) -> Answer<'a, Written>;

@@ -16,6 +16,8 @@ pub struct Member {
     pub active: bool,
     /// Whether their logins take a second factor.
     pub totp_enabled: bool,
+    /// Whether they look after the whole server; the first owner does.
+    pub server_admin: bool,
     /// The organizations the person belongs to.
     pub memberships: Vec<Membership>,
 }

@@ -47,10 +47,10 @@ pub struct Token {
 }
 
 /// Which keys to list. What is `None` does not matter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TokenFilter {
     /// Of this organization.
-    pub organization: OrganizationId,
+    pub organization: Option<OrganizationId>,
     /// Of this family.
     pub family: Option<KeyFamily>,
     /// Made by this person.
@@ -63,6 +63,17 @@ pub struct TokenFilter {
     pub project: Option<ProjectId>,
     /// With this text in their name or description, whatever its case.
     pub search: Option<String>,
+    /// After this place of the list.
+    pub after: Option<Position>,
+}
+
+/// A place in a list that is in the order of making. It stays where it is, whatever is added or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// When what stands there was made, milliseconds since 1970.
+    pub created_ms: u64,
+    /// The id of what stands there.
+    pub id: String,
 }
 
 /// A part of a list.
@@ -79,6 +90,6 @@ pub struct Page {
 pub struct TokenPage {
     /// The keys of the part.
     pub tokens: Vec<Token>,
-    /// How many the whole list has.
+    /// How many the whole list has, from the place on that was asked for.
     pub total: u64,
 }

@@ -8,6 +8,7 @@ mod management;
 mod organizations;
 mod password;
 mod refresh;
+mod roles;
 mod row;
 mod sessions;
 mod signing_keys;

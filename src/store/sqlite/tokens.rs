@@ -6,19 +6,22 @@ mod write;
 pub(super) use details::{details, list};
 pub(super) use write::{add, remove, replace};
 
+use super::roles;
 use super::row::{Columns, signed};
 use crate::store::{StoreError, TokenRecord};
-use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, Role, TokenId};
+use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, TokenId};
 use ipnet::IpNet;
 use rusqlite::{Connection, Row, ToSql};
 
 /// Every column of a record, with the standing of who made the key.
 const SELECT: &str = r#"
 SELECT t."row", t.id, t.digest, t.family, t.name, t.organization, t.project, t.permissions, t.scopes,
-       t.expires_ms, t.active, t.addresses, t.version, t.created_by, m.role
+       t.expires_ms, t.active, t.addresses, t.version, t.created_by, m.role,
+       m.custom_role, r.name AS role_name, r.permissions AS role_permissions
 FROM tokens t
 LEFT JOIN users u ON u.id = t.created_by AND u.active
 LEFT JOIN memberships m ON m.person = u.id AND m.organization = t.organization
+LEFT JOIN roles r ON r.id = m.custom_role
 "#;
 
 pub(super) fn by_digest(db: &Connection, digest: &Digest) -> Result<Option<TokenRecord>, StoreError> {
@@ -98,7 +101,8 @@ fn effective(columns: &Columns<'_>, family: KeyFamily) -> Result<Permissions, St
         return Ok(granted);
     }
     // No role: no member of the organization any more, or blocked.
-    let Some(role) = columns.optional_text("role")? else { return Ok(Permissions::default()) };
-    let role = Role::from_name(&role).ok_or_else(|| columns.corrupt(format!("{role} is no role")))?;
-    Ok(granted.within(&role.permissions()))
+    if columns.optional_text("role")?.is_none() {
+        return Ok(Permissions::default());
+    }
+    Ok(granted.within(&roles::of_member(columns)?.permissions()))
 }

@@ -1,7 +1,7 @@
 //! People and where they belong.
 
 use super::row::{Columns, signed};
-use super::{audit, changes, organizations};
+use super::{audit, changes, organizations, roles};
 use crate::store::management::{Account, AuditEntry, Member, NewMember, NewOrganization, NewPerson, Written};
 use crate::store::{ChangeSubject, Membership, StoreError, UserRecord};
 use crate::token::{Role, Secret, UserId};
@@ -17,18 +17,19 @@ pub(super) fn by_id(db: &Connection, id: &UserId) -> Result<Option<UserRecord>, 
 }
 
 fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membership>, StoreError> {
-    let sql = "SELECT m.organization, m.role, o.slug FROM memberships m
-               JOIN organizations o ON o.id = m.organization WHERE m.person = ?1 ORDER BY o.slug";
+    let sql = "SELECT m.organization, m.role, m.custom_role, r.name AS role_name,
+                   r.permissions AS role_permissions, o.slug
+               FROM memberships m JOIN organizations o ON o.id = m.organization
+               LEFT JOIN roles r ON r.id = m.custom_role WHERE m.person = ?1 ORDER BY o.slug";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([user.as_str()])?;
     let mut memberships = Vec::new();
     while let Some(row) = rows.next()? {
         let columns = Columns { row, table: "memberships" };
-        let role = columns.text("role")?;
         memberships.push(Membership {
             organization: columns.text("organization")?.into(),
             slug: columns.text("slug")?,
-            role: Role::from_name(&role).ok_or_else(|| columns.corrupt(format!("{role} is no role")))?,
+            role: roles::of_member(&columns)?,
         });
     }
     Ok(memberships)
@@ -41,7 +42,7 @@ pub(super) fn email_key(email: &str) -> String {
 
 pub(super) fn member(db: &Connection, id: &UserId) -> Result<Option<Member>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT email, name, active, totp_enabled_ms IS NOT NULL AS totp FROM users WHERE id = ?1",
+        "SELECT email, name, active, server_admin, totp_enabled_ms IS NOT NULL AS totp FROM users WHERE id = ?1",
     )?;
     let mut rows = statement.query([id.as_str()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -52,6 +53,7 @@ pub(super) fn member(db: &Connection, id: &UserId) -> Result<Option<Member>, Sto
         name: columns.text("name")?,
         active: columns.flag("active")?,
         totp_enabled: columns.flag("totp")?,
+        server_admin: columns.flag("server_admin")?,
         memberships: memberships(db, id)?,
     }))
 }
@@ -104,7 +106,9 @@ pub(super) fn found(
         return Ok(Written::Taken);
     }
     organizations::insert(db, &organization, owner.created_ms)?;
+    let first = owner.id.clone();
     insert(db, &NewMember { person: owner, organization: organization.id, role: Role::Owner })?;
+    db.prepare_cached("UPDATE users SET server_admin = 1 WHERE id = ?1")?.execute([first.as_str()])?;
     for entry in entries {
         audit::append(db, entry)?;
     }

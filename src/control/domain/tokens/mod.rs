@@ -1,5 +1,6 @@
 //! Keys: made, listed, read, altered, regenerated, removed.
 
+mod api_keys;
 mod facts;
 mod read;
 mod rules;
@@ -7,7 +8,9 @@ mod rules;
 mod tests;
 mod write;
 
-use crate::store::management::Token;
+pub use api_keys::{ApiKeyPatch, NewApiKey};
+
+use crate::store::management::{Position, Token};
 use crate::token::{KeyFamily, OrganizationId, ProjectId, Secret};
 
 /// Where the caller says that a key is. What is elsewhere is not there for them.
@@ -106,4 +109,32 @@ pub struct Listed {
     pub limit: u32,
     /// How many there are on all pages.
     pub total: u64,
+}
+
+/// A part of a list that is in the order of making.
+#[derive(Clone, Debug)]
+pub struct Part<T> {
+    /// What is in the part.
+    pub items: Vec<T>,
+    /// Where the next part begins; `None` when this is the last.
+    pub next: Option<Position>,
+}
+
+impl<T> Part<T> {
+    /// What `limit` items leave of one more; the last of them says where the next part begins.
+    pub(in crate::control) fn cut(mut items: Vec<T>, limit: u32, place: impl Fn(&T) -> Position) -> Self {
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next = if more { items.last().map(place) } else { None };
+        Self { items, next }
+    }
+}
+
+/// Which part of a list is asked for.
+#[derive(Clone, Debug)]
+pub struct PartQuery {
+    /// After this place; `None` for the first part.
+    pub after: Option<Position>,
+    /// How many at most.
+    pub limit: u32,
 }

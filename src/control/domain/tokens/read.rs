@@ -33,13 +33,14 @@ impl Domain {
         }
         let limit = query.limit.min(MOST);
         let filter = TokenFilter {
-            organization: organization.clone(),
+            organization: Some(organization.clone()),
             family: place.family,
             created_by: standing.sees_only(),
             one_project,
             active: query.active,
             project: query.project,
             search: query.search,
+            after: None,
         };
         self.settle_usage().await;
         let page = Page { offset: (query.page - 1).saturating_mul(limit.into()), limit };

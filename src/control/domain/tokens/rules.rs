@@ -1,6 +1,6 @@
 //! What the fields of a key may be. Everything that is wrong is told at once.
 
-use super::super::Violation;
+use super::super::{Catalogue, Violation};
 use crate::clock::Moment;
 use crate::store::import::network;
 use crate::token::Permissions;
@@ -52,6 +52,29 @@ impl Rules {
     pub(super) fn permissions(&mut self, list: &[String]) -> Permissions {
         self.list("permissions", list);
         Permissions::new(list.iter().map(String::as_str))
+    }
+
+    /// Permissions of which each is one that there is.
+    pub(super) fn known_permissions(&mut self, list: &[String], known: &Catalogue) -> Permissions {
+        self.list("permissions", list);
+        if let Some(unknown) = list.iter().find(|name| !known.has(name)) {
+            let shown: String = unknown.chars().take(ENTRY).collect();
+            self.broken("permissions", "known", format!("there is no permission {shown:?}"));
+        }
+        let mut kept: Vec<&str> = Vec::new();
+        for name in list {
+            if !kept.contains(&name.as_str()) {
+                kept.push(name);
+            }
+        }
+        Permissions::new(kept)
+    }
+
+    pub(super) fn scope(&mut self, text: &str) -> Box<str> {
+        if text.trim().is_empty() || text.chars().count() > ENTRY {
+            self.broken("scope", "length", format!("scope must have 1 to {ENTRY} characters"));
+        }
+        text.into()
     }
 
     pub(super) fn scopes(&mut self, list: &[String]) -> Vec<Box<str>> {

@@ -14,7 +14,7 @@ use crate::token::{Digest, KeyFamily, OrganizationId, ProjectId, Reach, Secret, 
 /// Characters of a key's value that may be shown, beyond the prefix of its family.
 const SHOWN: usize = 6;
 
-const BUSY: &str = "The token is being changed by somebody else. Read it again and repeat.";
+pub(super) const BUSY: &str = "The token is being changed by somebody else. Read it again and repeat.";
 
 impl Domain {
     /// Makes a key. Its value is in the answer, and nowhere else.
@@ -121,7 +121,7 @@ impl Domain {
     }
 
     /// Writes a key that was read before, and reads it back as it is then. `None` when it was altered meanwhile.
-    async fn put(
+    pub(super) async fn put(
         &self,
         by: &By,
         token: Token,
@@ -129,8 +129,10 @@ impl Domain {
         entry: AuditEntry,
     ) -> Result<Option<Token>, DomainError> {
         let written = Token { revision: token.revision + 1, ..token.clone() };
-        if self.store.replace_token(token, value, entry).await? != Written::Done {
-            return Ok(None);
+        match self.store.replace_token(token, value, entry).await? {
+            Written::Done => {}
+            Written::Moved => return Ok(None),
+            Written::Taken => return Err(name_taken()),
         }
         self.confirm(by.now).await?;
         self.settle_usage().await;
@@ -139,7 +141,11 @@ impl Domain {
     }
 }
 
-fn entry(
+pub(super) fn name_taken() -> DomainError {
+    DomainError::Conflict("Another API key of this organization has this name already.".to_owned())
+}
+
+pub(super) fn entry(
     by: &By,
     action: &'static str,
     token: &Token,
@@ -150,12 +156,12 @@ fn entry(
     by.entry(Subject { action, organization, id: token.id.as_str(), name, before, after })
 }
 
-fn new_value(family: KeyFamily) -> Result<Secret, DomainError> {
+pub(super) fn new_value(family: KeyFamily) -> Result<Secret, DomainError> {
     mint(family).map_err(|error| DomainError::Internal(Box::new(error)))
 }
 
 /// As much of a value as may be shown: enough to tell keys apart, and nothing to guess the rest by.
-fn prefix_of(value: &Secret) -> Option<String> {
+pub(super) fn prefix_of(value: &Secret) -> Option<String> {
     let text = value.expose();
     let random = text.rfind('_')? + 1;
     text.get(..random + SHOWN).map(str::to_owned)

@@ -1,7 +1,9 @@
 //! The `ocore` dialect's endpoints (CONTRACT B).
 
+mod api_keys;
 mod auth;
 mod cookies;
+mod place;
 
 use super::{Api, Request};
 use crate::control::domain::By;
@@ -25,12 +27,21 @@ pub(super) async fn open(
         Operation::LogIn => auth::log_in(api, request, user).await,
         Operation::Refresh => auth::refresh(api, request, user).await,
         Operation::LogOut => auth::log_out(api, request).await,
+        // Asked of somebody.
+        _ => Err(Refusal::Nothing),
     }
 }
 
 /// Answers a call by somebody.
-pub(super) async fn answer(_api: &Api, _request: &Request<'_>, operation: Operation, _by: &By) -> Outcome {
+pub(super) async fn answer(api: &Api, request: &Request<'_>, operation: Operation, by: &By) -> Outcome {
     match operation {
+        Operation::ListApiKeys => api_keys::list(api, request, by).await,
+        Operation::CreateApiKey => api_keys::create(api, request, by).await,
+        Operation::ShowApiKey => api_keys::show(api, request, by).await,
+        Operation::UpdateApiKey => api_keys::update(api, request, by).await,
+        Operation::DeleteApiKey => api_keys::delete(api, request, by).await,
+        Operation::ListAllApiKeys => api_keys::list_all(api, request, by).await,
+        Operation::DeleteAnyApiKey => api_keys::delete_any(api, request, by).await,
         // Answered by `open`.
         Operation::LogIn | Operation::Refresh | Operation::LogOut => Err(Refusal::Nothing),
     }

@@ -13,3 +13,23 @@ CREATE TABLE recovery_codes (
     digest BLOB NOT NULL,
     PRIMARY KEY (person, digest)
 ) STRICT, WITHOUT ROWID;
+
+-- Roles that organizations make for themselves. The built-in ones are not here.
+CREATE TABLE roles (
+    id           TEXT PRIMARY KEY,
+    organization TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    name         TEXT NOT NULL,
+    description  TEXT,
+    permissions  TEXT NOT NULL,
+    created_ms   INTEGER NOT NULL,
+    updated_ms   INTEGER NOT NULL,
+    UNIQUE (organization, name)
+) STRICT, WITHOUT ROWID;
+
+-- Where it is set, `role` is `custom`. A role that somebody has is not removed.
+ALTER TABLE memberships ADD COLUMN custom_role TEXT REFERENCES roles (id);
+
+-- Looks after the whole server: sees and removes keys of every organization.
+ALTER TABLE users ADD COLUMN server_admin INTEGER NOT NULL DEFAULT 0;
+
+CREATE INDEX tokens_in_order ON tokens (organization, created_ms, id);

@@ -54,8 +54,14 @@ struct Conditions {
 
 impl Conditions {
     fn of(filter: &TokenFilter) -> Self {
-        let mut all = Self { sql: "WHERE organization = ?".to_owned(), values: Vec::new() };
-        all.values.push(Value::Text(filter.organization.to_string()));
+        let mut all = Self { sql: "WHERE true".to_owned(), values: Vec::new() };
+        if let Some(organization) = &filter.organization {
+            all.add(" AND organization = ?", Value::Text(organization.to_string()));
+        }
+        if let Some(position) = &filter.after {
+            all.add(" AND (created_ms, id) > (?", Value::Integer(signed(position.created_ms)));
+            all.add(", ?)", Value::Text(position.id.clone()));
+        }
         if let Some(family) = filter.family {
             all.add(" AND family = ?", Value::Text(family.as_str().to_owned()));
         }
@@ -85,7 +91,7 @@ impl Conditions {
             .prepare_cached(&format!("SELECT count(*) FROM tokens {sql}"))?
             .query_row(params_from_iter(&values), |row| row.get(0))?;
         values.extend([Value::Integer(page.limit.into()), Value::Integer(signed(page.offset))]);
-        let sql = format!(r#"{SELECT} {sql} ORDER BY "row" LIMIT ? OFFSET ?"#);
+        let sql = format!(r#"{SELECT} {sql} ORDER BY created_ms, id LIMIT ? OFFSET ?"#);
         let mut statement = db.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(&values))?;
         let mut tokens = Vec::new();
@@ -97,7 +103,8 @@ impl Conditions {
 
     /// The rows whose name or description holds `text`, which is in lower case.
     fn holding(self, db: &Connection, text: &str) -> Result<Vec<i64>, StoreError> {
-        let sql = format!(r#"SELECT "row", name, description FROM tokens {} ORDER BY "row""#, self.sql);
+        let sql =
+            format!(r#"SELECT "row", name, description FROM tokens {} ORDER BY created_ms, id"#, self.sql);
         let mut statement = db.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(&self.values))?;
         let mut found = Vec::new();

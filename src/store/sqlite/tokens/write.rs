@@ -4,7 +4,7 @@ use super::super::row::{json, signed};
 use super::super::{audit, changes};
 use crate::store::management::{AuditEntry, Token, Written};
 use crate::store::{ChangeSubject, StoreError};
-use crate::token::{Digest, TokenId};
+use crate::token::{Digest, KeyFamily, TokenId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(in crate::store::sqlite) fn add(
@@ -15,6 +15,9 @@ pub(in crate::store::sqlite) fn add(
 ) -> Result<Written, StoreError> {
     if !home_is_there(db, token)? {
         return Ok(Written::Moved);
+    }
+    if name_is_taken(db, token)? {
+        return Ok(Written::Taken);
     }
     // What can be set again is written by the update, in one place.
     let sql =
@@ -43,6 +46,9 @@ pub(in crate::store::sqlite) fn replace(
     entry: &AuditEntry,
 ) -> Result<Written, StoreError> {
     let Some(old) = value_of(db, &token.id, token.revision)? else { return Ok(Written::Moved) };
+    if name_is_taken(db, token)? {
+        return Ok(Written::Taken);
+    }
     update(db, token)?;
     changed(db, &token.id, old)?;
     if let Some(new) = value {
@@ -76,6 +82,16 @@ fn home_is_there(db: &Connection, token: &Token) -> Result<bool, StoreError> {
             .prepare_cached("SELECT 1 FROM projects WHERE id = ?1 AND organization = ?2")?
             .exists([project.as_str(), organization])?,
     })
+}
+
+/// Whether another `ocore` key of the organization has the name; names of the other family may be shared.
+fn name_is_taken(db: &Connection, token: &Token) -> Result<bool, StoreError> {
+    if token.family != KeyFamily::Ocore {
+        return Ok(false);
+    }
+    let sql = "SELECT 1 FROM tokens WHERE organization = ?1 AND family = ?2 AND name = ?3 AND id <> ?4";
+    let (organization, family) = (token.organization.as_str(), token.family.as_str());
+    Ok(db.prepare_cached(sql)?.exists([organization, family, &token.name, token.id.as_str()])?)
 }
 
 /// The present value, when the key is there in this revision.
