@@ -78,6 +78,12 @@ impl Organization {
         self.members.push(json!({ "email": email(name), "name": name, "role": role }));
     }
 
+    /// Says whether a person that was added is active.
+    pub(crate) fn set_active(&mut self, name: &str, active: bool) {
+        let person = self.members.iter_mut().find(|person| person["email"] == json!(email(name)));
+        person.expect("the person")["isActive"] = json!(active);
+    }
+
     /// Adds a key with what `more` says about it.
     pub(crate) fn token(&mut self, value: &str, more: Value) {
         let mut token = json!({
