@@ -10,7 +10,6 @@ use crate::support::{assert_ocriva, get, post, wait};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 const TEMPLATES: &str = "/v1/openapi/templates";
 

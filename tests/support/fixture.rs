@@ -78,6 +78,12 @@ impl Organization {
         self.members.push(json!({ "email": email(name), "name": name, "role": role }));
     }
 
+    /// Gives a person that was added a password.
+    pub(crate) fn password(&mut self, name: &str, password: &str) {
+        let person = self.members.iter_mut().find(|person| person["email"] == json!(email(name)));
+        person.expect("the person")["password"] = json!(password);
+    }
+
     /// Says whether a person that was added is active.
     pub(crate) fn set_active(&mut self, name: &str, active: bool) {
         let person = self.members.iter_mut().find(|person| person["email"] == json!(email(name)));

@@ -145,7 +145,7 @@ async fn writers_at_once_do_not_undo_each_other() {
     // As two processes: each with a turn of its own.
     let other = Domain::new(stage.store.clone(), None);
     let rename = |domain: &Domain, number: usize| {
-        let patch = if number % 2 == 0 {
+        let patch = if number.is_multiple_of(2) {
             TokenPatch { name: Some(format!("n{number}")), ..TokenPatch::default() }
         } else {
             TokenPatch { description: Some(Some(format!("d{number}"))), ..TokenPatch::default() }
