@@ -3,6 +3,7 @@
 pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod client;
+pub(crate) mod control;
 pub(crate) mod envelope;
 pub(crate) mod fixture;
 pub(crate) mod gateway;

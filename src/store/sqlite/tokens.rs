@@ -84,10 +84,11 @@ fn family(columns: &Columns<'_>) -> Result<KeyFamily, StoreError> {
 }
 
 fn addresses(columns: &Columns<'_>) -> Result<Vec<IpNet>, StoreError> {
-    let networks = columns.list("addresses")?;
-    let network =
-        |text: &Box<str>| text.parse().map_err(|_| columns.corrupt(format!("{text} is no network")));
-    networks.iter().map(network).collect()
+    let mut addresses = Vec::new();
+    for network in columns.list("addresses")? {
+        addresses.push(network.parse().map_err(|_| columns.corrupt(format!("{network} is no network")))?);
+    }
+    Ok(addresses)
 }
 
 fn reach(project: Option<ProjectId>) -> Reach {

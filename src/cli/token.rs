@@ -1,0 +1,312 @@
+//! `portcullis token`: keys from a terminal, by the same rules as over HTTP.
+
+use super::manage::{Common, Printed, facts, operate, parsed, table};
+use crate::control::domain::{ListQuery, Listed, Made, NewToken, Place, Regeneration, TokenPatch};
+use crate::dialect::ocriva;
+use crate::dialect::time::iso_millis;
+use crate::store::import::network_text;
+use crate::store::management::Token;
+use crate::token::{KeyFamily, Secret, TokenId};
+use std::process::ExitCode;
+
+const AFTER_HELP: &str = "\
+Works on the configured store itself: whoever may read the configuration file may do everything. What was \
+done is in the audit log. A gateway that runs on the store follows within a fraction of a second.";
+
+/// What to do with keys.
+#[derive(clap::Subcommand, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub(super) enum Command {
+    /// Make a key; its value is shown once
+    Create(Create),
+    /// List the keys of an organization
+    List(List),
+    /// Show one key
+    Show(One),
+    /// Alter a key; its value stays
+    Update(Update),
+    /// Give a key a new value, shown once; the old one is dead
+    Regenerate(Regenerate),
+    /// Switch a key off
+    Deactivate(One),
+    /// Switch a key on again
+    Activate(One),
+    /// Remove a key for good
+    Delete(One),
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Create {
+    #[command(flatten)]
+    common: Common,
+    /// Organization, by its id or slug
+    #[arg(long, value_name = "ID|SLUG")]
+    organization: String,
+    /// What people call it
+    #[arg(long)]
+    name: String,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Bind it to one project; without, it reaches all of the organization's
+    #[arg(long, value_name = "ID")]
+    project: Option<String>,
+    /// Permission to grant; may be repeated
+    #[arg(long = "permission", value_name = "TEXT", required = true)]
+    permissions: Vec<String>,
+    /// Scope to grant; may be repeated
+    #[arg(long = "scope", value_name = "TEXT", required = true)]
+    scopes: Vec<String>,
+    /// When it expires, such as 2030-01-01T00:00:00Z; one year from now where nothing is said
+    #[arg(long, value_name = "INSTANT")]
+    expires_at: Option<String>,
+    /// Address or range that it may be used from; may be repeated, without it is any
+    #[arg(long = "allow-from", value_name = "IP|CIDR")]
+    addresses: Vec<String>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct List {
+    #[command(flatten)]
+    common: Common,
+    /// Organization, by its id or slug
+    #[arg(long, value_name = "ID|SLUG")]
+    organization: String,
+    /// Only of this type
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["organization", "project"])]
+    kind: Option<String>,
+    /// Only those that are switched on
+    #[arg(long, conflicts_with = "inactive")]
+    active: bool,
+    /// Only those that are switched off
+    #[arg(long)]
+    inactive: bool,
+    /// Only those that are bound to this project
+    #[arg(long, value_name = "ID")]
+    project: Option<String>,
+    /// Only those with this text in their name or description
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Which page, counted from 1
+    #[arg(long, default_value_t = 1)]
+    page: u64,
+    /// Keys on a page, at most 100
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct One {
+    #[command(flatten)]
+    common: Common,
+    /// The key's id
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Update {
+    #[command(flatten)]
+    one: One,
+    /// What people call it
+    #[arg(long)]
+    name: Option<String>,
+    /// What it is for; an empty text takes it away
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Permissions to have instead of the present ones; may be repeated
+    #[arg(long = "permission", value_name = "TEXT")]
+    permissions: Vec<String>,
+    /// Scopes to have instead of the present ones; may be repeated
+    #[arg(long = "scope", value_name = "TEXT")]
+    scopes: Vec<String>,
+    /// When it expires
+    #[arg(long, value_name = "INSTANT")]
+    expires_at: Option<String>,
+    /// Addresses and ranges to be used from instead of the present ones; may be repeated
+    #[arg(long = "allow-from", value_name = "IP|CIDR", conflicts_with = "allow_from_anywhere")]
+    addresses: Vec<String>,
+    /// Let it be used from any address
+    #[arg(long)]
+    allow_from_anywhere: bool,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Regenerate {
+    #[command(flatten)]
+    one: One,
+    /// When it expires; where nothing is said, an expired key gets the life again that it had
+    #[arg(long, value_name = "INSTANT")]
+    expires_at: Option<String>,
+}
+
+/// Wherever it is, of whichever family: ids are unique.
+const ANYWHERE: Place = Place { organization: None, family: None };
+
+/// Runs a command.
+pub(super) fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Create(create) => self::create(create),
+        Command::List(list) => self::list(list),
+        Command::Show(One { common, id }) => operate(&common, async |domain, by| {
+            Ok(shown(&domain.token(by, &ANYWHERE, &TokenId::from(id)).await?, None))
+        }),
+        Command::Update(update) => {
+            let (patch, One { common, id }) = (patch(&update), update.one);
+            patched(&common, id, patch)
+        }
+        Command::Regenerate(Regenerate { one: One { common, id }, expires_at }) => {
+            operate(&common, async |domain, by| {
+                let how = Regeneration { expires_at };
+                Ok(made(&domain.regenerate_token(by, &ANYWHERE, &TokenId::from(id), how).await?))
+            })
+        }
+        Command::Deactivate(One { common, id }) => patched(&common, id, switched(false)),
+        Command::Activate(One { common, id }) => patched(&common, id, switched(true)),
+        Command::Delete(One { common, id }) => operate(&common, async |domain, by| {
+            domain.delete_token(by, &ANYWHERE, &TokenId::from(id.as_str())).await?;
+            Ok(Printed {
+                table: format!("deleted {id}\n"),
+                json: serde_json::json!({ "id": id, "deleted": true }),
+            })
+        }),
+    }
+}
+
+fn create(create: Create) -> ExitCode {
+    operate(&create.common, async |domain, by| {
+        let organization = domain.organization_named(by, &create.organization).await?;
+        let kind = if create.project.is_some() { "project" } else { "organization" };
+        let wanted = NewToken {
+            name: create.name,
+            description: create.description,
+            kind: Some(kind.to_owned()),
+            project: create.project,
+            bound_to: None,
+            permissions: create.permissions,
+            scopes: create.scopes,
+            expires_at: create.expires_at,
+            addresses: create.addresses,
+        };
+        Ok(made(&domain.create_token(by, &organization, KeyFamily::Ocriva, wanted).await?))
+    })
+}
+
+fn list(list: List) -> ExitCode {
+    operate(&list.common, async |domain, by| {
+        let organization = domain.organization_named(by, &list.organization).await?;
+        let query = ListQuery {
+            kind: list.kind,
+            active: (list.active || list.inactive).then_some(list.active),
+            project: list.project.map(Into::into),
+            search: list.search,
+            page: list.page,
+            limit: list.limit,
+        };
+        let found = domain.list_tokens(by, &organization, &ANYWHERE, query).await?;
+        let json = parsed(&ocriva::tokens(&found.tokens, found.page, found.limit, found.total));
+        Ok(Printed { table: rows(&found), json })
+    })
+}
+
+fn patched(common: &Common, id: String, patch: TokenPatch) -> ExitCode {
+    operate(common, async |domain, by| {
+        Ok(shown(&domain.update_token(by, &ANYWHERE, &TokenId::from(id), patch).await?, None))
+    })
+}
+
+fn switched(active: bool) -> TokenPatch {
+    TokenPatch { active: Some(active), ..TokenPatch::default() }
+}
+
+fn patch(update: &Update) -> TokenPatch {
+    let list = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let description = update.description.clone();
+    TokenPatch {
+        name: update.name.clone(),
+        description: description.map(|text| Some(text).filter(|text| !text.is_empty())),
+        permissions: list(&update.permissions),
+        scopes: list(&update.scopes),
+        expires_at: update.expires_at.clone(),
+        active: None,
+        addresses: if update.allow_from_anywhere { Some(Vec::new()) } else { list(&update.addresses) },
+    }
+}
+
+fn made(made: &Made) -> Printed {
+    shown(&made.token, Some(&made.value))
+}
+
+fn shown(token: &Token, value: Option<&Secret>) -> Printed {
+    let mut pairs = vec![
+        ("id", token.id.to_string()),
+        ("name", token.name.clone()),
+        ("description", or_dash(token.description.clone())),
+        ("organization", token.organization.to_string()),
+        ("project", or_dash(token.reach.project().map(ToString::to_string))),
+        ("permissions", token.permissions.iter().collect::<Vec<_>>().join(", ")),
+        ("scopes", token.scopes.join(", ")),
+        ("active", yes(token.active)),
+        ("expires", or_never(token.expires_ms)),
+        ("allowed from", addresses(token)),
+        ("uses", token.usage_count.to_string()),
+        ("last used", or_never(token.last_used_ms)),
+        ("created", format!("{} by {}", iso_millis(token.created_ms), creator(token))),
+        ("updated", iso_millis(token.updated_ms)),
+        ("begins with", or_dash(token.prefix.clone())),
+    ];
+    if let Some(value) = value {
+        pairs.push(("value", value.expose().to_owned()));
+    }
+    let mut table = facts(&pairs);
+    if value.is_some() {
+        table.push_str("\nThe value is shown now and never again.\n");
+    }
+    Printed { table, json: parsed(&ocriva::token(token, value)) }
+}
+
+fn rows(listed: &Listed) -> String {
+    let titles = ["ID", "NAME", "TYPE", "PROJECT", "ACTIVE", "EXPIRES", "LAST USED", "USES"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    rows.extend(listed.tokens.iter().map(|token| {
+        vec![
+            token.id.to_string(),
+            token.name.clone(),
+            token.reach.as_str().to_owned(),
+            or_dash(token.reach.project().map(ToString::to_string)),
+            yes(token.active),
+            or_never(token.expires_ms),
+            or_never(token.last_used_ms),
+            token.usage_count.to_string(),
+        ]
+    }));
+    let mut out = table(&rows);
+    let shown = listed.tokens.len() as u64;
+    if shown < listed.total {
+        out.push_str(&format!("{shown} of {}; more with --page\n", listed.total));
+    }
+    out
+}
+
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+fn or_never(at_ms: Option<u64>) -> String {
+    at_ms.map_or_else(|| "never".to_owned(), iso_millis)
+}
+
+fn yes(it_is: bool) -> String {
+    if it_is { "yes" } else { "no" }.to_owned()
+}
+
+fn addresses(token: &Token) -> String {
+    if token.addresses.is_empty() {
+        return "anywhere".to_owned();
+    }
+    token.addresses.iter().map(network_text).collect::<Vec<_>>().join(", ")
+}
+
+fn creator(token: &Token) -> String {
+    token.created_by.as_ref().map_or_else(|| "the operator".to_owned(), ToString::to_string)
+}
