@@ -3,6 +3,7 @@
 use super::manage::{Common, Printed, facts, operate};
 use super::{complain, password};
 use crate::control::domain::{By, Domain, DomainError, FirstOwner, NewUser};
+use crate::dialect::time::iso_millis;
 use crate::token::{OrganizationId, Role, UserId};
 use serde_json::json;
 use std::process::ExitCode;
@@ -15,11 +16,27 @@ made and shown once.
 In a store in which there is nobody yet, --owner makes the first organization too: --organization is then \
 what it is to be called. In any other store, --organization names one that is there, by its id or slug.";
 
+const RESET_AFTER_HELP: &str = "\
+Hand the token to the person over a way that you trust. They choose a password with it by \
+POST /api/auth/reset-password {\"token\":\"…\",\"password\":\"…\"}, which ends all their sessions. \
+Who has asked for one is in the audit log as auth.password_reset_requested.";
+
 /// What to do with people.
 #[derive(clap::Subcommand, Debug)]
 pub(super) enum Command {
     /// Make a person and their place in an organization
     Create(Create),
+    /// Give out a token by which a person who has forgotten their password chooses a new one
+    ResetPassword(ResetPassword),
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = RESET_AFTER_HELP)]
+pub(super) struct ResetPassword {
+    #[command(flatten)]
+    common: Common,
+    /// E-mail address that they log in with
+    email: String,
 }
 
 #[derive(clap::Args, Debug)]
@@ -53,7 +70,23 @@ pub(super) struct Create {
 
 /// Runs a command.
 pub(super) fn run(command: Command) -> ExitCode {
-    let Command::Create(create) = command;
+    match command {
+        Command::Create(create) => run_create(create),
+        Command::ResetPassword(asked) => run_reset_password(&asked),
+    }
+}
+
+fn run_reset_password(asked: &ResetPassword) -> ExitCode {
+    operate(&asked.common, async |domain, by| {
+        let (token, expires_ms) = domain.issue_password_reset(by, &asked.email).await?;
+        let expires_at = iso_millis(expires_ms);
+        let mut table = facts(&[("token", token.expose().to_owned()), ("expiresAt", expires_at.clone())]);
+        table.push_str("\nThe token is shown now and never again. It is good once.\n");
+        Ok(Printed { table, json: json!({ "token": token.expose(), "expiresAt": expires_at }) })
+    })
+}
+
+fn run_create(create: Create) -> ExitCode {
     let given = match password::choose(create.password_stdin) {
         Ok(given) => given,
         Err(error) => return complain(format_args!("error: {error}")),

@@ -37,6 +37,7 @@ const WRONG_PASSWORD: &str = "The e-mail address or the password is wrong.";
 const SESSION_OVER: &str = "The session is over: log in again.";
 const WRONG_CODE: &str =
     "The code is wrong, or the partial token is wrong or over. Log in again for a new one.";
+const WRONG_TOKEN: &str = "The token is wrong, was used already, or is over. Ask for a new one.";
 const MEDIA_TYPE: &str = "Send the body as JSON in UTF-8, with Content-Type: application/json.";
 const METHOD: &str = "This path does not have this method. The Allow header lists those it has.";
 const NOTHING: &str = "There is nothing at this path. Check the path and its upper and lower case.";
@@ -111,7 +112,8 @@ impl Refusal {
                 DomainError::Unauthorized
                 | DomainError::WrongPassword
                 | DomainError::SessionOver
-                | DomainError::WrongCode => StatusCode::UNAUTHORIZED,
+                | DomainError::WrongCode
+                | DomainError::WrongToken => StatusCode::UNAUTHORIZED,
                 DomainError::NotFound(_) => StatusCode::NOT_FOUND,
                 DomainError::Forbidden(_) => StatusCode::FORBIDDEN,
                 DomainError::Conflict(_) => StatusCode::CONFLICT,
@@ -137,6 +139,7 @@ impl Refusal {
                 DomainError::WrongPassword => WRONG_PASSWORD.to_owned(),
                 DomainError::SessionOver => SESSION_OVER.to_owned(),
                 DomainError::WrongCode => WRONG_CODE.to_owned(),
+                DomainError::WrongToken => WRONG_TOKEN.to_owned(),
                 DomainError::NotFound(what) => format!("There is no such {what} here."),
                 DomainError::TooManyAttempts(_) => "Too many requests. Please slow down.".to_owned(),
                 DomainError::Store(_) => STORE.to_owned(),

@@ -2,7 +2,8 @@
 
 use super::time::iso;
 use super::{Fault, cursor};
-use crate::store::management::{Member, Position, Token};
+use crate::store::Membership;
+use crate::store::management::{Member, Position, Session, Token};
 use crate::token::Secret;
 use crate::token::jwt::Issued;
 use http::StatusCode;
@@ -55,6 +56,50 @@ pub fn session(person: &Member, access: &Issued, refresh: &Issued) -> String {
         "expiresIn": access.expires_in,
     })
     .to_string()
+}
+
+/// The answer of a login whose second factor is asked for.
+pub fn partial(token: &Secret) -> String {
+    json!({ "partialToken": token.expose(), "requiresTOTP": true }).to_string()
+}
+
+/// What an authenticator is set up with; shown once.
+pub fn enrolment(secret: &Secret, url: &Secret) -> String {
+    json!({ "secret": secret.expose(), "otpauthUrl": url.expose() }).to_string()
+}
+
+/// Codes for who has lost the authenticator; shown once.
+pub fn recovery_codes(codes: &[Secret]) -> String {
+    json!({ "recoveryCodes": codes.iter().map(Secret::expose).collect::<Vec<_>>() }).to_string()
+}
+
+/// Who asks, and where they belong.
+pub fn me(person: &Member) -> String {
+    let place = |place: &Membership| {
+        json!({
+            "id": place.organization.as_str(),
+            "slug": place.slug,
+            "role": place.role.name(),
+            "permissions": place.role.permissions().iter().collect::<Vec<_>>(),
+        })
+    };
+    let places: Vec<Value> = person.memberships.iter().map(place).collect();
+    json!({ "user": user(person), "organizations": places }).to_string()
+}
+
+/// The sessions of who asks; `present` is the one that they ask by.
+pub fn sessions(sessions: &[Session], present: Option<&str>) -> String {
+    let record = |session: &Session| {
+        json!({
+            "id": session.id,
+            "createdAt": iso(session.created_ms),
+            "expiresAt": iso(session.expires_ms),
+            "ipAddress": session.address.map(|address| address.to_string()),
+            "userAgent": session.user_agent,
+            "current": present == Some(session.id.as_str()),
+        })
+    };
+    list(sessions.iter().map(record).collect(), None)
 }
 
 fn user(person: &Member) -> Value {

@@ -8,6 +8,7 @@ mod permission;
 mod role;
 mod secret;
 pub mod signer;
+pub mod totp;
 
 pub use digest::Digest;
 pub use id::{OrganizationId, ProjectId, TokenId, UserId};

@@ -24,6 +24,7 @@ mod listening;
 mod login;
 mod observing;
 mod ocore;
+mod ocore_account;
 mod ocore_api_keys;
 mod ocore_sessions;
 mod paths;

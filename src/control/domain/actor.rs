@@ -71,6 +71,14 @@ impl By {
         }
     }
 
+    /// The session that they act by.
+    pub fn session(&self) -> Option<&str> {
+        match &self.actor {
+            Actor::Person(person) => Some(&person.session),
+            Actor::Key | Actor::Operator => None,
+        }
+    }
+
     pub(in crate::control) fn entry(&self, subject: Subject<'_>) -> AuditEntry {
         let (actor_kind, actor, actor_name) = match &self.actor {
             Actor::Person(person) => {

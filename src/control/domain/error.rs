@@ -41,6 +41,9 @@ pub enum DomainError {
     /// A second factor that is wrong, or a partial token that is wrong, over or was tried too often: nobody is told which.
     #[error("the code or the partial token is wrong")]
     WrongCode,
+    /// A token to choose a password or to join by that is unknown, over or was used before.
+    #[error("the token is wrong")]
+    WrongToken,
     /// What it is about is not there, or not there for whom is asking.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -81,6 +84,7 @@ impl DomainError {
             Self::WrongPassword => "wrong_password",
             Self::SessionOver => "session_over",
             Self::WrongCode => "wrong_code",
+            Self::WrongToken => "wrong_token",
             Self::NotFound(_) => "not_found",
             Self::Forbidden(_) => "forbidden",
             Self::Conflict(_) => "conflict",

@@ -14,6 +14,7 @@ pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
 pub use catalogue::Catalogue;
 pub use error::{DomainError, Violation};
+pub(super) use people::weak;
 pub use people::{FirstOwner, NewUser};
 pub use tokens::{
     ApiKeyPatch, ListQuery, Listed, Made, NewApiKey, NewToken, Part, PartQuery, Place, Regeneration,

@@ -3,10 +3,11 @@
 use super::actor::Subject;
 use super::{Actor, By, Domain, DomainError, Violation};
 use crate::store::import::{is_email, is_slug};
-use crate::store::management::{NewMember, NewOrganization, NewPerson, Written};
+use crate::store::management::{NewMember, NewOrganization, NewPerson, PasswordReset, Written};
 use crate::store::password::{acceptable, hash};
-use crate::token::{OrganizationId, Role, Secret, UserId};
+use crate::token::{Digest, OrganizationId, Role, Secret, UserId, random_secret};
 use serde_json::json;
+use std::time::Duration;
 
 /// A person to be made, as it was asked for.
 #[derive(Clone, Debug)]
@@ -27,6 +28,10 @@ pub struct FirstOwner {
     /// 3 to 50 of `a-z`, `0-9` and `-`.
     pub slug: String,
 }
+
+/// What tokens to choose a password by begin with, and how long they are good: somebody has to hand them over.
+const RESET_PREFIX: &str = "reset_";
+const RESET_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 const TERMINAL_ONLY: &str = "Only the operator at the terminal may do this.";
 
@@ -121,6 +126,32 @@ impl Domain {
         Ok(id)
     }
 
+    /// Gives out a token by which a person chooses a new password, and until when it is good (milliseconds since 1970).
+    /// Tokens that they were given before are good no more. Their present password is until then.
+    ///
+    /// # Errors
+    /// [`DomainError::NotFound`]
+    pub async fn issue_password_reset(&self, by: &By, email: &str) -> Result<(Secret, u64), DomainError> {
+        operator(by)?;
+        let nobody = || DomainError::NotFound("person");
+        let account = self.store.account(email.trim()).await?.filter(|it| it.active).ok_or_else(nobody)?;
+        let token = random_secret(RESET_PREFIX).map_err(|error| DomainError::Internal(Box::new(error)))?;
+        let expires_ms = by.now.after(RESET_LIFE).unix_ms;
+        let entry = by.entry(Subject {
+            action: "auth.password_reset_issued",
+            organization: None,
+            id: account.id.as_str(),
+            name: Some(&account.email),
+            before: None,
+            after: None,
+        });
+        let reset = PasswordReset { value: Digest::of(token.expose()), person: account.id, expires_ms };
+        match self.store.add_password_reset(reset, entry).await? {
+            Written::Done => Ok((token, expires_ms)),
+            Written::Moved | Written::Taken => Err(nobody()),
+        }
+    }
+
     /// The organization of this id or, where there is none, of this slug.
     ///
     /// # Errors
@@ -147,6 +178,12 @@ fn somebody() -> DomainError {
     DomainError::Conflict(message.to_owned())
 }
 
+/// What is wrong with a password that somebody chooses.
+pub(in crate::control) fn weak(password: &Secret, field: &'static str) -> Option<Violation> {
+    let message = "the password must have 8 to 256 characters, one of them a letter and one a digit";
+    (!acceptable(password.expose())).then(|| Violation::new(field, "strength", message))
+}
+
 fn violations(user: &NewUser) -> Vec<Violation> {
     let mut wrong = Vec::new();
     if !is_email(&user.email) {
@@ -155,10 +192,7 @@ fn violations(user: &NewUser) -> Vec<Violation> {
     if !(1..=100).contains(&user.name.chars().count()) || user.name.contains(char::is_control) {
         wrong.push(Violation::new("name", "length", "name must have 1 to 100 characters"));
     }
-    if !acceptable(user.password.expose()) {
-        let message = "the password must have 8 to 256 characters, one of them a letter and one a digit";
-        wrong.push(Violation::new("password", "strength", message));
-    }
+    wrong.extend(weak(&user.password, "password"));
     wrong
 }
 

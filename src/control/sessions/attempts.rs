@@ -5,6 +5,7 @@
 //! nothing to forget a name whose debt is paid.
 
 use crate::clock::Moment;
+use crate::token::UserId;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +16,9 @@ const PER_ACCOUNT: u64 = 10;
 /// Failed logins from one address in [`PERIOD_NS`], whoever's.
 const PER_ADDRESS: u64 = 30;
 const PERIOD_NS: u64 = 60_000_000_000;
+/// Wrong codes of one person in [`CODE_PERIOD_NS`].
+const PER_CODE: u64 = 10;
+const CODE_PERIOD_NS: u64 = 15 * PERIOD_NS;
 /// Names in debt at once. Each took a hashed password, so that more do not come about within a period.
 const NAMES: usize = 100_000;
 
@@ -22,6 +26,8 @@ const NAMES: usize = 100_000;
 enum Name {
     Address(IpAddr),
     Account(String),
+    /// A person's second factor: a password is known already, and six digits are soon gone through.
+    Code(UserId),
 }
 
 impl Name {
@@ -30,6 +36,15 @@ impl Name {
         match self {
             Self::Address(_) => PERIOD_NS / PER_ADDRESS,
             Self::Account(_) => PERIOD_NS / PER_ACCOUNT,
+            Self::Code(_) => CODE_PERIOD_NS / PER_CODE,
+        }
+    }
+
+    /// How much debt is borne, in nanoseconds until it is paid.
+    fn most_ns(&self) -> u64 {
+        match self {
+            Self::Address(_) | Self::Account(_) => PERIOD_NS,
+            Self::Code(_) => CODE_PERIOD_NS,
         }
     }
 }
@@ -40,17 +55,26 @@ pub(super) struct Attempts(Mutex<HashMap<Name, u64>>);
 
 /// One attempt, counted as failed until it is [`forgiven`](Attempts::forgive).
 #[derive(Debug)]
-pub(super) struct Attempt([Name; 2]);
+pub(super) struct Attempt(Vec<Name>);
 
 impl Attempts {
     /// Counts an attempt, or says how long to wait for the next.
     pub(super) fn begin(&self, address: IpAddr, account: &str, now: Moment) -> Result<Attempt, Duration> {
-        let names = [Name::Address(network(address)), Name::Account(account.to_lowercase())];
+        self.count(vec![Name::Address(network(address)), Name::Account(account.to_lowercase())], now)
+    }
+
+    /// Counts an attempt at a person's second factor, or says how long to wait for the next.
+    pub(super) fn begin_code(&self, person: &UserId, now: Moment) -> Result<Attempt, Duration> {
+        self.count(vec![Name::Code(person.clone())], now)
+    }
+
+    fn count(&self, names: Vec<Name>, now: Moment) -> Result<Attempt, Duration> {
         let mut debts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let paid = |name: &Name| debts.get(name).map_or(now.mono_ns, |at| (*at).max(now.mono_ns));
-        let after = names.each_ref().map(|name| paid(name) + name.cost_ns());
-        let latest = after.iter().max().copied().unwrap_or_default();
-        let wait_ns = latest.saturating_sub(now.mono_ns + PERIOD_NS);
+        let after: Vec<u64> = names.iter().map(|name| paid(name) + name.cost_ns()).collect();
+        let waits =
+            names.iter().zip(&after).map(|(name, at)| at.saturating_sub(now.mono_ns + name.most_ns()));
+        let wait_ns = waits.max().unwrap_or_default();
         if wait_ns > 0 {
             return Err(Duration::from_nanos(wait_ns));
         }
@@ -116,6 +140,18 @@ mod tests {
         }
         assert_eq!(attempts.begin(from("ffff"), "other@x", T0).unwrap_err(), 2 * SECOND);
         assert!(attempts.begin("2001:db8:0:1::1".parse().unwrap(), "other@x", T0).is_ok());
+    }
+
+    #[test]
+    fn codes_of_a_person_are_limited_for_longer() {
+        let attempts = Attempts::default();
+        let person = UserId::from("u1");
+        for _ in 0..10 {
+            assert!(attempts.begin_code(&person, T0).is_ok());
+        }
+        assert_eq!(attempts.begin_code(&person, T0).unwrap_err(), 90 * SECOND);
+        assert!(attempts.begin_code(&"u2".into(), T0).is_ok());
+        assert!(attempts.begin_code(&person, T0.after(90 * SECOND)).is_ok());
     }
 
     #[test]

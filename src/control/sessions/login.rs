@@ -7,10 +7,19 @@ use crate::store::management::{Account, ActorKind, AuditEntry, Member, Session, 
 use crate::store::password;
 use crate::telemetry::log::chain;
 use crate::token::jwt::{Issued, SessionClaims};
-use crate::token::{Digest, Secret, random_id};
+use crate::token::{Digest, Secret, UserId, random_id};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How far a login got.
+#[derive(Debug)]
+pub enum LogIn {
+    /// To its end.
+    Done(Box<LoggedIn>),
+    /// The password was right; a second factor is asked for, with this token.
+    Partial(Secret),
+}
 
 /// Somebody who has just logged in.
 #[derive(Debug)]
@@ -35,7 +44,7 @@ impl Sessions {
         password: Secret,
         origin: &Origin,
         now: Moment,
-    ) -> Result<LoggedIn, DomainError> {
+    ) -> Result<LogIn, DomainError> {
         let address = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let attempt = self.attempts.begin(address, email, now).map_err(DomainError::TooManyAttempts)?;
         let account = self.store.account(email).await?;
@@ -46,27 +55,46 @@ impl Sessions {
         }
         // Nobody's password matches nothing.
         let account = account.ok_or(DomainError::WrongPassword)?;
+        if self.store.second_factor(&account.id).await?.is_some_and(|factor| factor.enabled) {
+            let token = self.partials.begin(account.id, attempt, now);
+            let token = token.map_err(|error| DomainError::Internal(Box::new(error)))?;
+            let full = DomainError::TooManyAttempts(Duration::from_secs(60));
+            return token.map(LogIn::Partial).ok_or(full);
+        }
         self.attempts.forgive(attempt);
-        self.begin(&account, origin, now).await
+        Ok(LogIn::Done(Box::new(self.begin(&account.id, origin, now).await?)))
     }
 
-    /// Hashes the password, off the runtime, and compares: with nobody's where there is no hash.
-    async fn matches(&self, hash: Option<Secret>, password: Secret) -> Result<bool, DomainError> {
+    /// Hashes the password and compares: with nobody's where there is no hash.
+    pub(super) async fn matches(&self, hash: Option<Secret>, password: Secret) -> Result<bool, DomainError> {
+        self.hashing(move || match hash {
+            Some(hash) => password::verify(&hash, &password),
+            None => password::verify_nobodys(&password),
+        })
+        .await
+    }
+
+    /// Does what hashes a password, off the runtime, in turn with the others.
+    pub(super) async fn hashing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, DomainError> {
         let full = |_| DomainError::TooManyAttempts(Duration::from_secs(1));
         let _room = self.room.try_acquire().map_err(full)?;
         let _turn = self.hashing.acquire().await.map_err(|error| DomainError::Internal(Box::new(error)))?;
-        let verify = move || match hash {
-            Some(hash) => password::verify(&hash, &password),
-            None => password::verify_nobodys(&password),
-        };
-        tokio::task::spawn_blocking(verify).await.map_err(|error| DomainError::Internal(Box::new(error)))
+        tokio::task::spawn_blocking(work).await.map_err(|error| DomainError::Internal(Box::new(error)))
     }
 
     /// Begins a session of somebody who has shown who they are.
-    async fn begin(&self, account: &Account, origin: &Origin, now: Moment) -> Result<LoggedIn, DomainError> {
+    pub(super) async fn begin(
+        &self,
+        person: &UserId,
+        origin: &Origin,
+        now: Moment,
+    ) -> Result<LoggedIn, DomainError> {
         // Removed or blocked while the password was hashed.
         let gone = || DomainError::WrongPassword;
-        let person = self.store.member(&account.id).await?.filter(|it| it.active).ok_or_else(gone)?;
+        let person = self.store.member(person).await?.filter(|it| it.active).ok_or_else(gone)?;
         let id = random_id().map_err(|error| DomainError::Internal(Box::new(error)))?;
         let (refresh, expires_ms) = self.refresh_token(now)?;
         let session = Session {

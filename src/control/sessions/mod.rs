@@ -3,7 +3,10 @@
 mod attempts;
 mod login;
 mod logout;
+mod own;
+mod partial;
 mod refresh;
+mod second_factor;
 
 use super::domain::{Actor, By, DomainError, Origin, Person, Subject};
 use super::edge::Edge;
@@ -13,13 +16,15 @@ use crate::store::management::{AuditEntry, Management, Member};
 use crate::token::jwt::{Audience, ClientTokens, Issued, SessionClaims};
 use arc_swap::ArcSwap;
 use attempts::Attempts;
+use partial::Partials;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-pub use login::LoggedIn;
+pub use login::{LogIn, LoggedIn};
 pub use logout::Leaving;
 pub use refresh::REFRESH_PREFIX;
+pub use second_factor::Enrolment;
 
 /// Passwords that are hashed at once, each in 19 MiB, and how many more may wait for it.
 const HASHED_AT_ONCE: usize = 2;
@@ -32,6 +37,7 @@ pub struct Sessions {
     edge: Edge,
     issuer: ArcSwap<Issuer>,
     attempts: Attempts,
+    partials: Partials,
     hashing: Semaphore,
     room: Semaphore,
 }
@@ -62,6 +68,7 @@ impl Sessions {
             edge,
             issuer: ArcSwap::from_pointee(Issuer::new(jwt)),
             attempts: Attempts::default(),
+            partials: Partials::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             room: Semaphore::new(HASHED_AT_ONCE + WAITING),
         }

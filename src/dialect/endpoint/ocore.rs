@@ -9,10 +9,34 @@ use http::Method;
 pub enum Operation {
     /// E-mail address and password for a session.
     LogIn,
+    /// The second step of a login that takes one.
+    LogInWithCode,
     /// A refresh token for its successor.
     Refresh,
     /// Ends the session.
     LogOut,
+    /// Asks for a token to choose a password by.
+    ForgotPassword,
+    /// Chooses a password by a token.
+    ResetPassword,
+    /// Who asks, and where they belong.
+    ShowMe,
+    /// Chooses another password.
+    ChangePassword,
+    /// Lists the sessions of who asks.
+    ListSessions,
+    /// Ends every other session of who asks.
+    RevokeSessions,
+    /// Ends a session of who asks.
+    RevokeSession,
+    /// Shares a secret with an authenticator.
+    BeginTotp,
+    /// Has logins ask for its codes.
+    EnableTotp,
+    /// New recovery codes.
+    RenewRecoveryCodes,
+    /// Has logins ask for the password alone.
+    DisableTotp,
     /// Lists an organization's keys.
     ListApiKeys,
     /// Makes a key.
@@ -32,7 +56,15 @@ pub enum Operation {
 impl Operation {
     /// Whether it is for who is not logged in (any more).
     pub fn is_open(self) -> bool {
-        matches!(self, Self::LogIn | Self::Refresh | Self::LogOut)
+        matches!(
+            self,
+            Self::LogIn
+                | Self::LogInWithCode
+                | Self::Refresh
+                | Self::LogOut
+                | Self::ForgotPassword
+                | Self::ResetPassword
+        )
     }
 }
 
@@ -40,14 +72,27 @@ const fn at(method: Method, path: &'static str, operation: Operation) -> Endpoin
     Endpoint { dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation) }
 }
 
+const SESSIONS: &str = "/api/auth/sessions";
 const API_KEYS: &str = "/api/api-keys";
 const API_KEY: &str = "/api/api-keys/{keyId}";
 
 /// The endpoints.
-pub static ENDPOINTS: [Endpoint; 11] = [
+pub static ENDPOINTS: [Endpoint; 23] = [
     at(Method::POST, "/api/auth/login", Operation::LogIn),
+    at(Method::POST, "/api/auth/login/2fa", Operation::LogInWithCode),
     at(Method::POST, "/api/auth/refresh", Operation::Refresh),
     at(Method::POST, "/api/auth/logout", Operation::LogOut),
+    at(Method::POST, "/api/auth/forgot-password", Operation::ForgotPassword),
+    at(Method::POST, "/api/auth/reset-password", Operation::ResetPassword),
+    at(Method::GET, "/api/auth/me", Operation::ShowMe),
+    at(Method::POST, "/api/auth/change-password", Operation::ChangePassword),
+    at(Method::GET, SESSIONS, Operation::ListSessions),
+    at(Method::DELETE, SESSIONS, Operation::RevokeSessions),
+    at(Method::DELETE, "/api/auth/sessions/{sessionId}", Operation::RevokeSession),
+    at(Method::POST, "/api/auth/totp/setup", Operation::BeginTotp),
+    at(Method::POST, "/api/auth/totp/enable", Operation::EnableTotp),
+    at(Method::POST, "/api/auth/totp/recovery-codes", Operation::RenewRecoveryCodes),
+    at(Method::POST, "/api/auth/totp/disable", Operation::DisableTotp),
     at(Method::GET, API_KEYS, Operation::ListApiKeys),
     at(Method::POST, API_KEYS, Operation::CreateApiKey),
     at(Method::GET, API_KEY, Operation::ShowApiKey),

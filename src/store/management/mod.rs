@@ -4,12 +4,16 @@
 //! itself, its entry in the audit log and, where the edge sees a difference, its place in the list of changes.
 
 mod audit;
+mod passwords;
 mod people;
+mod second_factor;
 mod sessions;
 mod tokens;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
+pub use passwords::{Ending, NewPassword, PasswordReset};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
+pub use second_factor::{FactorChange, SecondFactor};
 pub use sessions::{RefreshToken, Session, Trade};
 pub use tokens::{Page, Position, Token, TokenFilter, TokenPage};
 
@@ -81,6 +85,31 @@ pub trait Management: Store {
     fn refresh_token(&self, value: Digest) -> Answer<'_, Option<RefreshToken>>;
     /// Trades a refresh token. [`Written::Moved`] when it was traded meanwhile, or its session is over.
     fn trade_refresh_token(&self, trade: Trade, entry: AuditEntry) -> Answer<'_, Written>;
+
+    /// Sets a person's password. [`Written::Moved`] when they are gone or blocked, or the token they have is.
+    fn set_password(&self, new: NewPassword, entry: AuditEntry) -> Answer<'_, Written>;
+    /// Gives out a token to choose a password by, in the place of those that were given out to the same person before.
+    fn add_password_reset(&self, reset: PasswordReset, entry: AuditEntry) -> Answer<'_, Written>;
+    /// The token with this value, over or not.
+    fn password_reset(&self, value: Digest) -> Answer<'_, Option<PasswordReset>>;
+    /// Ends sessions of a person.
+    fn end_sessions<'a>(
+        &'a self,
+        person: &'a UserId,
+        ending: Ending,
+        at_ms: u64,
+        entry: AuditEntry,
+    ) -> Answer<'a, ()>;
+
+    /// The second factor of a person, confirmed or not.
+    fn second_factor<'a>(&'a self, person: &'a UserId) -> Answer<'a, Option<SecondFactor>>;
+    /// Alters a person's second factor. [`Written::Moved`] when it is not in the state that the change begins from.
+    fn change_factor<'a>(
+        &'a self,
+        person: &'a UserId,
+        change: FactorChange,
+        entry: AuditEntry,
+    ) -> Answer<'a, Written>;
 
     /// Appends to the audit log what changes nothing else.
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()>;

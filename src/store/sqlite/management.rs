@@ -1,10 +1,11 @@
 //! What the control side asks of SQLite: each method is a job of one transaction, done in the file of its entity.
 
-use super::{Sqlite, audit, organizations, refresh, sessions, tokens, users};
+use super::{Sqlite, audit, organizations, password, refresh, second_factor, sessions, tokens, users};
 use crate::store::Answer;
 use crate::store::management::{
-    Account, AuditEntry, AuditQuery, AuditRecord, Management, Member, NewMember, NewOrganization, NewPerson,
-    Page, RefreshToken, Session, Token, TokenFilter, TokenPage, Trade, Written,
+    Account, AuditEntry, AuditQuery, AuditRecord, Ending, FactorChange, Management, Member, NewMember,
+    NewOrganization, NewPassword, NewPerson, Page, PasswordReset, RefreshToken, SecondFactor, Session, Token,
+    TokenFilter, TokenPage, Trade, Written,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 
@@ -94,6 +95,47 @@ impl Management for Sqlite {
 
     fn trade_refresh_token(&self, trade: Trade, entry: AuditEntry) -> Answer<'_, Written> {
         self.write(move |db| refresh::trade(db, &trade, &entry))
+    }
+
+    fn set_password(&self, new: NewPassword, entry: AuditEntry) -> Answer<'_, Written> {
+        self.write(move |db| password::set(db, &new, &entry))
+    }
+
+    fn add_password_reset(&self, reset: PasswordReset, entry: AuditEntry) -> Answer<'_, Written> {
+        self.write(move |db| password::add_reset(db, &reset, &entry))
+    }
+
+    fn password_reset(&self, value: Digest) -> Answer<'_, Option<PasswordReset>> {
+        self.read(move |db| password::reset(db, value))
+    }
+
+    fn end_sessions<'a>(
+        &'a self,
+        person: &'a UserId,
+        ending: Ending,
+        at_ms: u64,
+        entry: AuditEntry,
+    ) -> Answer<'a, ()> {
+        let person = person.clone();
+        self.write(move |db| {
+            sessions::end_all(db, &person, &ending, at_ms)?;
+            audit::append(db, &entry)
+        })
+    }
+
+    fn second_factor<'a>(&'a self, person: &'a UserId) -> Answer<'a, Option<SecondFactor>> {
+        let person = person.clone();
+        self.read(move |db| second_factor::of(db, &person))
+    }
+
+    fn change_factor<'a>(
+        &'a self,
+        person: &'a UserId,
+        change: FactorChange,
+        entry: AuditEntry,
+    ) -> Answer<'a, Written> {
+        let person = person.clone();
+        self.write(move |db| second_factor::change(db, &person, &change, &entry))
     }
 
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()> {

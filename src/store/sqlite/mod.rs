@@ -10,6 +10,7 @@ mod password;
 mod refresh;
 mod roles;
 mod row;
+mod second_factor;
 mod sessions;
 mod signing_keys;
 #[cfg(test)]

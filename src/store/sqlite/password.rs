@@ -1,10 +1,13 @@
-//! The passwords of a fixture, hashed before its transaction begins.
+//! Passwords: those of a fixture, hashed before its transaction begins, and those that people choose anew.
 
+use super::row::{Columns, signed};
 use super::users::email_key;
+use super::{audit, sessions};
 use crate::store::import::Fixture;
+use crate::store::management::{AuditEntry, NewPassword, PasswordReset, Written};
 use crate::store::{StoreError, password};
-use crate::token::Secret;
-use rusqlite::{Connection, OptionalExtension};
+use crate::token::{Digest, Secret};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
 
 /// The hash to store for each e-mail address (as `users.email_key`) for which the fixture has a password: the stored
@@ -25,4 +28,49 @@ pub(super) fn prepare(db: &Connection, fixture: &Fixture) -> Result<HashMap<Stri
         hashes.insert(key, hash.expose().to_owned());
     }
     Ok(hashes)
+}
+
+pub(super) fn set(db: &Connection, new: &NewPassword, entry: &AuditEntry) -> Result<Written, StoreError> {
+    let person = new.person.as_str();
+    if let Some(token) = new.reset {
+        let sql = "DELETE FROM password_resets WHERE digest = ?1 AND person = ?2 AND expires_ms > ?3";
+        if db.prepare_cached(sql)?.execute(params![token.0, person, signed(new.at_ms)])? == 0 {
+            return Ok(Written::Moved);
+        }
+    }
+    let sql = "UPDATE users SET password = ?2, updated_ms = ?3 WHERE id = ?1 AND active";
+    let values = params![person, new.password.expose(), signed(new.at_ms)];
+    if db.prepare_cached(sql)?.execute(values)? == 0 {
+        return Ok(Written::Moved);
+    }
+    db.prepare_cached("DELETE FROM password_resets WHERE person = ?1")?.execute([person])?;
+    sessions::end_all(db, &new.person, &new.ending, new.at_ms)?;
+    audit::append(db, entry)?;
+    Ok(Written::Done)
+}
+
+pub(super) fn add_reset(
+    db: &Connection,
+    new: &PasswordReset,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    let person = new.person.as_str();
+    if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND active")?.exists([person])? {
+        return Ok(Written::Moved);
+    }
+    db.prepare_cached("DELETE FROM password_resets WHERE person = ?1")?.execute([person])?;
+    let sql = "INSERT INTO password_resets (digest, person, expires_ms) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute(params![new.value.0, person, signed(new.expires_ms)])?;
+    audit::append(db, entry)?;
+    Ok(Written::Done)
+}
+
+pub(super) fn reset(db: &Connection, value: Digest) -> Result<Option<PasswordReset>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT person, expires_ms FROM password_resets WHERE digest = ?1")?;
+    let mut rows = statement.query([value.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let columns = Columns { row, table: "password_resets" };
+    let (person, expires_ms) = (columns.text("person")?.into(), columns.number("expires_ms")?);
+    Ok(Some(PasswordReset { value, person, expires_ms }))
 }

@@ -2,7 +2,7 @@
 
 use super::row::{Columns, signed};
 use super::{audit, changes, refresh};
-use crate::store::management::{AuditEntry, Session, Written};
+use crate::store::management::{AuditEntry, Ending, Session, Written};
 use crate::store::{ChangeSubject, LiveSession, StoreError};
 use crate::token::{Digest, UserId};
 use rusqlite::{Connection, Row, params};
@@ -92,13 +92,18 @@ pub(super) fn end(db: &Connection, id: &str, at_ms: u64, entry: &AuditEntry) -> 
     Ok(Written::Done)
 }
 
-/// Ends all sessions of a person that are alive, but for one.
+/// Ends sessions of a person that are alive.
 pub(super) fn end_all(
     db: &Connection,
     person: &UserId,
-    but: Option<&str>,
+    ending: &Ending,
     at_ms: u64,
 ) -> Result<(), StoreError> {
+    let but = match ending {
+        Ending::Nothing => return Ok(()),
+        Ending::AllBut(session) => Some(session),
+        Ending::All => None,
+    };
     let sql = "UPDATE sessions SET ended_ms = ?2
                WHERE person = ?1 AND ended_ms IS NULL AND (?3 IS NULL OR id <> ?3) RETURNING id";
     let mut statement = db.prepare_cached(sql)?;

@@ -6,7 +6,7 @@ use super::{Outcome, cookies};
 use crate::config::Dialect;
 use crate::control::domain::DomainError;
 use crate::control::error::Refusal;
-use crate::control::sessions::{Leaving, LoggedIn};
+use crate::control::sessions::{Leaving, LogIn, LoggedIn};
 use crate::dialect::{self, ocore};
 use crate::token::{Secret, UserId};
 use http::StatusCode;
@@ -17,8 +17,20 @@ pub(super) async fn log_in(api: &Api, request: &Request<'_>, user: &mut Option<U
     members.done()?;
     let (Some(email), Some(password)) = (email, password) else { return Err(Refusal::Nothing) };
     let origin = request.origin();
-    let session = api.sessions().log_in(email.trim(), password, &origin, request.call.now).await?;
-    begun(&session, user)
+    match api.sessions().log_in(email.trim(), password, &origin, request.call.now).await? {
+        LogIn::Done(session) => begun(&session, user),
+        LogIn::Partial(token) => Ok(json(StatusCode::OK, ocore::partial(&token))),
+    }
+}
+
+pub(super) async fn second_step(api: &Api, request: &Request<'_>, user: &mut Option<UserId>) -> Outcome {
+    let mut members = Members::read(request.call)?;
+    let code = members.text("code").map(Secret::new);
+    let partial = members.text("partialToken").map(Secret::new);
+    members.done()?;
+    let (Some(code), Some(partial)) = (code, partial) else { return Err(Refusal::Nothing) };
+    let (origin, now) = (request.origin(), request.call.now);
+    begun(&api.sessions().log_in_with_code(&partial, &code, &origin, now).await?, user)
 }
 
 pub(super) async fn refresh(api: &Api, request: &Request<'_>, user: &mut Option<UserId>) -> Outcome {

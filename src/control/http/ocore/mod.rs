@@ -1,9 +1,11 @@
 //! The `ocore` dialect's endpoints (CONTRACT B).
 
+mod account;
 mod api_keys;
 mod auth;
 mod cookies;
 mod place;
+mod totp;
 
 use super::{Api, Request};
 use crate::control::domain::By;
@@ -25,8 +27,11 @@ pub(super) async fn open(
 ) -> Outcome {
     match operation {
         Operation::LogIn => auth::log_in(api, request, user).await,
+        Operation::LogInWithCode => auth::second_step(api, request, user).await,
         Operation::Refresh => auth::refresh(api, request, user).await,
         Operation::LogOut => auth::log_out(api, request).await,
+        Operation::ForgotPassword => account::forgot_password(api, request),
+        Operation::ResetPassword => account::reset_password(api, request).await,
         // Asked of somebody.
         _ => Err(Refusal::Nothing),
     }
@@ -42,7 +47,21 @@ pub(super) async fn answer(api: &Api, request: &Request<'_>, operation: Operatio
         Operation::DeleteApiKey => api_keys::delete(api, request, by).await,
         Operation::ListAllApiKeys => api_keys::list_all(api, request, by).await,
         Operation::DeleteAnyApiKey => api_keys::delete_any(api, request, by).await,
+        Operation::ShowMe => account::me(api, by).await,
+        Operation::ChangePassword => account::change_password(api, request, by).await,
+        Operation::ListSessions => account::sessions(api, by).await,
+        Operation::RevokeSessions => account::revoke_others(api, by).await,
+        Operation::RevokeSession => account::revoke(api, request, by).await,
+        Operation::BeginTotp => totp::begin(api, request, by).await,
+        Operation::EnableTotp => totp::enable(api, request, by).await,
+        Operation::RenewRecoveryCodes => totp::renew(api, request, by).await,
+        Operation::DisableTotp => totp::disable(api, request, by).await,
         // Answered by `open`.
-        Operation::LogIn | Operation::Refresh | Operation::LogOut => Err(Refusal::Nothing),
+        Operation::LogIn
+        | Operation::LogInWithCode
+        | Operation::Refresh
+        | Operation::LogOut
+        | Operation::ForgotPassword
+        | Operation::ResetPassword => Err(Refusal::Nothing),
     }
 }

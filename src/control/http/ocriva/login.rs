@@ -2,11 +2,15 @@
 
 use super::super::body::Members;
 use super::super::{Api, Request, json};
+use crate::control::domain::DomainError;
 use crate::control::error::Refusal;
+use crate::control::sessions::LogIn;
 use crate::dialect::ocriva;
 use crate::token::{Secret, UserId};
 use bytes::Bytes;
 use http::{Response, StatusCode};
+
+const SECOND_FACTOR: &str = "This account asks for a second factor: log in at /api/auth/login.";
 
 /// Credentials in header fields are not looked at: one that is old must not be in the way of a new one.
 pub(in super::super) async fn log_in(
@@ -19,7 +23,11 @@ pub(in super::super) async fn log_in(
     members.done()?;
     let (Some(email), Some(password)) = (email, password) else { return Err(Refusal::Nothing) };
     let origin = request.origin();
-    let logged_in = api.sessions().log_in(email.trim(), password, &origin, request.call.now).await?;
+    let logged_in = match api.sessions().log_in(email.trim(), password, &origin, request.call.now).await? {
+        LogIn::Done(logged_in) => logged_in,
+        // This dialect has no second step.
+        LogIn::Partial(_) => return Err(DomainError::Forbidden(SECOND_FACTOR).into()),
+    };
     *user = Some(logged_in.person.id.clone());
     let access = &logged_in.access;
     Ok(json(StatusCode::OK, ocriva::session(&access.token, access.expires_in, &logged_in.person)))

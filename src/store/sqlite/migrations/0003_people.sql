@@ -33,3 +33,29 @@ ALTER TABLE memberships ADD COLUMN custom_role TEXT REFERENCES roles (id);
 ALTER TABLE users ADD COLUMN server_admin INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX tokens_in_order ON tokens (organization, created_ms, id);
+
+-- Tokens by which somebody who has forgotten their password chooses a new one. Each is good once, and gone then.
+CREATE TABLE password_resets (
+    digest     BLOB PRIMARY KEY,
+    person     TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX password_resets_of_person ON password_resets (person);
+
+-- Invitations into an organization. Each is good once, and gone then.
+CREATE TABLE invitations (
+    id           TEXT PRIMARY KEY,
+    -- Of the token that the link holds.
+    digest       BLOB NOT NULL UNIQUE,
+    organization TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
+    -- For whoever has this address; NULL for whoever has the link.
+    email        TEXT,
+    role         TEXT NOT NULL,
+    custom_role  TEXT REFERENCES roles (id) ON DELETE CASCADE,
+    created_by   TEXT,
+    created_ms   INTEGER NOT NULL,
+    expires_ms   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX invitations_of_organization ON invitations (organization, created_ms, id);
