@@ -207,7 +207,8 @@ async fn build(
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
     let domain = Domain::new(store.clone(), Some(tokens.clone()));
     domain.replace(&config.apis);
-    let sessions = Sessions::new(store.clone(), Edge::new(Some(tokens.clone())), &config.jwt);
+    let sessions =
+        Sessions::new(store.clone(), Edge::new(Some(tokens.clone())), &config.jwt, config.accounts);
     let api = Arc::new(Api::new(domain, sessions));
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });
     let shared = Shared::new(clock, tokens, limiter, metrics, snapshot).with_control(control);

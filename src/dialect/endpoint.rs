@@ -45,10 +45,12 @@ pub struct Endpoint {
     pub path: &'static str,
     /// What it does.
     pub operation: Operation,
+    /// Whether client listeners serve it too; the admin listener serves all of them.
+    pub at_edge: bool,
 }
 
 const fn ocriva(method: Method, path: &'static str, operation: Operation) -> Endpoint {
-    Endpoint { dialect: Dialect::Ocriva, method, path, operation }
+    Endpoint { dialect: Dialect::Ocriva, method, path, operation, at_edge: true }
 }
 
 /// The login whose path lies outside the usual prefixes: mounted with the first API of its dialect.

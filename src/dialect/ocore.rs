@@ -3,9 +3,11 @@
 use super::time::iso;
 use super::{Fault, cursor};
 use crate::store::Membership;
-use crate::store::management::{Member, Position, Session, Token};
-use crate::token::Secret;
+use crate::store::management::{
+    Invitation, Member, OrganizationMember, OrganizationRole, Position, Session, Token,
+};
 use crate::token::jwt::Issued;
+use crate::token::{MemberRole, OrganizationId, Role, Secret};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -152,4 +154,94 @@ fn api_key_record(key: &Token) -> Value {
 /// `next_cursor` is there on the last page too, and null.
 fn list(data: Vec<Value>, next: Option<&Position>) -> String {
     json!({ "data": data, "next_cursor": next.map(cursor::text), "has_more": next.is_some() }).to_string()
+}
+
+/// The answer to who has made an account.
+pub fn signed_up(person: &Member) -> String {
+    json!({ "user": user(person) }).to_string()
+}
+
+/// The answer to who has joined an organization.
+pub fn joined(organization: &OrganizationId) -> String {
+    json!({ "organizationId": organization.as_str() }).to_string()
+}
+
+/// A part of a list of members.
+pub fn members(members: &[OrganizationMember], next: Option<&Position>) -> String {
+    list(members.iter().map(member).collect(), next)
+}
+
+/// One member.
+pub fn member(member: &OrganizationMember) -> Value {
+    json!({
+        "id": member.id.as_str(),
+        "email": member.email,
+        "name": member.name,
+        "isActive": member.active,
+        "role": role_of(&member.role),
+    })
+}
+
+/// A built-in role is its own id.
+fn role_of(role: &MemberRole) -> Value {
+    let id = match role {
+        MemberRole::System(role) => role.as_str(),
+        MemberRole::Custom(role) => &role.id,
+    };
+    json!({ "id": id, "name": role.name() })
+}
+
+/// An organization's roles: the built-in ones, then its own.
+pub fn roles(own: &[OrganizationRole]) -> String {
+    let built_in = |role: Role| {
+        json!({
+            "id": role.as_str(),
+            "name": role.as_str(),
+            "description": null,
+            "permissions": role.permissions().iter().collect::<Vec<_>>(),
+            "isSystem": true,
+        })
+    };
+    list(Role::ALL.into_iter().map(built_in).chain(own.iter().map(role)).collect(), None)
+}
+
+/// One role that an organization made.
+pub fn role(role: &OrganizationRole) -> Value {
+    json!({
+        "id": role.id,
+        "name": role.name,
+        "description": role.description,
+        "permissions": role.permissions.iter().collect::<Vec<_>>(),
+        "isSystem": false,
+        "createdAt": iso(role.created_ms),
+        "updatedAt": iso(role.updated_ms),
+    })
+}
+
+/// The permissions that there are.
+pub fn permissions<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    list(names.map(Value::from).collect(), None)
+}
+
+/// A part of a list of invitations.
+pub fn invitations(invitations: &[Invitation], next: Option<&Position>) -> String {
+    list(invitations.iter().map(|it| invitation(it, None)).collect(), next)
+}
+
+/// One invitation. With its token, where it was made with this answer: then, and never again.
+pub fn invitation(invitation: &Invitation, token: Option<&Secret>) -> Value {
+    let mut record = json!({
+        "id": invitation.id,
+        "email": invitation.email,
+        "role": role_of(&invitation.role),
+        "createdBy": invitation.created_by.as_ref().map(|id| id.as_str()),
+        "createdAt": iso(invitation.created_ms),
+        "expiresAt": iso(invitation.expires_ms),
+    });
+    if let Some(token) = token {
+        record["token"] = token.expose().into();
+        // A fragment is not sent to servers, and so in none of their logs.
+        record["link"] = format!("/invite#{}", token.expose()).into();
+    }
+    record
 }

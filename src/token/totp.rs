@@ -47,9 +47,9 @@ pub fn step_of(secret: &Secret, code: &str, now: Moment) -> Option<u64> {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &decoded(secret.expose())?);
     let present = now.unix_s() / STEP_S;
     let shown = Secret::from(code);
-    // Each is compared, in constant time.
-    let steps = present.saturating_sub(SKEW)..=present + SKEW;
-    steps.filter(|step| Secret::new(format!("{:06}", number(&key, *step, 1_000_000))) == shown).last()
+    let mut steps = (present.saturating_sub(SKEW)..=present + SKEW).rev();
+    // The latest one, so that an earlier one of the same digits is not good afterwards. Compared in constant time.
+    steps.find(|step| Secret::new(format!("{:06}", number(&key, *step, 1_000_000))) == shown)
 }
 
 /// The URL that authenticators read, from a picture of it as a rule.

@@ -26,6 +26,7 @@ mod observing;
 mod ocore;
 mod ocore_account;
 mod ocore_api_keys;
+mod ocore_members;
 mod ocore_sessions;
 mod paths;
 mod projects;

@@ -11,6 +11,7 @@ const ROLE_TOO_LOW: &str = "Only the organization's owners and admins may do thi
 const NOT_YOURS: &str = "Only the token's creator and the organization's owners and admins may do this.";
 const LACKING: &str = "Your role lacks a permission that this takes.";
 const MORE: &str = "You can not grant a permission that your own role does not have.";
+const OWNERS_ONLY: &str = "Only an owner may do this to owners, or make one.";
 const KEYS_MANAGE_NOTHING: &str = "API tokens can not manage API tokens. Log in as a person.";
 
 /// What somebody is in one organization, looked up now.
@@ -51,6 +52,18 @@ impl Standing {
         } else {
             Err(DomainError::Forbidden(MORE))
         }
+    }
+
+    /// Whether they may give this role, and take it: nobody gives more than they have, and owners are owners' business.
+    pub(super) fn gives(&self, role: &MemberRole) -> Result<(), DomainError> {
+        let owner = match self {
+            Self::Operator => true,
+            Self::Member(_, own) => own.system() == Some(Role::Owner),
+        };
+        if role.system() == Some(Role::Owner) && !owner {
+            return Err(DomainError::Forbidden(OWNERS_ONLY));
+        }
+        self.hands_on(&role.permissions())
     }
 
     /// Making keys is for owners and admins.
@@ -104,6 +117,20 @@ impl Domain {
             }
         };
         Ok(meant.organization.clone())
+    }
+
+    /// Whether `by` has this permission in an organization. For who sends something that does not read: before anything
+    /// is said about it.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`]
+    pub async fn may(
+        &self,
+        by: &By,
+        organization: &OrganizationId,
+        permission: &str,
+    ) -> Result<(), DomainError> {
+        self.standing(by, organization).await?.require(permission)
     }
 
     /// What `by` is in an organization. One that does not exist is answered like one that they have no part in, so that

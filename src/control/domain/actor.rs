@@ -1,5 +1,6 @@
 //! Who asks, and from where.
 
+use super::DomainError;
 use crate::clock::Moment;
 use crate::store::management::{ActorKind, AuditEntry};
 use crate::token::{OrganizationId, UserId};
@@ -69,6 +70,14 @@ impl By {
             Actor::Person(person) => Some(&person.id),
             Actor::Key | Actor::Operator => None,
         }
+    }
+
+    /// The person; keys and the operator have no account of their own.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`]
+    pub fn as_person(&self) -> Result<&UserId, DomainError> {
+        self.person().ok_or(DomainError::Forbidden("Only a person who is logged in may do this."))
     }
 
     /// The session that they act by.

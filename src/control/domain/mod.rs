@@ -7,18 +7,25 @@ mod access;
 mod actor;
 mod catalogue;
 mod error;
+mod invitations;
+mod members;
 mod people;
+mod roles;
 mod tokens;
 
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
 pub use catalogue::Catalogue;
 pub use error::{DomainError, Violation};
-pub(super) use people::weak;
+pub use invitations::NewInvitation;
+pub(super) use invitations::meant_for;
+pub use members::MANAGE_MEMBERS;
 pub use people::{FirstOwner, NewUser};
+pub(super) use people::{violations, weak};
+pub use roles::{MANAGE_ROLES, NewRole, RolePatch};
 pub use tokens::{
-    ApiKeyPatch, ListQuery, Listed, Made, NewApiKey, NewToken, Part, PartQuery, Place, Regeneration,
-    TokenPatch,
+    ApiKeyPatch, ListQuery, Listed, MANAGE_API_KEYS, Made, NewApiKey, NewToken, Part, PartQuery, Place,
+    Regeneration, TokenPatch,
 };
 
 use super::edge::Edge;

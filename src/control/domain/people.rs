@@ -184,7 +184,8 @@ pub(in crate::control) fn weak(password: &Secret, field: &'static str) -> Option
     (!acceptable(password.expose())).then(|| Violation::new(field, "strength", message))
 }
 
-fn violations(user: &NewUser) -> Vec<Violation> {
+/// What is wrong with a person who is to be made.
+pub(in crate::control) fn violations(user: &NewUser) -> Vec<Violation> {
     let mut wrong = Vec::new();
     if !is_email(&user.email) {
         wrong.push(Violation::new("email", "format", "email must be an e-mail address"));

@@ -122,6 +122,17 @@ impl Members {
         }
     }
 
+    /// A whole number that may be left out or null.
+    pub(super) fn optional_number(&mut self, name: &'static str) -> Option<u64> {
+        match self.members.remove(name) {
+            None | Some(Value::Null) => None,
+            Some(value) => match value.as_u64() {
+                Some(number) => Some(number),
+                None => self.wrong(name, "type", format!("{name} must be a whole number")),
+            },
+        }
+    }
+
     /// Ends the reading.
     ///
     /// # Errors

@@ -7,11 +7,12 @@ mod own;
 mod partial;
 mod refresh;
 mod second_factor;
+mod signup;
 
 use super::domain::{Actor, By, DomainError, Origin, Person, Subject};
 use super::edge::Edge;
 use crate::clock::Moment;
-use crate::config::Jwt;
+use crate::config::{Accounts, Jwt, Signup};
 use crate::store::management::{AuditEntry, Management, Member};
 use crate::token::jwt::{Audience, ClientTokens, Issued, SessionClaims};
 use arc_swap::ArcSwap;
@@ -48,11 +49,13 @@ struct Issuer {
     client_tokens: ClientTokens,
     access_expiry: Duration,
     refresh_expiry: Duration,
+    signup: Signup,
 }
 
 impl Issuer {
-    fn new(jwt: &Jwt) -> Self {
+    fn new(jwt: &Jwt, accounts: Accounts) -> Self {
         Self {
+            signup: accounts.signup,
             client_tokens: ClientTokens::new(&jwt.secret),
             access_expiry: jwt.access_expiry,
             refresh_expiry: jwt.refresh_expiry,
@@ -62,11 +65,11 @@ impl Issuer {
 
 impl Sessions {
     /// Sessions that are kept in a store and signed as the configuration says.
-    pub fn new(store: Arc<dyn Management>, edge: Edge, jwt: &Jwt) -> Self {
+    pub fn new(store: Arc<dyn Management>, edge: Edge, jwt: &Jwt, accounts: Accounts) -> Self {
         Self {
             store,
             edge,
-            issuer: ArcSwap::from_pointee(Issuer::new(jwt)),
+            issuer: ArcSwap::from_pointee(Issuer::new(jwt, accounts)),
             attempts: Attempts::default(),
             partials: Partials::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
@@ -75,8 +78,8 @@ impl Sessions {
     }
 
     /// Goes by another configuration from now on.
-    pub fn replace(&self, jwt: &Jwt) {
-        self.issuer.store(Arc::new(Issuer::new(jwt)));
+    pub fn replace(&self, jwt: &Jwt, accounts: Accounts) {
+        self.issuer.store(Arc::new(Issuer::new(jwt, accounts)));
     }
 
     /// Who shows this token. A signature is not enough: session and person are looked up, so that both can be ended.

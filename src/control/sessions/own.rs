@@ -10,16 +10,17 @@ use crate::token::{Digest, Secret};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-const PEOPLE_ONLY: &str = "Only a person who is logged in may do this.";
-
 impl Sessions {
     /// Who asks, as they are now.
     ///
     /// # Errors
     /// [`DomainError::Forbidden`] for keys, [`DomainError::Unauthorized`] for who is gone.
     pub async fn own(&self, by: &By) -> Result<Member, DomainError> {
-        let person = by.person().ok_or(DomainError::Forbidden(PEOPLE_ONLY))?;
-        self.store.member(person).await?.filter(|member| member.active).ok_or(DomainError::Unauthorized)
+        self.store
+            .member(by.as_person()?)
+            .await?
+            .filter(|member| member.active)
+            .ok_or(DomainError::Unauthorized)
     }
 
     /// Has who asks show their password again: an access token alone, which may have been left open or stolen, must

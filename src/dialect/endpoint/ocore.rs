@@ -19,6 +19,34 @@ pub enum Operation {
     ForgotPassword,
     /// Chooses a password by a token.
     ResetPassword,
+    /// Makes an account.
+    SignUp,
+    /// Joins an organization.
+    AcceptInvitation,
+    /// Lists the members of an organization.
+    ListMembers,
+    /// Gives a member another role.
+    ChangeRole,
+    /// Takes a member out of an organization.
+    RemoveMember,
+    /// Takes who asks out of an organization.
+    Leave,
+    /// Lists an organization's roles, the built-in ones first.
+    ListRoles,
+    /// Makes a role.
+    CreateRole,
+    /// Alters a role.
+    UpdateRole,
+    /// Removes a role.
+    DeleteRole,
+    /// Lists the permissions that there are.
+    ListPermissions,
+    /// Makes an invitation.
+    Invite,
+    /// Lists the invitations that are good.
+    ListInvitations,
+    /// Takes an invitation back.
+    RevokeInvitation,
     /// Who asks, and where they belong.
     ShowMe,
     /// Chooses another password.
@@ -64,26 +92,36 @@ impl Operation {
                 | Self::LogOut
                 | Self::ForgotPassword
                 | Self::ResetPassword
+                | Self::SignUp
         )
     }
 }
 
 const fn at(method: Method, path: &'static str, operation: Operation) -> Endpoint {
-    Endpoint { dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation) }
+    Endpoint { dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation), at_edge: true }
+}
+
+/// What has a path that is, on client listeners, the upstream's: served on the admin listener only.
+const fn inside(method: Method, path: &'static str, operation: Operation) -> Endpoint {
+    Endpoint { at_edge: false, dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation) }
 }
 
 const SESSIONS: &str = "/api/auth/sessions";
+const ROLE: &str = "/api/roles/{roleId}";
+const INVITATIONS: &str = "/api/invite-links";
 const API_KEYS: &str = "/api/api-keys";
 const API_KEY: &str = "/api/api-keys/{keyId}";
 
 /// The endpoints.
-pub static ENDPOINTS: [Endpoint; 23] = [
+pub static ENDPOINTS: [Endpoint; 39] = [
     at(Method::POST, "/api/auth/login", Operation::LogIn),
     at(Method::POST, "/api/auth/login/2fa", Operation::LogInWithCode),
     at(Method::POST, "/api/auth/refresh", Operation::Refresh),
     at(Method::POST, "/api/auth/logout", Operation::LogOut),
     at(Method::POST, "/api/auth/forgot-password", Operation::ForgotPassword),
     at(Method::POST, "/api/auth/reset-password", Operation::ResetPassword),
+    at(Method::POST, "/api/auth/signup", Operation::SignUp),
+    at(Method::POST, "/api/auth/invitations/accept", Operation::AcceptInvitation),
     at(Method::GET, "/api/auth/me", Operation::ShowMe),
     at(Method::POST, "/api/auth/change-password", Operation::ChangePassword),
     at(Method::GET, SESSIONS, Operation::ListSessions),
@@ -101,4 +139,18 @@ pub static ENDPOINTS: [Endpoint; 23] = [
     at(Method::DELETE, API_KEY, Operation::DeleteApiKey),
     at(Method::GET, "/api/admin/api-keys", Operation::ListAllApiKeys),
     at(Method::DELETE, "/api/admin/api-keys/{keyId}", Operation::DeleteAnyApiKey),
+    inside(Method::GET, "/api/members", Operation::ListMembers),
+    inside(Method::POST, "/api/members/leave", Operation::Leave),
+    inside(Method::PATCH, "/api/members/{memberId}/role", Operation::ChangeRole),
+    inside(Method::PUT, "/api/members/{memberId}/role", Operation::ChangeRole),
+    inside(Method::DELETE, "/api/members/{memberId}", Operation::RemoveMember),
+    inside(Method::GET, "/api/roles", Operation::ListRoles),
+    inside(Method::POST, "/api/roles", Operation::CreateRole),
+    inside(Method::PATCH, ROLE, Operation::UpdateRole),
+    inside(Method::PUT, ROLE, Operation::UpdateRole),
+    inside(Method::DELETE, ROLE, Operation::DeleteRole),
+    inside(Method::GET, "/api/permissions", Operation::ListPermissions),
+    inside(Method::GET, INVITATIONS, Operation::ListInvitations),
+    inside(Method::POST, INVITATIONS, Operation::Invite),
+    inside(Method::DELETE, "/api/invite-links/{invitationId}", Operation::RevokeInvitation),
 ];

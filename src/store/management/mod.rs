@@ -4,6 +4,7 @@
 //! itself, its entry in the audit log and, where the edge sees a difference, its place in the list of changes.
 
 mod audit;
+mod organizations;
 mod passwords;
 mod people;
 mod second_factor;
@@ -11,6 +12,7 @@ mod sessions;
 mod tokens;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
+pub use organizations::{Invitation, Invited, Joining, OrganizationMember, OrganizationRole, RoleName};
 pub use passwords::{Ending, NewPassword, PasswordReset};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
 pub use second_factor::{FactorChange, SecondFactor};
@@ -85,6 +87,72 @@ pub trait Management: Store {
     fn refresh_token(&self, value: Digest) -> Answer<'_, Option<RefreshToken>>;
     /// Trades a refresh token. [`Written::Moved`] when it was traded meanwhile, or its session is over.
     fn trade_refresh_token(&self, trade: Trade, entry: AuditEntry) -> Answer<'_, Written>;
+
+    /// Adds a person who belongs nowhere yet. [`Written::Taken`] when the e-mail address is.
+    fn add_person(&self, new: NewPerson, entry: AuditEntry) -> Answer<'_, Written>;
+    /// The members of an organization in the order of their making, from a place on.
+    fn members<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Answer<'a, Vec<OrganizationMember>>;
+    /// One member of an organization.
+    fn member_of<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        person: &'a UserId,
+    ) -> Answer<'a, Option<OrganizationMember>>;
+    /// Puts a member's role from one to another. [`Written::Moved`] when they have another one by now or are gone, or
+    /// the organization would be left without an owner.
+    fn set_role<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        person: &'a UserId,
+        from_to: (RoleName, RoleName),
+        entry: AuditEntry,
+    ) -> Answer<'a, Written>;
+    /// Takes a member out of an organization; their keys there grant nothing any more. [`Written::Moved`] as above.
+    fn remove_member<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        person: &'a UserId,
+        role: RoleName,
+        entry: AuditEntry,
+    ) -> Answer<'a, Written>;
+
+    /// The roles that an organization made, in the order of their making.
+    fn roles<'a>(&'a self, organization: &'a OrganizationId) -> Answer<'a, Vec<OrganizationRole>>;
+    /// Adds a role. [`Written::Taken`] when the name is.
+    fn add_role(&self, role: OrganizationRole, entry: AuditEntry) -> Answer<'_, Written>;
+    /// Puts a role in the place of the one with its id; its members have what it grants from then on.
+    /// [`Written::Taken`] when the name is, [`Written::Moved`] when it is gone.
+    fn replace_role(&self, role: OrganizationRole, entry: AuditEntry) -> Answer<'_, Written>;
+    /// Removes a role, and the invitations to it. [`Written::Taken`] when a member has it.
+    fn remove_role<'a>(&'a self, id: &'a str, entry: AuditEntry) -> Answer<'a, Written>;
+
+    /// Adds an invitation with this token. [`Written::Moved`] when its organization or role is gone.
+    fn add_invitation(&self, new: Invitation, value: Digest, entry: AuditEntry) -> Answer<'_, Written>;
+    /// The invitations into an organization that are good, in the order of their making, from a place on.
+    fn invitations<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        now_ms: u64,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Answer<'a, Vec<Invitation>>;
+    /// The invitation with this token, over or not.
+    fn invitation(&self, value: Digest) -> Answer<'_, Option<Invitation>>;
+    /// Removes an invitation.
+    fn remove_invitation<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        id: &'a str,
+        entry: AuditEntry,
+    ) -> Answer<'a, Written>;
+    /// Takes an invitation up. [`Written::Moved`] when it is gone or over, [`Written::Taken`] when the e-mail address
+    /// of who is made with it is, or they belong to the organization already.
+    fn join(&self, joining: Joining, entry: AuditEntry) -> Answer<'_, Written>;
 
     /// Sets a person's password. [`Written::Moved`] when they are gone or blocked, or the token they have is.
     fn set_password(&self, new: NewPassword, entry: AuditEntry) -> Answer<'_, Written>;

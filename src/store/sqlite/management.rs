@@ -1,11 +1,15 @@
 //! What the control side asks of SQLite: each method is a job of one transaction, done in the file of its entity.
 
-use super::{Sqlite, audit, organizations, password, refresh, second_factor, sessions, tokens, users};
+use super::{
+    Sqlite, audit, invitations, members, organizations, password, refresh, roles, second_factor, sessions,
+    tokens, users,
+};
 use crate::store::Answer;
 use crate::store::management::{
-    Account, AuditEntry, AuditQuery, AuditRecord, Ending, FactorChange, Management, Member, NewMember,
-    NewOrganization, NewPassword, NewPerson, Page, PasswordReset, RefreshToken, SecondFactor, Session, Token,
-    TokenFilter, TokenPage, Trade, Written,
+    Account, AuditEntry, AuditQuery, AuditRecord, Ending, FactorChange, Invitation, Joining, Management,
+    Member, NewMember, NewOrganization, NewPassword, NewPerson, OrganizationMember, OrganizationRole, Page,
+    PasswordReset, Position, RefreshToken, RoleName, SecondFactor, Session, Token, TokenFilter, TokenPage,
+    Trade, Written,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 
@@ -95,6 +99,102 @@ impl Management for Sqlite {
 
     fn trade_refresh_token(&self, trade: Trade, entry: AuditEntry) -> Answer<'_, Written> {
         self.write(move |db| refresh::trade(db, &trade, &entry))
+    }
+
+    fn add_person(&self, new: NewPerson, entry: AuditEntry) -> Answer<'_, Written> {
+        self.write(move |db| users::add_person(db, &new, &entry))
+    }
+
+    fn members<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Answer<'a, Vec<OrganizationMember>> {
+        let organization = organization.clone();
+        self.read(move |db| members::list(db, &organization, after.as_ref(), limit))
+    }
+
+    fn member_of<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        person: &'a UserId,
+    ) -> Answer<'a, Option<OrganizationMember>> {
+        let (organization, person) = (organization.clone(), person.clone());
+        self.read(move |db| members::one(db, &organization, &person))
+    }
+
+    fn set_role<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        person: &'a UserId,
+        from_to: (RoleName, RoleName),
+        entry: AuditEntry,
+    ) -> Answer<'a, Written> {
+        let (organization, person) = (organization.clone(), person.clone());
+        self.write(move |db| members::set_role(db, &organization, &person, &from_to, &entry))
+    }
+
+    fn remove_member<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        person: &'a UserId,
+        role: RoleName,
+        entry: AuditEntry,
+    ) -> Answer<'a, Written> {
+        let (organization, person) = (organization.clone(), person.clone());
+        self.write(move |db| members::remove(db, &organization, &person, &role, &entry))
+    }
+
+    fn roles<'a>(&'a self, organization: &'a OrganizationId) -> Answer<'a, Vec<OrganizationRole>> {
+        let organization = organization.clone();
+        self.read(move |db| roles::list(db, &organization))
+    }
+
+    fn add_role(&self, role: OrganizationRole, entry: AuditEntry) -> Answer<'_, Written> {
+        self.write(move |db| roles::add(db, &role, &entry))
+    }
+
+    fn replace_role(&self, role: OrganizationRole, entry: AuditEntry) -> Answer<'_, Written> {
+        self.write(move |db| roles::replace(db, &role, &entry))
+    }
+
+    fn remove_role<'a>(&'a self, id: &'a str, entry: AuditEntry) -> Answer<'a, Written> {
+        let id = id.to_owned();
+        self.write(move |db| roles::remove(db, &id, &entry))
+    }
+
+    fn add_invitation(&self, new: Invitation, value: Digest, entry: AuditEntry) -> Answer<'_, Written> {
+        self.write(move |db| invitations::add(db, &new, value, &entry))
+    }
+
+    fn invitations<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        now_ms: u64,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Answer<'a, Vec<Invitation>> {
+        let organization = organization.clone();
+        self.read(move |db| invitations::list(db, &organization, now_ms, after.as_ref(), limit))
+    }
+
+    fn invitation(&self, value: Digest) -> Answer<'_, Option<Invitation>> {
+        self.read(move |db| invitations::by_value(db, value))
+    }
+
+    fn remove_invitation<'a>(
+        &'a self,
+        organization: &'a OrganizationId,
+        id: &'a str,
+        entry: AuditEntry,
+    ) -> Answer<'a, Written> {
+        let (organization, id) = (organization.clone(), id.to_owned());
+        self.write(move |db| invitations::remove(db, &organization, &id, &entry))
+    }
+
+    fn join(&self, joining: Joining, entry: AuditEntry) -> Answer<'_, Written> {
+        self.write(move |db| invitations::join(db, &joining, &entry))
     }
 
     fn set_password(&self, new: NewPassword, entry: AuditEntry) -> Answer<'_, Written> {

@@ -4,7 +4,7 @@ use super::row::{Columns, signed};
 use super::{audit, changes, organizations, roles};
 use crate::store::management::{Account, AuditEntry, Member, NewMember, NewOrganization, NewPerson, Written};
 use crate::store::{ChangeSubject, Membership, StoreError, UserRecord};
-use crate::token::{Role, Secret, UserId};
+use crate::token::{Digest, Role, Secret, UserId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(super) fn by_id(db: &Connection, id: &UserId) -> Result<Option<UserRecord>, StoreError> {
@@ -83,8 +83,7 @@ pub(super) fn add(db: &Connection, new: &NewMember, entry: &AuditEntry) -> Resul
     if !db.prepare_cached("SELECT 1 FROM organizations WHERE id = ?1")?.exists([home])? {
         return Ok(Written::Moved);
     }
-    let taken = "SELECT 1 FROM users WHERE email_key = ?1";
-    if db.prepare_cached(taken)?.exists([email_key(&new.person.email)])? {
+    if address_is_taken(db, &new.person.email)? {
         return Ok(Written::Taken);
     }
     insert(db, new)?;
@@ -115,8 +114,47 @@ pub(super) fn found(
     Ok(Written::Done)
 }
 
+/// Adds a person who belongs nowhere yet.
+pub(super) fn add_person(
+    db: &Connection,
+    person: &NewPerson,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    if address_is_taken(db, &person.email)? {
+        return Ok(Written::Taken);
+    }
+    insert_person(db, person)?;
+    audit::append(db, entry)?;
+    Ok(Written::Done)
+}
+
+/// Whether somebody has this e-mail address, whatever its case.
+pub(super) fn address_is_taken(db: &Connection, email: &str) -> Result<bool, StoreError> {
+    let taken = "SELECT 1 FROM users WHERE email_key = ?1";
+    Ok(db.prepare_cached(taken)?.exists([email_key(email)])?)
+}
+
+/// What somebody may do is altered: they, and the keys that they made, which grant no more than that.
+pub(super) fn standing_changed(db: &Connection, person: &str) -> Result<(), StoreError> {
+    changes::append(db, &ChangeSubject::User(person.into()))?;
+    let mut statement = db.prepare_cached("SELECT id, digest FROM tokens WHERE created_by = ?1")?;
+    let mut rows = statement.query([person])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get::<_, String>(0)?.into();
+        changes::append(db, &ChangeSubject::Token { id, digest: Digest(row.get(1)?) })?;
+    }
+    Ok(())
+}
+
 fn insert(db: &Connection, new: &NewMember) -> Result<(), StoreError> {
     let NewMember { person, organization, role } = new;
+    insert_person(db, person)?;
+    let sql = "INSERT INTO memberships (person, organization, role) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute(params![person.id.as_str(), organization.as_str(), role.as_str()])?;
+    changes::append(db, &ChangeSubject::User(person.id.clone()))
+}
+
+pub(super) fn insert_person(db: &Connection, person: &NewPerson) -> Result<(), StoreError> {
     let sql = "INSERT INTO users (id, email, email_key, name, password, active, created_ms, updated_ms)
                VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?6)";
     db.prepare_cached(sql)?.execute(params![
@@ -127,7 +165,5 @@ fn insert(db: &Connection, new: &NewMember) -> Result<(), StoreError> {
         person.password.expose(),
         signed(person.created_ms),
     ])?;
-    let sql = "INSERT INTO memberships (person, organization, role) VALUES (?1, ?2, ?3)";
-    db.prepare_cached(sql)?.execute(params![person.id.as_str(), organization.as_str(), role.as_str()])?;
-    changes::append(db, &ChangeSubject::User(person.id.clone()))
+    Ok(())
 }

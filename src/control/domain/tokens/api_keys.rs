@@ -13,7 +13,8 @@ use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, Secret
 
 const FAMILY: KeyFamily = KeyFamily::Ocore;
 const VIEW: &str = "view:api-keys";
-const MANAGE: &str = "manage:api-keys";
+/// Making, altering and removing keys takes it.
+pub const MANAGE_API_KEYS: &str = "manage:api-keys";
 const SERVER_ADMINS_ONLY: &str = "Only the server's admins may do this.";
 
 /// A key to be made, as it was asked for: nothing of it is checked yet.
@@ -43,18 +44,6 @@ pub struct ApiKeyPatch {
 }
 
 impl Domain {
-    /// Whether `by` may make and alter keys in an organization.
-    ///
-    /// # Errors
-    /// [`DomainError::Forbidden`]
-    pub async fn may_manage_api_keys(
-        &self,
-        by: &By,
-        organization: &OrganizationId,
-    ) -> Result<(), DomainError> {
-        self.standing(by, organization).await?.require(MANAGE)
-    }
-
     /// Makes a key. Its value is in the answer, and nowhere else.
     ///
     /// # Errors
@@ -66,7 +55,7 @@ impl Domain {
         wanted: NewApiKey,
     ) -> Result<Made, DomainError> {
         let standing = self.standing(by, organization).await?;
-        standing.require(MANAGE)?;
+        standing.require(MANAGE_API_KEYS)?;
         let value = new_value(FAMILY)?;
         let token = self.new_api_key(by, organization, &wanted, &value)?;
         standing.hands_on(&token.permissions)?;
@@ -125,7 +114,7 @@ impl Domain {
         let _turn = self.turn.lock().await;
         for _ in 0..ATTEMPTS {
             let standing = self.standing(by, organization).await?;
-            standing.require(MANAGE)?;
+            standing.require(MANAGE_API_KEYS)?;
             let old = self.api_key_of(Some(organization), id).await?;
             let new = self.patched_api_key(by, &standing, &old, &patch)?;
             if new == old {
@@ -151,7 +140,7 @@ impl Domain {
         organization: &OrganizationId,
         id: &TokenId,
     ) -> Result<(), DomainError> {
-        self.standing(by, organization).await?.require(MANAGE)?;
+        self.standing(by, organization).await?.require(MANAGE_API_KEYS)?;
         self.remove_api_key(by, Some(organization), id).await
     }
 

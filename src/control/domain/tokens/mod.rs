@@ -8,7 +8,9 @@ mod rules;
 mod tests;
 mod write;
 
-pub use api_keys::{ApiKeyPatch, NewApiKey};
+pub use api_keys::{ApiKeyPatch, MANAGE_API_KEYS, NewApiKey};
+
+pub(super) use rules::Rules;
 
 use crate::store::management::{Position, Token};
 use crate::token::{KeyFamily, OrganizationId, ProjectId, Secret};

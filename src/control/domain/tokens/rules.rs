@@ -17,7 +17,7 @@ const ENTRY: usize = 200;
 
 /// Gathers what is wrong.
 #[derive(Debug, Default)]
-pub(super) struct Rules(Vec<Violation>);
+pub(in crate::control::domain) struct Rules(Vec<Violation>);
 
 impl Rules {
     fn broken(&mut self, field: &'static str, constraint: &'static str, message: impl Into<String>) {
@@ -30,7 +30,7 @@ impl Rules {
     }
 
     /// All that is wrong, if anything is.
-    pub(super) fn held(self) -> Result<(), Vec<Violation>> {
+    pub(in crate::control::domain) fn held(self) -> Result<(), Vec<Violation>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
 
@@ -55,7 +55,11 @@ impl Rules {
     }
 
     /// Permissions of which each is one that there is.
-    pub(super) fn known_permissions(&mut self, list: &[String], known: &Catalogue) -> Permissions {
+    pub(in crate::control::domain) fn known_permissions(
+        &mut self,
+        list: &[String],
+        known: &Catalogue,
+    ) -> Permissions {
         self.list("permissions", list);
         if let Some(unknown) = list.iter().find(|name| !known.has(name)) {
             let shown: String = unknown.chars().take(ENTRY).collect();

@@ -3,7 +3,7 @@
 use super::super::body::Members;
 use super::super::{Api, Request, json};
 use super::{Outcome, place};
-use crate::control::domain::{ApiKeyPatch, By, NewApiKey};
+use crate::control::domain::{ApiKeyPatch, By, MANAGE_API_KEYS, NewApiKey};
 use crate::dialect::ocore;
 use crate::token::TokenId;
 use http::StatusCode;
@@ -11,7 +11,7 @@ use http::StatusCode;
 pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = place::organization(api, request, by).await?;
     // Before anything is said about the body: who may not create learns nothing of the rules' outcome.
-    api.domain.may_manage_api_keys(by, &organization).await?;
+    api.domain.may(by, &organization, MANAGE_API_KEYS).await?;
     let mut members = Members::read(request.call)?;
     let (name, permissions) = (members.text("name"), members.texts("permissions"));
     let (scope, expires_at) = (members.optional_text("scope"), members.optional_text("expiresAt"));
@@ -41,7 +41,7 @@ pub(super) async fn show(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
 
 pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = place::organization(api, request, by).await?;
-    api.domain.may_manage_api_keys(by, &organization).await?;
+    api.domain.may(by, &organization, MANAGE_API_KEYS).await?;
     let mut members = Members::read(request.call)?;
     let patch = ApiKeyPatch {
         name: members.given_text("name"),

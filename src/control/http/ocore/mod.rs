@@ -4,7 +4,10 @@ mod account;
 mod api_keys;
 mod auth;
 mod cookies;
+mod invitations;
+mod members;
 mod place;
+mod roles;
 mod totp;
 
 use super::{Api, Request};
@@ -32,13 +35,15 @@ pub(super) async fn open(
         Operation::LogOut => auth::log_out(api, request).await,
         Operation::ForgotPassword => account::forgot_password(api, request),
         Operation::ResetPassword => account::reset_password(api, request).await,
+        Operation::SignUp => invitations::sign_up(api, request, user).await,
         // Asked of somebody.
         _ => Err(Refusal::Nothing),
     }
 }
 
-/// Answers a call by somebody.
+/// Answers a call by somebody. A key may do nothing here: one that leaked must not be able to make others.
 pub(super) async fn answer(api: &Api, request: &Request<'_>, operation: Operation, by: &By) -> Outcome {
+    by.as_person()?;
     match operation {
         Operation::ListApiKeys => api_keys::list(api, request, by).await,
         Operation::CreateApiKey => api_keys::create(api, request, by).await,
@@ -47,6 +52,19 @@ pub(super) async fn answer(api: &Api, request: &Request<'_>, operation: Operatio
         Operation::DeleteApiKey => api_keys::delete(api, request, by).await,
         Operation::ListAllApiKeys => api_keys::list_all(api, request, by).await,
         Operation::DeleteAnyApiKey => api_keys::delete_any(api, request, by).await,
+        Operation::AcceptInvitation => invitations::accept(api, request, by).await,
+        Operation::ListMembers => members::list(api, request, by).await,
+        Operation::ChangeRole => members::change_role(api, request, by).await,
+        Operation::RemoveMember => members::remove(api, request, by).await,
+        Operation::Leave => members::leave(api, request, by).await,
+        Operation::ListRoles => roles::list(api, request, by).await,
+        Operation::CreateRole => roles::create(api, request, by).await,
+        Operation::UpdateRole => roles::update(api, request, by).await,
+        Operation::DeleteRole => roles::delete(api, request, by).await,
+        Operation::ListPermissions => roles::permissions(api),
+        Operation::Invite => invitations::create(api, request, by).await,
+        Operation::ListInvitations => invitations::list(api, request, by).await,
+        Operation::RevokeInvitation => invitations::revoke(api, request, by).await,
         Operation::ShowMe => account::me(api, by).await,
         Operation::ChangePassword => account::change_password(api, request, by).await,
         Operation::ListSessions => account::sessions(api, by).await,
@@ -62,6 +80,7 @@ pub(super) async fn answer(api: &Api, request: &Request<'_>, operation: Operatio
         | Operation::Refresh
         | Operation::LogOut
         | Operation::ForgotPassword
-        | Operation::ResetPassword => Err(Refusal::Nothing),
+        | Operation::ResetPassword
+        | Operation::SignUp => Err(Refusal::Nothing),
     }
 }
