@@ -10,7 +10,7 @@ pub use reload::ReloadError;
 
 use crate::clock::Clock;
 use crate::config::{Config, Listener, Loaded};
-use crate::control::domain::Domain;
+use crate::control::domain::{Domain, Edge};
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
@@ -204,7 +204,7 @@ async fn build(
         AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
-    let domain = Domain::new(store.clone(), Some(tokens.clone()));
+    let domain = Domain::new(store.clone(), Edge::Here(tokens.clone()));
     let api = Arc::new(Api::new(domain, Sessions::new(store.clone(), &config.jwt)));
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });
     let shared = Shared::new(clock, tokens, limiter, metrics, snapshot).with_control(control);

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
 Works on the configured store itself: whoever may read the configuration file may do everything. What was \
-done is in the audit log. A gateway that runs on the store follows within a fraction of a second.";
+done is in the audit log. Where a gateway runs on the store, a command that takes something away (update, \
+regenerate, deactivate, delete) ends when the gateway is certain to act on it, which takes `store.max_staleness`.";
 
 /// What to do with keys.
 #[derive(clap::Subcommand, Debug)]

@@ -1,7 +1,7 @@
 //! What can be done with organizations, people and keys, by whom: decided here, once, for both dialects and the terminal.
 //!
 //! An operation reads what it is about, decides, and writes change and audit entry in one transaction. It returns when
-//! the edge of this process acts on it: from then on no request that begins is judged by what was before.
+//! the edge acts on it: from then on no request that begins is judged by what was before.
 
 mod access;
 mod actor;
@@ -16,9 +16,12 @@ pub use people::{FirstOwner, NewUser};
 pub use tokens::{ListQuery, Listed, Made, NewToken, Place, Regeneration, TokenPatch};
 
 use crate::clock::Moment;
+use crate::store::StoreError;
 use crate::store::cache::Tokens;
+use crate::store::journal::in_use;
 use crate::store::management::Management;
 use crate::telemetry::log::chain;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,12 +31,40 @@ const ATTEMPTS: usize = 8;
 const CONFIRMATIONS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Who acts on what is written.
+#[derive(Debug)]
+pub enum Edge {
+    /// The edge of this process.
+    Here(Arc<Tokens>),
+    /// Other processes on the same store, if there are any.
+    Elsewhere(Elsewhere),
+}
+
+/// Other processes on the same store.
+#[derive(Debug)]
+pub struct Elsewhere {
+    /// Where each of them keeps its usage journal.
+    pub usage_folder: PathBuf,
+    /// How long they accept keys without having asked the store.
+    pub max_staleness: Duration,
+    /// Told before a wait, with how long it takes.
+    pub waiting: fn(Duration),
+}
+
+/// What a change does to those who could do something before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// They still can.
+    Adds,
+    /// They can not, or not all of it.
+    TakesAway,
+}
+
 /// The operations.
 #[derive(Debug)]
 pub struct Domain {
     store: Arc<dyn Management>,
-    /// The edge of this process; none at the terminal.
-    edge: Option<Arc<Tokens>>,
+    edge: Edge,
     /// Held from reading to writing, so that operations of one process do not undo each other's decisions. The store
     /// has one writer in any case.
     turn: tokio::sync::Mutex<()>,
@@ -41,33 +72,56 @@ pub struct Domain {
 
 impl Domain {
     /// Operations on a store, and on the edge that has to follow.
-    pub fn new(store: Arc<dyn Management>, edge: Option<Arc<Tokens>>) -> Self {
+    pub fn new(store: Arc<dyn Management>, edge: Edge) -> Self {
         Self { store, edge, turn: tokio::sync::Mutex::default() }
     }
 
-    /// Waits until the edge has applied all that was written before. `now` is the time before that.
+    /// Waits until the edge acts on all that was written before. `now` is the time before that.
     ///
     /// # Errors
     /// [`DomainError::Unconfirmed`]
-    async fn confirm(&self, now: Moment) -> Result<(), DomainError> {
-        let Some(edge) = &self.edge else { return Ok(()) };
-        let mut attempt = 1;
-        loop {
-            match edge.synchronise(now).await {
-                Ok(_) => return Ok(()),
-                Err(error) if attempt == CONFIRMATIONS => return Err(DomainError::Unconfirmed(error)),
-                Err(_) => tokio::time::sleep(PAUSE).await,
+    async fn confirm(&self, now: Moment, effect: Effect) -> Result<(), DomainError> {
+        match &self.edge {
+            Edge::Here(tokens) => caught_up(tokens, now).await.map_err(DomainError::Unconfirmed),
+            Edge::Elsewhere(others) if effect == Effect::TakesAway => {
+                others.caught_up().await;
+                Ok(())
             }
-            attempt += 1;
+            Edge::Elsewhere(_) => Ok(()),
         }
     }
 
     /// Has the uses that were counted so far added up, so that what is read next shows them.
     async fn settle_usage(&self) {
-        let Some(edge) = &self.edge else { return };
-        if let Err(error) = edge.flush_usage().await {
+        let Edge::Here(tokens) = &self.edge else { return };
+        if let Err(error) = tokens.flush_usage().await {
             // What is shown is then older by what is not yet written; it is kept and tried again.
             tracing::warn!(cause = %chain(&error), "usage could not be written before keys were shown");
+        }
+    }
+}
+
+async fn caught_up(tokens: &Tokens, now: Moment) -> Result<(), StoreError> {
+    let mut attempt = 1;
+    loop {
+        match tokens.synchronise(now).await {
+            Ok(_) => return Ok(()),
+            Err(error) if attempt == CONFIRMATIONS => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+        attempt += 1;
+    }
+}
+
+impl Elsewhere {
+    /// Waits until every process that accepts keys has asked the store since: who has not for longer than
+    /// `max_staleness` accepts none.
+    async fn caught_up(&self) {
+        // What can not be told is taken for the worse.
+        if in_use(&self.usage_folder).unwrap_or(true) {
+            let wait = self.max_staleness + PAUSE;
+            (self.waiting)(wait);
+            tokio::time::sleep(wait).await;
         }
     }
 }

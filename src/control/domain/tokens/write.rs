@@ -1,7 +1,7 @@
 //! Keys made, altered, regenerated, removed.
 
 use super::super::actor::Subject;
-use super::super::{ATTEMPTS, By, Domain, DomainError, Violation};
+use super::super::{ATTEMPTS, By, Domain, DomainError, Effect, Violation};
 use super::read::unknown_kind;
 use super::rules::Rules;
 use super::{Made, NewToken, Place, Regeneration, TokenPatch, facts};
@@ -38,7 +38,7 @@ impl Domain {
             let entry = entry(by, "api_token.created", &token, None, Some(facts::of(&token)));
             let done = self.store.add_token(token.clone(), Digest::of(value.expose()), entry).await?;
             if done == Written::Done {
-                self.confirm(by.now).await?;
+                self.confirm(by.now, Effect::Adds).await?;
                 return Ok(Made { token, value });
             }
         }
@@ -72,7 +72,8 @@ impl Domain {
                 _ => "api_token.updated",
             };
             let entry = entry(by, action, &new, Some(before), Some(after));
-            if let Some(token) = self.put(by, new, None, entry).await? {
+            let effect = effect(&old, &new);
+            if let Some(token) = self.put(by, new, None, entry, effect).await? {
                 return Ok(token);
             }
         }
@@ -97,7 +98,8 @@ impl Domain {
             let new = regenerated(&old, &how, &value, by.now)?;
             let (before, after) = facts::differing(&old, &new);
             let entry = entry(by, "api_token.regenerated", &new, Some(before), Some(after));
-            if let Some(token) = self.put(by, new, Some(Digest::of(value.expose())), entry).await? {
+            let digest = Some(Digest::of(value.expose()));
+            if let Some(token) = self.put(by, new, digest, entry, Effect::TakesAway).await? {
                 return Ok(Made { token, value });
             }
         }
@@ -114,7 +116,7 @@ impl Domain {
             let (old, _) = self.touched(by, place, id).await?;
             let entry = entry(by, "api_token.deleted", &old, Some(facts::of(&old)), None);
             if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
-                return self.confirm(by.now).await;
+                return self.confirm(by.now, Effect::TakesAway).await;
             }
         }
         Err(DomainError::Conflict(BUSY.to_owned()))
@@ -127,12 +129,13 @@ impl Domain {
         token: Token,
         value: Option<Digest>,
         entry: AuditEntry,
+        effect: Effect,
     ) -> Result<Option<Token>, DomainError> {
         let written = Token { revision: token.revision + 1, ..token.clone() };
         if self.store.replace_token(token, value, entry).await? != Written::Done {
             return Ok(None);
         }
-        self.confirm(by.now).await?;
+        self.confirm(by.now, effect).await?;
         self.settle_usage().await;
         // With the uses that were counted since; gone already, it is shown as it was written.
         Ok(Some(self.store.token(&written.id).await?.unwrap_or(written)))
@@ -148,6 +151,18 @@ fn entry(
 ) -> AuditEntry {
     let (organization, name) = (Some(&token.organization), Some(token.name.as_str()));
     by.entry(Subject { action, organization, id: token.id.as_str(), name, before, after })
+}
+
+/// A new name, a new description and being switched on hurt nobody.
+fn effect(old: &Token, new: &Token) -> Effect {
+    let harmless = Token {
+        name: old.name.clone(),
+        description: old.description.clone(),
+        active: old.active && new.active,
+        updated_ms: old.updated_ms,
+        ..new.clone()
+    };
+    if harmless == *old { Effect::Adds } else { Effect::TakesAway }
 }
 
 fn new_value(family: KeyFamily) -> Result<Secret, DomainError> {
