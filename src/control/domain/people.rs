@@ -138,7 +138,7 @@ impl Domain {
 fn operator(by: &By) -> Result<(), DomainError> {
     match by.actor {
         Actor::Operator => Ok(()),
-        Actor::Person(_) | Actor::Key => Err(DomainError::Forbidden(TERMINAL_ONLY)),
+        Actor::Person(_) | Actor::Key | Actor::Anonymous => Err(DomainError::Forbidden(TERMINAL_ONLY)),
     }
 }
 

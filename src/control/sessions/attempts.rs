@@ -18,6 +18,9 @@ const PERIOD_NS: u64 = 60_000_000_000;
 /// Names in debt at once. Each took a hashed password, so that more do not come about within a period.
 const NAMES: usize = 100_000;
 
+/// Characters of an account's name that count.
+const LONGEST: usize = 254;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Name {
     Address(IpAddr),
@@ -45,7 +48,9 @@ pub(super) struct Attempt([Name; 2]);
 impl Attempts {
     /// Counts an attempt, or says how long to wait for the next.
     pub(super) fn begin(&self, address: IpAddr, account: &str, now: Moment) -> Result<Attempt, Duration> {
-        let names = [Name::Address(network(address)), Name::Account(account.to_lowercase())];
+        // No address is longer, and what is kept must not be as large as somebody likes.
+        let account = account.chars().take(LONGEST).collect::<String>().to_lowercase();
+        let names = [Name::Address(network(address)), Name::Account(account)];
         let mut debts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let paid = |name: &Name| debts.get(name).map_or(now.mono_ns, |at| (*at).max(now.mono_ns));
         let after = names.each_ref().map(|name| paid(name) + name.cost_ns());
@@ -116,6 +121,15 @@ mod tests {
         }
         assert_eq!(attempts.begin(from("ffff"), "other@x", T0).unwrap_err(), 2 * SECOND);
         assert!(attempts.begin("2001:db8:0:1::1".parse().unwrap(), "other@x", T0).is_ok());
+    }
+
+    #[test]
+    fn a_name_of_any_length_takes_little_room() {
+        let attempts = Attempts::default();
+        attempts.begin(address(1), &"x".repeat(60_000), T0).unwrap();
+        let debts = attempts.0.lock().unwrap();
+        let longest = debts.keys().map(|name| format!("{name:?}").len()).max();
+        assert!(longest.unwrap() < 300);
     }
 
     #[test]

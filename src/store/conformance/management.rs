@@ -354,7 +354,10 @@ async fn a_session_lives_until_it_is_ended(store: &dyn Management) {
     let ended = store.session("s1").await.unwrap().unwrap();
     assert_eq!((ended.ended_ms, ended.alive(NOW_MS + 8)), (Some(NOW_MS + 7), false));
     assert!(store.session("s2").await.unwrap().is_none());
-    assert_eq!(actions(store).await, ["auth.logout", "auth.login"]);
+    let later = Session { created_ms: NOW_MS + 100, expires_ms: NOW_MS + 200, ..session("s3", &developer) };
+    assert_eq!(store.add_session(later, entry("auth.login")).await.unwrap(), Written::Done);
+    assert!(store.session("s1").await.unwrap().is_none(), "it is over");
+    assert_eq!(actions(store).await, ["auth.login", "auth.logout", "auth.login"]);
 }
 
 async fn the_audit_log_is_read_newest_first(store: &dyn Management) {

@@ -61,7 +61,7 @@ pub trait Management: Store {
     /// The id of the organization with this slug.
     fn organization_by_slug<'a>(&'a self, slug: &'a str) -> Answer<'a, Option<OrganizationId>>;
 
-    /// Adds a session. [`Written::Moved`] when its person is gone.
+    /// Adds a session, and drops those that are over by then. [`Written::Moved`] when its person is gone.
     fn add_session(&self, session: Session, entry: AuditEntry) -> Answer<'_, Written>;
     /// The session with this id, ended or not.
     fn session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Session>>;

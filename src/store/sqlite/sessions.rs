@@ -11,6 +11,9 @@ pub(super) fn add(db: &Connection, session: &Session, entry: &AuditEntry) -> Res
     if !db.prepare_cached(there)?.exists([session.person.as_str()])? {
         return Ok(Written::Moved);
     }
+    // Those that are over are of no use to anybody; what they were is in the audit log.
+    let over = "DELETE FROM sessions WHERE expires_ms <= ?1";
+    db.prepare_cached(over)?.execute([signed(session.created_ms)])?;
     let sql = "INSERT INTO sessions (id, person, created_ms, expires_ms, ended_ms, address, user_agent)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     db.prepare_cached(sql)?.execute(params![

@@ -137,10 +137,7 @@ fn list_query(raw: Option<&str>) -> Result<ListQuery, DomainError> {
         BadForm::Escape => {
             Violation::new("query", "format", "The query has a '%' that does not stand for a character.")
         }
-        BadForm::Twice(name) => {
-            let message = format!("{name} must be given once");
-            Violation::new(name, "single", message)
-        }
+        BadForm::Twice => Violation::new("query", "single", "Give each parameter of the query once."),
     })?;
     let given = |name: &str| form.named(name).filter(|value| !value.is_empty());
     let mut wrong = Vec::new();
