@@ -1,5 +1,6 @@
 //! Keys: made, listed, read, altered, regenerated, removed.
 
+mod decide;
 mod facts;
 mod read;
 mod rules;
