@@ -10,8 +10,7 @@ pub use reload::ReloadError;
 
 use crate::clock::Clock;
 use crate::config::{Config, Listener, Loaded};
-use crate::control::domain::Domain;
-use crate::control::edge::Edge;
+use crate::control::domain::{Domain, Edge};
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
@@ -205,10 +204,10 @@ async fn build(
         AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
-    let domain = Domain::new(store.clone(), Some(tokens.clone()));
+    let edge = Edge::Here(tokens.clone());
+    let domain = Domain::new(store.clone(), edge.clone());
     domain.replace(&config.apis);
-    let sessions =
-        Sessions::new(store.clone(), Edge::new(Some(tokens.clone())), &config.jwt, config.accounts);
+    let sessions = Sessions::new(store.clone(), edge, &config.jwt, config.accounts);
     let api = Arc::new(Api::new(domain, sessions));
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });
     let shared = Shared::new(clock, tokens, limiter, metrics, snapshot).with_control(control);

@@ -2,12 +2,14 @@
 
 use super::{ConfigFile, complain, print};
 use crate::clock::Clock;
-use crate::control::domain::{Actor, By, Domain, DomainError, Origin};
+use crate::control::domain::{Actor, By, Domain, DomainError, Edge, Elsewhere, Origin};
 use crate::store;
 use crate::telemetry::log::chain;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Where to work, and how to print what came of it.
 #[derive(clap::Args, Debug)]
@@ -57,13 +59,27 @@ where
         Ok(runtime) => runtime,
         Err(error) => return complain(format_args!("error: the system refuses timers: {error}")),
     };
-    let domain = Domain::new(store, None);
+    let edge = Elsewhere {
+        usage_folder: store::usage_folder(&loaded.config.store.url),
+        max_staleness: loaded.config.store.max_staleness,
+        waiting,
+    };
+    let domain = Domain::new(store, Edge::Elsewhere(edge));
     let by = By { actor: Actor::Operator, origin: Origin::default(), now: Clock::new().now() };
     match runtime.block_on(work(&domain, &by)) {
         Ok(done) if common.json || common.output == Output::Json => print(format_args!("{:#}\n", done.json)),
         Ok(done) => print(done.table),
         Err(error) => complain(described(&error)),
     }
+}
+
+fn waiting(how_long: Duration) {
+    // Nobody to tell is no reason not to wait.
+    let seconds = how_long.as_secs_f32();
+    let _ = writeln!(
+        std::io::stderr().lock(),
+        "a gateway runs on this store: waiting {seconds:.1} s, after which it is certain to act on this"
+    );
 }
 
 /// Everything that is wrong, one line each.

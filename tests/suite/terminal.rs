@@ -147,7 +147,9 @@ fn running() -> (Gateway, Upstream) {
     let upstream = Upstream::http();
     let mut ours = organization();
     ours.member("owner", "owner");
-    let gateway = Gateway::start(&Settings::usual(&upstream.url()), &Fixture::default().with(ours));
+    let settings =
+        Settings::usual(&upstream.url()).with(|value| value["store"]["max_staleness"] = json!("1s"));
+    let gateway = Gateway::start(&settings, &Fixture::default().with(ours));
     (gateway, upstream)
 }
 
@@ -194,17 +196,20 @@ fn a_key_s_whole_life_from_a_terminal() {
     assert!(changed.get("token").is_none());
 
     assert_eq!(json_of(&gateway, &["token", "deactivate", &id])["isActive"], json!(false));
+    assert_ne!(status(&first), 200, "what was said is in force, in the other process too");
     becomes(&first, 401);
     assert_eq!(json_of(&gateway, &["token", "activate", &id])["isActive"], json!(true));
     becomes(&first, 200);
     let again = json_of(&gateway, &["token", "regenerate", &id]);
+    assert_ne!(status(&first), 200);
     becomes(&first, 401);
     let second = text(&again, "token").to_owned();
-    assert_eq!(status(&second), 200);
+    becomes(&second, 200);
     wait::until("its use is shown", || {
         json_of(&gateway, &["token", "show", &id])["usageCount"].as_u64().is_some_and(|uses| uses >= 3)
     });
     assert_eq!(json_of(&gateway, &["token", "delete", &id]), json!({ "id": id, "deleted": true }));
+    assert_ne!(status(&second), 200);
     becomes(&second, 401);
     assert!(refused(&gateway, &["token", "show", &id]).contains("no such token"));
 

@@ -142,6 +142,7 @@ impl Domain {
     ) -> Result<Standing, DomainError> {
         let person = match &by.actor {
             Actor::Key => return Err(DomainError::Forbidden(KEYS_MANAGE_NOTHING)),
+            Actor::Anonymous => return Err(DomainError::Unauthorized),
             Actor::Operator => {
                 let found = self.store.organization(organization).await?;
                 return found.map(|_| Standing::Operator).ok_or(DomainError::NotFound("organization"));

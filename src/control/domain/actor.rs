@@ -3,6 +3,7 @@
 use super::DomainError;
 use crate::clock::Moment;
 use crate::store::management::{ActorKind, AuditEntry};
+use crate::telemetry::redact::redact;
 use crate::token::{OrganizationId, UserId};
 use serde_json::Value;
 use std::net::IpAddr;
@@ -16,6 +17,8 @@ pub enum Actor {
     Key,
     /// Whoever has the configuration file and the store.
     Operator,
+    /// Nobody who is known.
+    Anonymous,
 }
 
 /// A person with a session.
@@ -68,7 +71,7 @@ impl By {
     pub fn person(&self) -> Option<&UserId> {
         match &self.actor {
             Actor::Person(person) => Some(&person.id),
-            Actor::Key | Actor::Operator => None,
+            Actor::Key | Actor::Operator | Actor::Anonymous => None,
         }
     }
 
@@ -84,7 +87,7 @@ impl By {
     pub fn session(&self) -> Option<&str> {
         match &self.actor {
             Actor::Person(person) => Some(&person.session),
-            Actor::Key | Actor::Operator => None,
+            Actor::Key | Actor::Operator | Actor::Anonymous => None,
         }
     }
 
@@ -95,6 +98,7 @@ impl By {
             }
             Actor::Key => (ActorKind::Key, None, None),
             Actor::Operator => (ActorKind::Operator, None, None),
+            Actor::Anonymous => (ActorKind::Anonymous, None, None),
         };
         AuditEntry {
             at_ms: self.now.unix_ms,
@@ -104,12 +108,55 @@ impl By {
             actor_name,
             action: subject.action.into(),
             entity: subject.id.to_owned(),
-            entity_name: subject.name.map(str::to_owned),
+            // People put keys where they do not belong: into names, descriptions, user agents.
+            entity_name: subject.name.map(|name| redact(name).into_owned()),
             address: self.origin.address,
-            user_agent: self.origin.user_agent.clone(),
+            user_agent: self.origin.user_agent.as_deref().map(|agent| redact(agent).into_owned()),
             request_id: self.origin.request_id.clone(),
-            before: subject.before,
-            after: subject.after,
+            before: subject.before.map(without_secrets),
+            after: subject.after.map(without_secrets),
         }
+    }
+}
+
+/// The first characters of a key's value, which look like one and are none.
+const PREFIX: &str = "tokenPrefix";
+
+fn without_secrets(value: Value) -> Value {
+    match value {
+        Value::String(text) => redact(&text).into(),
+        Value::Array(list) => list.into_iter().map(without_secrets).collect(),
+        Value::Object(members) => {
+            let clean = |(name, value)| {
+                let value = if name == PREFIX { value } else { without_secrets(value) };
+                (name, value)
+            };
+            Value::Object(members.into_iter().map(clean).collect())
+        }
+        plain => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_that_somebody_wrote_somewhere_do_not_get_into_the_log() {
+        let now = Moment { mono_ns: 0, unix_ms: 1 };
+        let origin = Origin { user_agent: Some("curl ocr_0123456789".to_owned()), ..Origin::default() };
+        let entry = By { actor: Actor::Operator, origin, now }.entry(Subject {
+            action: "a.b",
+            organization: None,
+            id: "t1",
+            name: Some("for ocore_k_0123456789"),
+            before: None,
+            after: Some(json!({ "scopes": ["ocr_0123456789", "x"], "tokenPrefix": "ocr_a3f1b2", "n": 1 })),
+        });
+        assert_eq!(entry.user_agent.as_deref(), Some("curl ocr_[redacted]"));
+        assert_eq!(entry.entity_name.as_deref(), Some("for ocore_[redacted]"));
+        let after = json!({ "scopes": ["ocr_[redacted]", "x"], "tokenPrefix": "ocr_a3f1b2", "n": 1 });
+        assert_eq!(entry.after, Some(after));
     }
 }

@@ -3,7 +3,7 @@
 use super::actor::Subject;
 use super::members::MANAGE_MEMBERS;
 use super::tokens::{Part, PartQuery};
-use super::{By, Domain, DomainError, Violation};
+use super::{By, Domain, DomainError, Effect, Violation};
 use crate::store::import::is_email;
 use crate::store::management::{AuditEntry, Invitation, Invited, Joining, Position, Written};
 use crate::token::{Digest, OrganizationId, Secret, random_secret};
@@ -141,7 +141,7 @@ impl Domain {
                 return Err(DomainError::Conflict("You belong to this organization already.".to_owned()));
             }
         }
-        self.confirm(by.now).await?;
+        self.confirm(by.now, Effect::Adds).await?;
         Ok(found.organization)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::actor::Subject;
 use super::tokens::{Part, PartQuery};
-use super::{ATTEMPTS, By, Domain, DomainError, Violation};
+use super::{ATTEMPTS, By, Domain, DomainError, Effect, Violation};
 use crate::store::management::{OrganizationMember, Position, RoleName, Written};
 use crate::token::{CustomRole, MemberRole, OrganizationId, Role, UserId};
 use serde_json::json;
@@ -64,7 +64,7 @@ impl Domain {
             });
             let from_to = (RoleName::from(&member.role), RoleName::from(&new));
             if self.store.set_role(organization, person, from_to, entry).await? == Written::Done {
-                self.confirm(by.now).await?;
+                self.confirm(by.now, Effect::TakesAway).await?;
                 return Ok(OrganizationMember { role: new, ..member });
             }
         }
@@ -103,7 +103,7 @@ impl Domain {
             });
             let role = RoleName::from(&member.role);
             if self.store.remove_member(organization, person, role, entry).await? == Written::Done {
-                return self.confirm(by.now).await;
+                return self.confirm(by.now, Effect::TakesAway).await;
             }
         }
         Err(busy())

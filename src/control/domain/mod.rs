@@ -1,7 +1,7 @@
 //! What can be done with organizations, people and keys, by whom: decided here, once, for both dialects and the terminal.
 //!
 //! An operation reads what it is about, decides, and writes change and audit entry in one transaction. It returns when
-//! the edge of this process acts on it: from then on no request that begins is judged by what was before.
+//! the edge acts on it: from then on no request that begins is judged by what was before.
 
 mod access;
 mod actor;
@@ -28,10 +28,10 @@ pub use tokens::{
     Regeneration, TokenPatch,
 };
 
-use super::edge::Edge;
+use super::edge::Effect;
+pub use super::edge::{Edge, Elsewhere};
 use crate::clock::Moment;
 use crate::config::Api;
-use crate::store::cache::Tokens;
 use crate::store::management::Management;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -52,9 +52,9 @@ pub struct Domain {
 
 impl Domain {
     /// Operations on a store, and on the edge that has to follow.
-    pub fn new(store: Arc<dyn Management>, edge: Option<Arc<Tokens>>) -> Self {
+    pub fn new(store: Arc<dyn Management>, edge: Edge) -> Self {
         let catalogue = ArcSwap::from_pointee(Catalogue::new(&[]));
-        Self { store, edge: Edge::new(edge), catalogue, turn: tokio::sync::Mutex::default() }
+        Self { store, edge, catalogue, turn: tokio::sync::Mutex::default() }
     }
 
     /// Goes by the permissions that these APIs ask for from now on.
@@ -67,8 +67,8 @@ impl Domain {
         self.catalogue.load_full()
     }
 
-    async fn confirm(&self, now: Moment) -> Result<(), DomainError> {
-        self.edge.confirm(now).await
+    async fn confirm(&self, now: Moment, effect: Effect) -> Result<(), DomainError> {
+        self.edge.confirm(now, effect).await
     }
 
     async fn settle_usage(&self) {

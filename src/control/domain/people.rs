@@ -1,7 +1,7 @@
 //! People, as far as the terminal makes them: the first owner of an empty store, and members of what is there.
 
 use super::actor::Subject;
-use super::{Actor, By, Domain, DomainError, Violation};
+use super::{Actor, By, Domain, DomainError, Effect, Violation};
 use crate::store::import::{is_email, is_slug};
 use crate::store::management::{NewMember, NewOrganization, NewPerson, PasswordReset, Written};
 use crate::store::password::{acceptable, hash};
@@ -90,7 +90,7 @@ impl Domain {
                 ));
             }
         }
-        self.confirm(by.now).await?;
+        self.confirm(by.now, Effect::Adds).await?;
         Ok((user_id, id))
     }
 
@@ -122,7 +122,7 @@ impl Domain {
             Written::Moved => return Err(DomainError::NotFound("organization")),
             Written::Taken => return Err(taken()),
         }
-        self.confirm(by.now).await?;
+        self.confirm(by.now, Effect::Adds).await?;
         Ok(id)
     }
 
@@ -169,7 +169,7 @@ impl Domain {
 pub(super) fn operator(by: &By) -> Result<(), DomainError> {
     match by.actor {
         Actor::Operator => Ok(()),
-        Actor::Person(_) | Actor::Key => Err(DomainError::Forbidden(TERMINAL_ONLY)),
+        Actor::Person(_) | Actor::Key | Actor::Anonymous => Err(DomainError::Forbidden(TERMINAL_ONLY)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::actor::Subject;
 use super::tokens::Rules;
-use super::{By, Domain, DomainError, Violation};
+use super::{By, Domain, DomainError, Effect, Violation};
 use crate::store::management::{AuditEntry, OrganizationRole, Written};
 use crate::token::{OrganizationId, Permissions, Role};
 use serde_json::{Value, json};
@@ -112,7 +112,7 @@ impl Domain {
             Written::Taken => return Err(taken()),
             Written::Moved => return Err(DomainError::NotFound("role")),
         }
-        self.confirm(by.now).await?;
+        self.confirm(by.now, Effect::TakesAway).await?;
         Ok(new)
     }
 

@@ -22,6 +22,9 @@ const CODE_PERIOD_NS: u64 = 15 * PERIOD_NS;
 /// Names in debt at once. Each took a hashed password, so that more do not come about within a period.
 const NAMES: usize = 100_000;
 
+/// Characters of an account's name that count.
+const LONGEST: usize = 254;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Name {
     Address(IpAddr),
@@ -60,7 +63,9 @@ pub(super) struct Attempt(Vec<Name>);
 impl Attempts {
     /// Counts an attempt, or says how long to wait for the next.
     pub(super) fn begin(&self, address: IpAddr, account: &str, now: Moment) -> Result<Attempt, Duration> {
-        self.count(vec![Name::Address(network(address)), Name::Account(account.to_lowercase())], now)
+        // No address is longer, and what is kept must not be as large as somebody likes.
+        let account = account.chars().take(LONGEST).collect::<String>().to_lowercase();
+        self.count(vec![Name::Address(network(address)), Name::Account(account)], now)
     }
 
     /// Counts an attempt at a person's second factor, or says how long to wait for the next.
@@ -152,6 +157,15 @@ mod tests {
         assert_eq!(attempts.begin_code(&person, T0).unwrap_err(), 90 * SECOND);
         assert!(attempts.begin_code(&"u2".into(), T0).is_ok());
         assert!(attempts.begin_code(&person, T0.after(90 * SECOND)).is_ok());
+    }
+
+    #[test]
+    fn a_name_of_any_length_takes_little_room() {
+        let attempts = Attempts::default();
+        attempts.begin(address(1), &"x".repeat(60_000), T0).unwrap();
+        let debts = attempts.0.lock().unwrap();
+        let longest = debts.keys().map(|name| format!("{name:?}").len()).max();
+        assert!(longest.unwrap() < 300);
     }
 
     #[test]

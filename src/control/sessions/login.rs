@@ -3,7 +3,7 @@
 use super::Sessions;
 use crate::clock::Moment;
 use crate::control::domain::{Actor, By, DomainError, Origin, Subject};
-use crate::store::management::{Account, ActorKind, AuditEntry, Member, Session, Written};
+use crate::store::management::{Account, Member, Session, Written};
 use crate::store::password;
 use crate::telemetry::log::chain;
 use crate::token::jwt::{Issued, SessionClaims};
@@ -120,9 +120,8 @@ impl Sessions {
     /// account.
     fn note_failure(&self, account: Option<Account>, origin: &Origin, now: Moment) {
         let Some(account) = account else { return };
-        let by = By { actor: Actor::Operator, origin: origin.clone(), now };
-        let subject = about(&account, "auth.login_failed");
-        let entry = AuditEntry { actor_kind: ActorKind::Anonymous, ..by.entry(subject) };
+        let by = By { actor: Actor::Anonymous, origin: origin.clone(), now };
+        let entry = by.entry(about(&account, "auth.login_failed"));
         let store = Arc::clone(&self.store);
         tokio::spawn(async move {
             if let Err(error) = store.append_audit(entry).await {

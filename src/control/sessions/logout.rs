@@ -3,6 +3,7 @@
 use super::Sessions;
 use crate::clock::Moment;
 use crate::control::domain::{DomainError, Origin};
+use crate::control::edge::Effect;
 use crate::store::management::Written;
 use crate::token::{Digest, Secret};
 
@@ -44,6 +45,6 @@ impl Sessions {
             // Shown twice, or ended by somebody else meanwhile: as good.
             let _: Written = self.store.end_session(&session.id, now.unix_ms, entry).await?;
         }
-        self.edge.confirm(now).await
+        self.edge.confirm(now, Effect::TakesAway).await
     }
 }

@@ -131,7 +131,9 @@ impl Sessions {
 
     fn access_token(&self, of: &SessionClaims, now: Moment) -> Result<Issued, DomainError> {
         let issuer = self.issuer.load();
-        let issued = issuer.client_tokens.for_session(of, now, issuer.access_expiry.as_secs());
+        // No longer than the session that it is of.
+        let life = issuer.access_expiry.min(issuer.refresh_expiry);
+        let issued = issuer.client_tokens.for_session(of, now, life.as_secs());
         issued.map_err(|error| DomainError::Internal(Box::new(error)))
     }
 }

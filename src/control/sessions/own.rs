@@ -3,6 +3,7 @@
 use super::Sessions;
 use crate::clock::Moment;
 use crate::control::domain::{By, DomainError, Origin, Violation, weak};
+use crate::control::edge::Effect;
 use crate::store::management::{ActorKind, AuditEntry, Ending, Member, NewPassword, Session, Written};
 use crate::store::password;
 use crate::telemetry::log::chain;
@@ -62,7 +63,7 @@ impl Sessions {
         let password = self.hashed(new).await?;
         let new = NewPassword { person: member.id, password, at_ms: by.now.unix_ms, ending, reset: None };
         match self.store.set_password(new, entry).await? {
-            Written::Done => self.edge.confirm(by.now).await,
+            Written::Done => self.edge.confirm(by.now, Effect::TakesAway).await,
             Written::Moved | Written::Taken => Err(DomainError::Unauthorized),
         }
     }
@@ -90,7 +91,7 @@ impl Sessions {
         let (person, at_ms) = (reset.person, now.unix_ms);
         let new = NewPassword { person, password, at_ms, ending: Ending::All, reset: Some(value) };
         match self.store.set_password(new, entry).await? {
-            Written::Done => self.edge.confirm(now).await,
+            Written::Done => self.edge.confirm(now, Effect::TakesAway).await,
             Written::Moved | Written::Taken => Err(DomainError::WrongToken),
         }
     }
@@ -146,7 +147,7 @@ impl Sessions {
         let entry = Self::own_entry(&member, id, "auth.session_revoked", &by.origin, by.now);
         // Ended by somebody else meanwhile is as good.
         let _: Written = self.store.end_session(&session.id, by.now.unix_ms, entry).await?;
-        self.edge.confirm(by.now).await
+        self.edge.confirm(by.now, Effect::TakesAway).await
     }
 
     /// Ends every session of who asks but the present one.
@@ -159,7 +160,7 @@ impl Sessions {
         let entry = Self::own_entry(&member, session, "auth.sessions_revoked", &by.origin, by.now);
         let ending = Ending::AllBut(session.to_owned());
         self.store.end_sessions(&member.id, ending, by.now.unix_ms, entry).await?;
-        self.edge.confirm(by.now).await
+        self.edge.confirm(by.now, Effect::TakesAway).await
     }
 
     /// Hashes a password, off the runtime, in turn with the others.

@@ -7,6 +7,7 @@
 use super::{LoggedIn, Sessions};
 use crate::clock::Moment;
 use crate::control::domain::{DomainError, Origin};
+use crate::control::edge::Effect;
 use crate::store::management::{Member, RefreshToken, Trade, Written};
 use crate::token::jwt::{Issued, SessionClaims};
 use crate::token::{Digest, Secret, random_secret};
@@ -46,7 +47,7 @@ impl Sessions {
             let session = found.session.id;
             let entry = Self::own_entry(&person, &session, "auth.refreshed", origin, now);
             if self.store.trade_refresh_token(trade, entry).await? == Written::Done {
-                self.edge.confirm(now).await?;
+                self.edge.confirm(now, Effect::TakesAway).await?;
                 let access = self.access_token(&SessionClaims { user: person.id.clone(), session }, now)?;
                 return Ok(LoggedIn { person, access, refresh });
             }
@@ -76,6 +77,6 @@ impl Sessions {
         let entry = Self::own_entry(person, &session.id, "auth.refresh_reused", origin, now);
         // Ended by somebody else meanwhile is as good.
         let _: Written = self.store.end_session(&session.id, now.unix_ms, entry).await?;
-        self.edge.confirm(now).await
+        self.edge.confirm(now, Effect::TakesAway).await
     }
 }

@@ -4,6 +4,7 @@ use super::Sessions;
 use crate::clock::Moment;
 use crate::config::Signup;
 use crate::control::domain::{DomainError, NewUser, Origin, meant_for, violations};
+use crate::control::edge::Effect;
 use crate::store::management::{Invitation, Invited, Joining, Member, NewPerson, Written};
 use crate::token::{Digest, Secret};
 use std::net::{IpAddr, Ipv4Addr};
@@ -95,7 +96,7 @@ impl Sessions {
             Written::Taken => return Err(taken()),
             Written::Moved => return Err(DomainError::Forbidden(INVITED)),
         }
-        self.edge.confirm(now).await?;
+        self.edge.confirm(now, Effect::Adds).await?;
         Ok(member)
     }
 }

@@ -70,7 +70,8 @@ pub trait Management: Store {
     /// The id of the organization with this slug.
     fn organization_by_slug<'a>(&'a self, slug: &'a str) -> Answer<'a, Option<OrganizationId>>;
 
-    /// Adds a session, with the refresh token that it begins with, if any. [`Written::Moved`] when its person is gone.
+    /// Adds a session, with the refresh token that it begins with, if any; drops those that are over by then.
+    /// [`Written::Moved`] when its person is gone.
     fn add_session(
         &self,
         session: Session,

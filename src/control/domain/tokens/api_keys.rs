@@ -4,9 +4,10 @@
 
 use super::super::access::Standing;
 use super::super::people::operator;
-use super::super::{ATTEMPTS, By, Domain, DomainError};
+use super::super::{ATTEMPTS, By, Domain, DomainError, Effect};
+use super::decide::{effect, prefix_of};
 use super::rules::Rules;
-use super::write::{BUSY, entry, name_taken, new_value, prefix_of};
+use super::write::{BUSY, entry, name_taken, new_value};
 use super::{Made, Part, PartQuery, facts};
 use crate::store::management::{Page, Position, Token, TokenFilter, Written};
 use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, Secret, TokenId};
@@ -66,7 +67,7 @@ impl Domain {
             Written::Taken => return Err(name_taken()),
             Written::Moved => return Err(DomainError::NotFound("organization")),
         }
-        self.confirm(by.now).await?;
+        self.confirm(by.now, Effect::Adds).await?;
         Ok(Made { token, value })
     }
 
@@ -122,8 +123,9 @@ impl Domain {
             }
             let new = Token { updated_ms: by.now.unix_ms, ..new };
             let (before, after) = facts::differing(&old, &new);
-            let entry = entry(by, "api_key.updated", &new, Some(before), Some(after));
-            if let Some(token) = self.put(by, new, None, entry).await? {
+            let (effect, entry) =
+                (effect(&old, &new), entry(by, "api_key.updated", &new, Some(before), Some(after)));
+            if let Some(token) = self.put(by, new, None, entry, effect).await? {
                 return Ok(token);
             }
         }
@@ -212,7 +214,7 @@ impl Domain {
             let old = self.api_key_of(organization, id).await?;
             let entry = entry(by, "api_key.deleted", &old, Some(facts::of(&old)), None);
             if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
-                return self.confirm(by.now).await;
+                return self.confirm(by.now, Effect::TakesAway).await;
             }
         }
         Err(DomainError::Conflict(BUSY.to_owned()))

@@ -1,6 +1,7 @@
 //! Keys: made, listed, read, altered, regenerated, removed.
 
 mod api_keys;
+mod decide;
 mod facts;
 mod read;
 mod rules;

@@ -61,9 +61,10 @@ impl Rules {
         known: &Catalogue,
     ) -> Permissions {
         self.list("permissions", list);
-        if let Some(unknown) = list.iter().find(|name| !known.has(name)) {
-            let shown: String = unknown.chars().take(ENTRY).collect();
-            self.broken("permissions", "known", format!("there is no permission {shown:?}"));
+        // Which one is not repeated: somebody may have put a key where a permission belongs.
+        if !list.iter().all(|name| known.has(name)) {
+            let message = "each entry of permissions must be view: or manage: and a resource that there is";
+            self.broken("permissions", "known", message);
         }
         let mut kept: Vec<&str> = Vec::new();
         for name in list {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::Moment;
-use crate::control::domain::{Actor, By, Domain, DomainError, Origin, Person};
+use crate::control::domain::{Actor, By, Domain, DomainError, Edge, Elsewhere, Origin, Person};
 use crate::store::Store;
 use crate::store::conformance::fixture;
 use crate::store::import::{FixtureMember, Position};
@@ -21,6 +21,12 @@ fn at(text: &str) -> Moment {
 
 fn text(ms: Option<u64>) -> String {
     crate::dialect::time::iso_millis(ms.unwrap())
+}
+
+/// No other process is on these stores.
+fn nobody() -> Edge {
+    let waiting = |_| panic!("for whom?");
+    Edge::Elsewhere(Elsewhere { usage_folder: "/nonexistent".into(), max_staleness: DAY, waiting })
 }
 
 /// A store with the fixture's developer and an owner; nothing follows it.
@@ -44,7 +50,7 @@ impl Stage {
             active: None,
         });
         store.import(&fixture, now.unix_ms).await.unwrap();
-        let domain = Domain::new(store.clone(), None);
+        let domain = Domain::new(store.clone(), nobody());
         Self { store, domain, _folder: folder }
     }
 
@@ -143,7 +149,7 @@ async fn writers_at_once_do_not_undo_each_other() {
     let by = stage.owner(now).await;
     let made = stage.made(&by, wanted()).await;
     // As two processes: each with a turn of its own.
-    let other = Domain::new(stage.store.clone(), None);
+    let other = Domain::new(stage.store.clone(), nobody());
     let rename = |domain: &Domain, number: usize| {
         let patch = if number.is_multiple_of(2) {
             TokenPatch { name: Some(format!("n{number}")), ..TokenPatch::default() }
@@ -151,7 +157,7 @@ async fn writers_at_once_do_not_undo_each_other() {
             TokenPatch { description: Some(Some(format!("d{number}"))), ..TokenPatch::default() }
         };
         let (by, id) = (by.clone(), made.token.id.clone());
-        let domain = Domain::new(domain.store.clone(), None);
+        let domain = Domain::new(domain.store.clone(), nobody());
         async move { domain.update_token(&by, &here(), &id, patch).await.map(drop) }
     };
     let tasks: Vec<_> =

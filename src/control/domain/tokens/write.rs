@@ -1,18 +1,11 @@
 //! Keys made, altered, regenerated, removed.
 
 use super::super::actor::Subject;
-use super::super::{ATTEMPTS, By, Domain, DomainError, Violation};
-use super::read::unknown_kind;
-use super::rules::Rules;
+use super::super::{ATTEMPTS, By, Domain, DomainError, Effect};
+use super::decide::{effect, new_token, patched, regenerated};
 use super::{Made, NewToken, Place, Regeneration, TokenPatch, facts};
-use crate::clock::Moment;
-use crate::store::Organization;
-use crate::store::import::default_expiry_ms;
 use crate::store::management::{AuditEntry, Token, Written};
-use crate::token::{Digest, KeyFamily, OrganizationId, ProjectId, Reach, Secret, TokenId, mint};
-
-/// Characters of a key's value that may be shown, beyond the prefix of its family.
-const SHOWN: usize = 6;
+use crate::token::{Digest, KeyFamily, OrganizationId, Secret, TokenId, mint};
 
 pub(super) const BUSY: &str = "The token is being changed by somebody else. Read it again and repeat.";
 
@@ -38,7 +31,7 @@ impl Domain {
             let entry = entry(by, "api_token.created", &token, None, Some(facts::of(&token)));
             let done = self.store.add_token(token.clone(), Digest::of(value.expose()), entry).await?;
             if done == Written::Done {
-                self.confirm(by.now).await?;
+                self.confirm(by.now, Effect::Adds).await?;
                 return Ok(Made { token, value });
             }
         }
@@ -72,7 +65,8 @@ impl Domain {
                 _ => "api_token.updated",
             };
             let entry = entry(by, action, &new, Some(before), Some(after));
-            if let Some(token) = self.put(by, new, None, entry).await? {
+            let effect = effect(&old, &new);
+            if let Some(token) = self.put(by, new, None, entry, effect).await? {
                 return Ok(token);
             }
         }
@@ -97,7 +91,8 @@ impl Domain {
             let new = regenerated(&old, &how, &value, by.now)?;
             let (before, after) = facts::differing(&old, &new);
             let entry = entry(by, "api_token.regenerated", &new, Some(before), Some(after));
-            if let Some(token) = self.put(by, new, Some(Digest::of(value.expose())), entry).await? {
+            let digest = Some(Digest::of(value.expose()));
+            if let Some(token) = self.put(by, new, digest, entry, Effect::TakesAway).await? {
                 return Ok(Made { token, value });
             }
         }
@@ -114,7 +109,7 @@ impl Domain {
             let (old, _) = self.touched(by, place, id).await?;
             let entry = entry(by, "api_token.deleted", &old, Some(facts::of(&old)), None);
             if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
-                return self.confirm(by.now).await;
+                return self.confirm(by.now, Effect::TakesAway).await;
             }
         }
         Err(DomainError::Conflict(BUSY.to_owned()))
@@ -127,6 +122,7 @@ impl Domain {
         token: Token,
         value: Option<Digest>,
         entry: AuditEntry,
+        effect: Effect,
     ) -> Result<Option<Token>, DomainError> {
         let written = Token { revision: token.revision + 1, ..token.clone() };
         match self.store.replace_token(token, value, entry).await? {
@@ -134,7 +130,7 @@ impl Domain {
             Written::Moved => return Ok(None),
             Written::Taken => return Err(name_taken()),
         }
-        self.confirm(by.now).await?;
+        self.confirm(by.now, effect).await?;
         self.settle_usage().await;
         // With the uses that were counted since; gone already, it is shown as it was written.
         Ok(Some(self.store.token(&written.id).await?.unwrap_or(written)))
@@ -158,126 +154,4 @@ pub(super) fn entry(
 
 pub(super) fn new_value(family: KeyFamily) -> Result<Secret, DomainError> {
     mint(family).map_err(|error| DomainError::Internal(Box::new(error)))
-}
-
-/// As much of a value as may be shown: enough to tell keys apart, and nothing to guess the rest by.
-pub(super) fn prefix_of(value: &Secret) -> Option<String> {
-    let text = value.expose();
-    let random = text.rfind('_')? + 1;
-    text.get(..random + SHOWN).map(str::to_owned)
-}
-
-fn new_token(
-    by: &By,
-    home: &Organization,
-    family: KeyFamily,
-    wanted: &NewToken,
-    value: &Secret,
-) -> Result<Token, DomainError> {
-    let mut rules = Rules::default();
-    rules.name(&wanted.name);
-    wanted.description.iter().for_each(|text| rules.description(text));
-    let reach = reach(&mut rules, home, wanted)?;
-    let permissions = rules.permissions(&wanted.permissions);
-    let scopes = rules.scopes(&wanted.scopes);
-    let named = wanted.expires_at.as_ref().and_then(|text| rules.expiry(text, by.now));
-    let addresses = rules.addresses(&wanted.addresses);
-    rules.held().map_err(DomainError::Invalid)?;
-    let now_ms = by.now.unix_ms;
-    let expires_ms = named.or_else(|| default_expiry_ms(family, now_ms));
-    Ok(Token {
-        id: uuid::Uuid::now_v7().to_string().into(),
-        family,
-        name: wanted.name.clone(),
-        description: wanted.description.clone(),
-        organization: home.id.clone(),
-        reach,
-        permissions,
-        scopes,
-        expires_ms,
-        lifetime_ms: expires_ms.map(|at| at.saturating_sub(now_ms)),
-        active: true,
-        addresses,
-        prefix: prefix_of(value),
-        created_by: by.person().cloned(),
-        created_ms: now_ms,
-        updated_ms: now_ms,
-        usage_count: 0,
-        last_used_ms: None,
-        revision: 1,
-    })
-}
-
-/// All projects of the organization or one: the one that the key is bound to, or the one that was named.
-fn reach(rules: &mut Rules, home: &Organization, wanted: &NewToken) -> Result<Reach, DomainError> {
-    let has = |id: &str| home.projects.iter().any(|project| project.id.as_str() == id);
-    if let Some(project) = &wanted.bound_to {
-        return if has(project.as_str()) {
-            Ok(Reach::Project(project.clone()))
-        } else {
-            Err(DomainError::NotFound("project"))
-        };
-    }
-    let project = |constraint, message: &str| Violation::new("projectId", constraint, message);
-    match (wanted.kind.as_deref(), wanted.project.as_deref()) {
-        (Some("organization"), None) => return Ok(Reach::Organization),
-        (Some("organization"), Some(_)) => {
-            rules.add(project("absent", "projectId must not be given for the type organization"));
-        }
-        (Some("project"), Some(id)) if has(id) => return Ok(Reach::Project(ProjectId::from(id))),
-        (Some("project"), Some(_)) => {
-            rules.add(project("known", "projectId must be a project of the organization"));
-        }
-        (Some("project"), None) => {
-            rules.add(project("required", "projectId is required for the type project"));
-        }
-        _ => rules.add(unknown_kind()),
-    }
-    // Never used: a rule is broken.
-    Ok(Reach::Organization)
-}
-
-fn patched(old: &Token, patch: &TokenPatch, now: Moment) -> Result<Token, DomainError> {
-    let mut rules = Rules::default();
-    let mut new = old.clone();
-    if let Some(name) = &patch.name {
-        rules.name(name);
-        new.name.clone_from(name);
-    }
-    if let Some(description) = &patch.description {
-        description.iter().for_each(|text| rules.description(text));
-        new.description.clone_from(description);
-    }
-    if let Some(list) = &patch.permissions {
-        new.permissions = rules.permissions(list);
-    }
-    if let Some(list) = &patch.scopes {
-        new.scopes = rules.scopes(list);
-    }
-    if let Some(at) = patch.expires_at.as_ref().and_then(|text| rules.expiry(text, now))
-        && new.expires_ms != Some(at)
-    {
-        (new.expires_ms, new.lifetime_ms) = (Some(at), Some(at - now.unix_ms));
-    }
-    if let Some(list) = &patch.addresses {
-        new.addresses = rules.addresses(list);
-    }
-    new.active = patch.active.unwrap_or(old.active);
-    rules.held().map_err(DomainError::Invalid)?;
-    Ok(new)
-}
-
-fn regenerated(old: &Token, how: &Regeneration, value: &Secret, now: Moment) -> Result<Token, DomainError> {
-    let mut rules = Rules::default();
-    let named = how.expires_at.as_ref().and_then(|text| rules.expiry(text, now));
-    rules.held().map_err(DomainError::Invalid)?;
-    let mut new = Token { prefix: prefix_of(value), updated_ms: now.unix_ms, ..old.clone() };
-    if let Some(at) = named {
-        (new.expires_ms, new.lifetime_ms) = (Some(at), Some(at - now.unix_ms));
-    } else if old.expires_ms.is_some_and(|at| at <= now.unix_ms) {
-        // Otherwise the new value would be dead on arrival.
-        let again = old.lifetime_ms.map(|life| now.unix_ms.saturating_add(life));
-        new.expires_ms = again.or_else(|| default_expiry_ms(KeyFamily::Ocriva, now.unix_ms));
-    }
-    Ok(new)
 }

@@ -60,9 +60,9 @@ fn bad_form(bad: BadForm) -> DomainError {
             let message = "The query has a '%' that does not stand for a character.";
             Violation::new("query", "format", message).into()
         }
-        BadForm::Twice(name) => {
-            let message = format!("{name} must be given once");
-            Violation::new(name, "single", message).into()
+        BadForm::Twice => {
+            let message = "The query has a name twice, with different values.";
+            Violation::new("query", "single", message).into()
         }
     }
 }

@@ -25,29 +25,9 @@ pub(in super::super) async fn create(api: &Api, request: &Request<'_>, by: &By) 
         project => Some(ProjectId::from(project)),
     };
     let mut members = Members::read(request.call)?;
-    let name = members.text("name");
-    let description = members.optional_text("description");
-    // Whatever the body says of them counts for nothing where the path names the project.
-    let (kind, project) = match bound_to {
-        Some(_) => (None, None),
-        None => (members.text("type"), members.optional_text("projectId")),
-    };
-    let (permissions, scopes) = (members.texts("permissions"), members.texts("scopes"));
-    let expires_at = members.optional_text("expiresAt");
-    let addresses = members.optional_texts("ipWhitelist");
-    // Before anything is said about the body: who may not create learns nothing of the rules' outcome.
+    let wanted = new_token(&mut members, bound_to);
     let organization = organization(request);
-    let wanted = NewToken {
-        name: name.unwrap_or_default(),
-        description,
-        kind,
-        project,
-        bound_to,
-        permissions: permissions.unwrap_or_default(),
-        scopes: scopes.unwrap_or_default(),
-        expires_at,
-        addresses: addresses.unwrap_or_default(),
-    };
+    // Who may not create is told so, whatever the body.
     if let Err(wrong) = members.done() {
         api.domain.may_create_token(by, &organization).await?;
         return Err(wrong.into());
@@ -60,6 +40,25 @@ pub(in super::super) async fn create(api: &Api, request: &Request<'_>, by: &By) 
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// A key as the body asks for it. What it says of type and project counts for nothing where the path names the project.
+fn new_token(members: &mut Members, bound_to: Option<ProjectId>) -> NewToken {
+    let (kind, project) = match bound_to {
+        Some(_) => (None, None),
+        None => (members.text("type"), members.optional_text("projectId")),
+    };
+    NewToken {
+        name: members.text("name").unwrap_or_default(),
+        description: members.optional_text("description"),
+        kind,
+        project,
+        bound_to,
+        permissions: members.texts("permissions").unwrap_or_default(),
+        scopes: members.texts("scopes").unwrap_or_default(),
+        expires_at: members.optional_text("expiresAt"),
+        addresses: members.optional_texts("ipWhitelist").unwrap_or_default(),
+    }
 }
 
 pub(in super::super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
@@ -137,22 +136,14 @@ fn list_query(raw: Option<&str>) -> Result<ListQuery, DomainError> {
         BadForm::Escape => {
             Violation::new("query", "format", "The query has a '%' that does not stand for a character.")
         }
-        BadForm::Twice(name) => {
-            let message = format!("{name} must be given once");
-            Violation::new(name, "single", message)
-        }
+        BadForm::Twice => Violation::new("query", "single", "Give each parameter of the query once."),
     })?;
     let given = |name: &str| form.named(name).filter(|value| !value.is_empty());
     let mut wrong = Vec::new();
-    let active = match given("isActive") {
-        None => None,
-        Some("true") => Some(true),
-        Some("false") => Some(false),
-        Some(_) => {
-            wrong.push(Violation::new("isActive", "choice", "isActive must be true or false"));
-            None
-        }
-    };
+    let active = given("isActive").map(|value| value == "true");
+    if given("isActive").is_some_and(|value| !matches!(value, "true" | "false")) {
+        wrong.push(Violation::new("isActive", "choice", "isActive must be true or false"));
+    }
     let mut number = |name: &'static str, usual: u64| match form.named(name).map(str::parse::<u64>) {
         None => usual,
         Some(Ok(number)) if number > 0 => number,

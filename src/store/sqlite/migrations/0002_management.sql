@@ -24,6 +24,7 @@ CREATE TABLE sessions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_of_person ON sessions (person, created_ms);
+CREATE INDEX sessions_by_expiry ON sessions (expires_ms);
 
 -- Every refresh token that a session ever had: one that was traded for its successor stays here, so that showing it
 -- again is known for what it is, and ends the session.

@@ -35,8 +35,7 @@ pub(in crate::store::sqlite) fn add(
     ])?;
     update(db, token)?;
     changed(db, &token.id, value)?;
-    audit::append(db, entry)?;
-    Ok(Written::Done)
+    told(db, entry)
 }
 
 pub(in crate::store::sqlite) fn replace(
@@ -56,8 +55,7 @@ pub(in crate::store::sqlite) fn replace(
         db.prepare_cached(sql)?.execute(params![token.id.as_str(), new.0])?;
         changed(db, &token.id, new)?;
     }
-    audit::append(db, entry)?;
-    Ok(Written::Done)
+    told(db, entry)
 }
 
 pub(in crate::store::sqlite) fn remove(
@@ -69,7 +67,12 @@ pub(in crate::store::sqlite) fn remove(
     let Some(old) = value_of(db, id, revision)? else { return Ok(Written::Moved) };
     db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([id.as_str()])?;
     changed(db, id, old)?;
+    told(db, entry)
+}
+
+fn told(db: &Connection, entry: &AuditEntry) -> Result<Written, StoreError> {
     audit::append(db, entry)?;
+    changes::prune(db)?;
     Ok(Written::Done)
 }
 
