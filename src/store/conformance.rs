@@ -1,6 +1,7 @@
 //! What every store has to do: one suite, run against each implementation from its own tests.
 
 mod management;
+mod people;
 mod sessions;
 
 pub(crate) use management::key;
