@@ -315,3 +315,26 @@ fn b3_what_is_done_is_in_the_audit_log_without_the_secret() {
     let digest = portcullis::token::Digest::of(&key).to_hex();
     assert!(said.iter().all(|text| !text.contains(&key) && !text.contains(&digest)));
 }
+
+#[test]
+fn b3_permissions_that_a_route_asks_for_are_known_after_a_reload_too() {
+    let with = |resource: &str| {
+        let route = json!({ "path": "/api/fruit", "upstream": "main",
+            "require": { "permissions": [format!("manage:{resource}")] } });
+        move |value: &mut Value| value["apis"][1]["routes"].as_array_mut().unwrap().insert(0, route)
+    };
+    let house = House::with(|settings| settings.with(with("bananas")));
+    let owner = house.person("owner");
+    let ask = |permission: &str| {
+        let body = json!({ "name": permission, "permissions": [permission] });
+        owner.ours(post(KEYS).json(&body))
+    };
+    let key = text(&ask("manage:bananas").expect(201).json(), "key");
+    house.send(&get("/api/fruit").bearer(&key)).expect(200);
+    ask("view:bananas").expect(201);
+    assert_ocore(&ask("manage:mangos"), 400);
+    let settings = crate::support::settings::Settings::usual(&house.upstream.url()).with(with("mangos"));
+    house.gateway.configure(&settings);
+    wait::until("the new route's permission is known", || ask("manage:mangos").status == 201);
+    assert_ocore(&house.send(&get("/api/fruit").bearer(&key)), 403);
+}
