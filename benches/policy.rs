@@ -15,7 +15,8 @@ use portcullis::pipeline::{Peer, Shared, Snapshot, Trail, Worker, decide, forese
 use portcullis::store::cache::{Options, Tokens};
 use portcullis::store::journal::Journal;
 use portcullis::store::{
-    Answer, Change, Organization, Project, SigningKey, Store, Terms, TokenRecord, Usage, UserRecord, import,
+    Answer, Change, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, Usage,
+    UserRecord, import,
 };
 use portcullis::telemetry::{AccessLog, Metrics};
 use portcullis::token::signer::{KeyRing, Signer};
@@ -112,6 +113,10 @@ impl Store for Keys {
     }
 
     fn user<'a>(&'a self, _: &'a UserId) -> Answer<'a, Option<UserRecord>> {
+        ready(None)
+    }
+
+    fn live_session<'a>(&'a self, _: &'a str) -> Answer<'a, Option<LiveSession>> {
         ready(None)
     }
 

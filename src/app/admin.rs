@@ -1,8 +1,15 @@
 //! The admin listener: one socket on the control runtime.
 
 use super::Parts;
+use crate::config::Dialect;
+use crate::control::domain::DomainError;
+use crate::control::error::Refusal;
+use crate::dialect::endpoint::{self, BODY_MOST, Call, Found};
 use crate::listen::tls;
-use http::Request;
+use crate::token::random_id;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
@@ -10,10 +17,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+
+/// Longest wait for the body of a request.
+const BODY_WAIT: Duration = Duration::from_secs(10);
 
 /// Starts to serve. The task ends with the control runtime.
 ///
@@ -26,8 +36,9 @@ pub(super) fn start(parts: Arc<Parts>, socket: StdListener) -> io::Result<()> {
     tokio::spawn(async move {
         loop {
             match listener.accept().await {
-                Ok((tcp, _)) => {
-                    tokio::spawn(connection(parts.clone(), config.clone(), tcp));
+                Ok((tcp, peer)) => {
+                    let client = peer.ip().to_canonical();
+                    tokio::spawn(connection(parts.clone(), config.clone(), tcp, client));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection on the admin listener failed");
@@ -39,23 +50,76 @@ pub(super) fn start(parts: Arc<Parts>, socket: StdListener) -> io::Result<()> {
     Ok(())
 }
 
-async fn connection(parts: Arc<Parts>, config: Option<Arc<tls::ServerConfig>>, tcp: TcpStream) {
-    let Some(config) = config else { return serve(parts, TokioIo::new(tcp)).await };
+async fn connection(
+    parts: Arc<Parts>,
+    config: Option<Arc<tls::ServerConfig>>,
+    tcp: TcpStream,
+    client: IpAddr,
+) {
+    let Some(config) = config else { return serve(parts, TokioIo::new(tcp), client).await };
     let handshake = tokio::time::timeout(Duration::from_secs(10), tls::accept(config, tcp));
     // Who breaks TLS gets no answer.
     if let Ok(Ok(tls)) = handshake.await {
-        serve(parts, TokioIo::new(tls)).await;
+        serve(parts, TokioIo::new(tls), client).await;
     }
 }
 
-async fn serve(parts: Arc<Parts>, io: impl Read + Write + Unpin + 'static) {
+async fn serve(parts: Arc<Parts>, io: impl Read + Write + Unpin + 'static, client: IpAddr) {
     let service = service_fn(|request: Request<Incoming>| {
-        let (method, path) = (request.method(), request.uri().path());
-        let response = parts.health.answer(method, path, request.headers(), &parts.shared.clock);
-        async { Ok::<_, Infallible>(response) }
+        let parts = parts.clone();
+        async move { Ok::<_, Infallible>(answer(&parts, request, client).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(60)).max_buf_size(64 * 1024);
     // An error is the client's: it broke off.
     let _ = builder.serve_connection(io, service).await;
+}
+
+/// What machines ask needs no login; all the rest is the control side's.
+async fn answer(parts: &Parts, request: Request<Incoming>, client: IpAddr) -> Response<Full<Bytes>> {
+    let clock = &parts.shared.clock;
+    let found = match endpoint::find(request.method(), request.uri().path()) {
+        Found::Nothing => {
+            return parts.health.answer(request.method(), request.uri().path(), request.headers(), clock);
+        }
+        found => found,
+    };
+    let now = clock.now();
+    let request_id = random_id().unwrap_or_default();
+    let (head, body) = request.into_parts();
+    let mut response = match found {
+        Found::Methods(dialect, methods) => Refusal::Method(methods).answer(dialect, &request_id),
+        Found::Nothing => Refusal::Nothing.answer(Dialect::Problem, &request_id),
+        Found::Endpoint(endpoint) => match whole(body).await {
+            Err(refusal) => refusal.answer(endpoint.dialect, &request_id),
+            Ok(body) => {
+                let (path, query) = (head.uri.path().to_owned(), head.uri.query().map(str::to_owned));
+                let (headers, id) = (head.headers, request_id.clone());
+                let call = Call { endpoint, path, query, headers, body, client, request_id: id, now };
+                let api = parts.api.clone();
+                // A task of its own: see `control::Control`.
+                let task = tokio::spawn(async move { api.answer(call).await });
+                task.await.map(|answered| answered.response).unwrap_or_else(|error| {
+                    Refusal::from(DomainError::Internal(Box::new(error)))
+                        .answer(endpoint.dialect, &request_id)
+                })
+            }
+        },
+    };
+    if let Ok(id) = HeaderValue::try_from(&request_id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response.map(Full::new)
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
+    let limited = Limited::new(body, BODY_MOST as usize).collect();
+    match tokio::time::timeout(BODY_WAIT, limited).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::Body(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The request body is larger than this API accepts.",
+        )),
+        _ => Err(Refusal::Body(StatusCode::BAD_REQUEST, "The request body ended before it was complete.")),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod background;
+mod control;
 pub mod explain;
 mod reload;
 
@@ -9,7 +10,10 @@ pub use reload::ReloadError;
 
 use crate::clock::Clock;
 use crate::config::{Config, Listener, Loaded};
+use crate::control::domain::{Domain, Edge};
 use crate::control::health::Health;
+use crate::control::http::Api;
+use crate::control::sessions::Sessions;
 use crate::control::signing::{self, SigningError};
 use crate::limiter::Limiter;
 use crate::listen::tls::CertificateError;
@@ -18,6 +22,7 @@ use crate::listen::{self, BindError, Endpoint};
 use crate::pipeline::{Shared, Snapshot};
 use crate::store::cache::{Options, Tokens};
 use crate::store::journal::{Journal, recover};
+use crate::store::management::Management;
 use crate::store::{self, Store, StoreError};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::log::chain;
@@ -79,7 +84,8 @@ struct Parts {
     shared: Arc<Shared>,
     endpoints: Vec<Arc<Endpoint>>,
     ring: Arc<ArcSwap<KeyRing>>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Management>,
+    api: Arc<Api>,
     access_log: Mutex<AccessLog>,
     health: Health,
     stage: watch::Sender<Stage>,
@@ -188,7 +194,8 @@ async fn build(
     let metrics = Metrics::new(config.workers.get());
     let limiter = Arc::new(Limiter::new());
     let store = store::open(&config.store.url)?;
-    let tokens = open_tokens(&config, &store, &limiter, control, &clock).await?;
+    let edge: Arc<dyn Store> = store.clone();
+    let tokens = open_tokens(&config, &edge, &limiter, control.clone(), &clock).await?;
     let ring = signing::ring(&*store, &config.jwt.upstream, clock.now()).await?;
     let ring = Arc::new(ArcSwap::from_pointee(ring));
     let snapshot = Snapshot::new(&config, ring.clone(), &limiter, &metrics);
@@ -197,8 +204,16 @@ async fn build(
         AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
+    let edge = Edge::Here(tokens.clone());
+    let domain = Domain::new(store.clone(), edge.clone());
+    domain.replace(&config.apis);
+    let sessions = Sessions::new(store.clone(), edge, &config.jwt, config.accounts);
+    let api = Arc::new(Api::new(domain, sessions));
+    let control = Arc::new(control::Control { api: api.clone(), runtime: control });
+    let shared = Shared::new(clock, tokens, limiter, metrics, snapshot).with_control(control);
     Ok(Parts {
-        shared: Arc::new(Shared::new(clock, tokens, limiter, metrics, snapshot)),
+        shared: Arc::new(shared),
+        api,
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
         access_log: Mutex::new(access_log),

@@ -46,6 +46,8 @@ impl Parts {
             endpoint.replace(listener, tls);
         }
         self.shared.replace(snapshot);
+        self.api.sessions().replace(&config.jwt, config.accounts);
+        self.api.domain().replace(&config.apis);
         self.config.store(Arc::new(config));
         background::certificates(self);
         Ok(files)

@@ -5,7 +5,6 @@ use crate::clock::Clock;
 use crate::store::{self, Store, StoreError, import as fixture};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -29,14 +28,14 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     };
     let imported = store::open(&loaded.config.store.url)
         .map_err(|error| format!("error: {}", crate::telemetry::log::chain(&error)))
-        .and_then(|store| bring_in(&store, &source, &name));
+        .and_then(|store| bring_in(&*store, &source, &name));
     match imported {
         Ok(imported) => print(format_args!("{name}: {imported}\n")),
         Err(text) => complain(format_args!("{text}\nnothing was imported")),
     }
 }
 
-fn bring_in(store: &Arc<dyn Store>, source: &str, name: &str) -> Result<fixture::Imported, String> {
+fn bring_in(store: &dyn Store, source: &str, name: &str) -> Result<fixture::Imported, String> {
     let parsed = fixture::parse(source, name).map_err(|problems| problems.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("error: the system refuses timers: {error}"))?;

@@ -7,8 +7,12 @@ mod completions;
 mod demo;
 mod explain;
 mod import;
+mod manage;
+mod password;
 mod schema;
 mod serve;
+mod token;
+mod user;
 
 use crate::config::{Config, LoadError, Loaded};
 use clap::{Args, Parser, Subcommand};
@@ -40,6 +44,12 @@ enum Command {
     Schema(schema::Arguments),
     /// Bring organizations, projects, users and keys into the store
     Import(import::Arguments),
+    /// Make, list, alter, regenerate and remove keys
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Make people
+    #[command(subcommand)]
+    User(user::Command),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
 }
@@ -90,6 +100,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Import(arguments) => import::run(arguments),
+        Command::Token(command) => token::run(command),
+        Command::User(command) => user::run(command),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }
@@ -134,6 +146,16 @@ mod tests {
             "portcullis explain --config a.yaml GET https://api.example.com/v1/x -H X-API-Key:ocr_1 --from 192.0.2.7",
             "portcullis schema",
             "portcullis import --config a.yaml fixture.yaml",
+            "portcullis token create --config a.yaml --organization my-org --name CI --permission read --scope documents",
+            "portcullis token list --config a.yaml --organization my-org --search ci --inactive --json",
+            "portcullis token show --config a.yaml 66f0",
+            "portcullis token update --config a.yaml 66f0 --name CD --allow-from 10.0.0.0/8",
+            "portcullis token regenerate --config a.yaml 66f0",
+            "portcullis token deactivate --config a.yaml 66f0",
+            "portcullis token activate --config a.yaml 66f0",
+            "portcullis token delete --config a.yaml 66f0",
+            "portcullis user create --config a.yaml --owner --email a@example.com",
+            "portcullis user create --config a.yaml --email a@example.com --organization my-org --role viewer",
             "portcullis completions bash",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
@@ -150,6 +172,12 @@ mod tests {
             "portcullis explain --config a.yaml GET http://a/ -H no-colon",
             "portcullis explain --config a.yaml GET http://a/ --from nowhere",
             "portcullis completions tcsh-of-old",
+            "portcullis token",
+            "portcullis token create --config a.yaml --name CI",
+            "portcullis token list --config a.yaml --organization o --active --inactive",
+            "portcullis token delete --config a.yaml",
+            "portcullis user create --config a.yaml --email a@example.com --owner --role viewer",
+            "portcullis user create --config a.yaml --email a@example.com",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

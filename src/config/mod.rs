@@ -50,6 +50,8 @@ pub struct Config {
     pub limits: Limits,
     /// Signing of client-facing tokens and of upstream identities.
     pub jwt: Jwt,
+    /// How people get an account.
+    pub accounts: Accounts,
     /// Backend services, by the index that routes hold.
     pub upstreams: Vec<Upstream>,
     /// The APIs, in the order of the file.
@@ -151,6 +153,25 @@ pub struct Jwt {
     pub refresh_expiry: Duration,
     /// The identity that backends get.
     pub upstream: UpstreamIdentity,
+}
+
+/// How people get an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Accounts {
+    /// Who may make one.
+    pub signup: Signup,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Signup {
+    /// Nobody but the operator makes any.
+    Closed,
+    /// Who has an invitation.
+    #[default]
+    Invited,
+    /// Everybody.
+    Open,
 }
 
 /// The signed identity for backends.

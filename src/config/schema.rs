@@ -71,6 +71,7 @@ pub(crate) const ROOT: &[Key] = &[
     Key::new("limits", Type::Section(LIMITS), "Where rate limits are counted."),
     Key::new("jwt", Type::Section(JWT), "Tokens for clients, and the signed identity for upstreams.")
         .required(),
+    Key::new("accounts", Type::Section(ACCOUNTS), "How people get an account."),
     Key::new("upstreams", Type::Named(UPSTREAM), "Backend services, by the names that routes use."),
     Key::new("apis", Type::List(&Type::Section(API)), "What is served; at least one.").required(),
     Key::new("telemetry", Type::Section(TELEMETRY), "Logs and traces."),
@@ -204,6 +205,13 @@ const JWT: &[Key] = &[
         "The signed identity that upstreams get; its keys are at `/.well-known/jwks.json`.",
     ),
 ];
+
+const ACCOUNTS: &[Key] = &[Key::new(
+    "signup",
+    Type::Choice(&["closed", "invited", "open"]),
+    "Who may make an account at `/api/auth/signup`: nobody, who has an invitation, or everybody.",
+)
+.default("invited")];
 
 const JWT_UPSTREAM: &[Key] = &[
     Key::new("issuer", Type::Text, "The `iss` claim.").default("portcullis"),

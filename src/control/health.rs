@@ -44,7 +44,7 @@ impl Health {
             "/metrics" => self.metrics(headers),
             _ => refuse(
                 StatusCode::NOT_FOUND,
-                "This version serves /healthz, /readyz and /metrics on the admin listener.",
+                "The admin listener serves /healthz, /readyz, /metrics and the control API.",
             ),
         }
     }

@@ -1,4 +1,9 @@
 //! The control side: what runs beside the request path, on a runtime of its own.
 
+pub mod domain;
+pub mod edge;
+pub mod error;
 pub mod health;
+pub mod http;
+pub mod sessions;
 pub mod signing;

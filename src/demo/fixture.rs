@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 const FILE: &str = "demo-keys.json";
 
+/// The first organization.
+pub(super) const ORGANIZATION: &str = "68da2880b45d7a01d90a3c51";
 /// The project of the project key.
 pub(super) const RECEIPTS: &str = "68db5cc4c78g1e17gd4c7h85";
 /// Another project of the same organization.

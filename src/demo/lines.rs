@@ -1,7 +1,7 @@
 //! The curl lines that the demo prints: each is one line, needs no editing, and prints its status last.
 
 use super::Addresses;
-use super::fixture::{Credentials, FOREIGN, RECEIPTS};
+use super::fixture::{Credentials, FOREIGN, ORGANIZATION, OWNER, RECEIPTS};
 use crate::token::Secret;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -27,6 +27,7 @@ pub(super) fn all(addresses: Addresses, cert: &Path, credentials: &Credentials) 
     lines.extend(over_tls(&tls, &plain, cert, credentials));
     lines.extend(refused(&plain, credentials));
     lines.extend(ocore(&plain, credentials));
+    lines.extend(managing(&plain, credentials));
     lines.extend(operating(&plain, &admin));
     lines
 }
@@ -176,6 +177,29 @@ fn ocore(plain: &str, has: &Credentials) -> Vec<Line> {
             &format!("{manage} -H 'X-Org-Slug: lighthouse' {servers}"),
         ),
         curl("long work stays 202", 202, &format!("{manage} {post} {plain}/api/instances")),
+    ]
+}
+
+/// A person logs in and manages keys.
+fn managing(plain: &str, has: &Credentials) -> Vec<Line> {
+    let json = "-H 'Content-Type: application/json'";
+    let password = has.owner_password.expose();
+    let login = format!(r#"{json} -d '{{"email":"{OWNER}","password":"{password}"}}' {plain}/v1/auth/login"#);
+    let keys = format!("{plain}/api/v1/organizations/{ORGANIZATION}/api-tokens");
+    let as_owner = |title, status, arguments: String| Line {
+        title,
+        status,
+        command: format!(
+            r#"TOKEN=$(curl -s {login} | sed -n 's/.*"accessToken":"\([^"]*\)".*/\1/p'); curl -s -w '\n%{{http_code}}\n' -H "Authorization: Bearer $TOKEN" {arguments}"#
+        ),
+    };
+    let wanted =
+        r#"{"name":"Made by hand","type":"organization","permissions":["read"],"scopes":["documents"]}"#;
+    vec![
+        curl("an owner logs in", 200, &login),
+        as_owner("and makes a key, whose value is shown once", 201, format!("{json} -d '{wanted}' {keys}")),
+        as_owner("and looks at the keys", 200, format!("'{keys}?search=by+hand&limit=2'")),
+        curl("a key can not do that", 403, &format!("{} {keys}", key(&has.organization))),
     ]
 }
 

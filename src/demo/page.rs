@@ -38,7 +38,7 @@ fn places(out: &mut impl Write, addresses: Addresses, folder: &Folder) -> io::Re
 }
 
 fn secrets(out: &mut impl Write, has: &Credentials) -> io::Result<()> {
-    heading(out, "Logins (for the console, which a later version brings)")?;
+    heading(out, "Logins")?;
     for (email, password) in [(OWNER, &has.owner_password), (OTHER_OWNER, &has.other_owner_password)] {
         writeln!(out, "  {email:<26} {}", password.expose())?;
     }

@@ -2,6 +2,7 @@
 
 use crate::config::{Api, Dialect};
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+use std::sync::Arc;
 
 /// `X-API-Key`.
 pub(super) static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -35,23 +36,44 @@ pub enum Unusable {
 /// # Errors
 /// [`Unusable`] when there is one that must not be looked up. None at all is no error: both members are `None`.
 pub fn present<'a>(api: &Api, headers: &'a HeaderMap) -> Result<Presented<'a>, Unusable> {
+    read(api.dialect, &api.key_prefixes, headers)
+}
+
+/// Reads the credentials of a request to the gateway itself.
+///
+/// # Errors
+/// Those of [`present`].
+pub fn present_in(dialect: Dialect, headers: &HeaderMap) -> Result<Presented<'_>, Unusable> {
+    read(dialect, &[], headers)
+}
+
+fn read<'a>(
+    dialect: Dialect,
+    key_prefixes: &[Arc<str>],
+    headers: &'a HeaderMap,
+) -> Result<Presented<'a>, Unusable> {
+    let is_key = |text: &str| match dialect {
+        Dialect::Ocriva => text.starts_with("ocr_"),
+        Dialect::Ocore => text.starts_with("ocore_"),
+        Dialect::Problem => key_prefixes.iter().any(|prefix| text.starts_with(&**prefix)),
+    };
     let mut presented = Presented::default();
     let (keys, authorizations) = fields(headers);
-    if api.dialect != Dialect::Ocore
+    if dialect != Dialect::Ocore
         && let Some(text) = keys.text()?
     {
-        if !is_key(api, text) {
+        if !is_key(text) {
             return Err(Unusable::Foreign);
         }
         presented.key = Some(text);
     }
     let bearer = match authorizations.text()? {
         Some(value) => bearer(value),
-        None if api.dialect == Dialect::Ocore => cookie(headers, "access_token")?,
+        None if dialect == Dialect::Ocore => cookie(headers, "access_token")?,
         None => None,
     };
     let Some(text) = bearer else { return Ok(presented) };
-    if is_key(api, text) {
+    if is_key(text) {
         if presented.key.is_some_and(|key| key != text) {
             return Err(Unusable::Contradictory);
         }
@@ -118,7 +140,11 @@ fn bearer(value: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty()).then_some(rest)
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Unusable> {
+/// The one value of a cookie; `None` when it is absent or empty.
+///
+/// # Errors
+/// [`Unusable::Contradictory`]
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Unusable> {
     let mut found = None;
     for value in headers.get_all(COOKIE) {
         let Ok(text) = value.to_str() else { continue };
@@ -134,14 +160,6 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Unu
         }
     }
     Ok(found)
-}
-
-fn is_key(api: &Api, text: &str) -> bool {
-    match api.dialect {
-        Dialect::Ocriva => text.starts_with("ocr_"),
-        Dialect::Ocore => text.starts_with("ocore_"),
-        Dialect::Problem => api.key_prefixes.iter().any(|prefix| text.starts_with(&**prefix)),
-    }
 }
 
 /// Three base64url parts between dots (RFC 7515, 7.1).

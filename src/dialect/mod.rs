@@ -3,12 +3,16 @@
 //! Everything the gateway itself answers with is rendered here; a dialect translates and decides nothing.
 
 mod credential;
-mod ocore;
+pub mod cursor;
+pub mod endpoint;
+pub mod form;
+pub mod media;
+pub mod ocore;
 pub mod ocriva;
 mod problem;
 pub mod time;
 
-pub use credential::{Presented, Unusable, likely_key, present};
+pub use credential::{Presented, Unusable, cookie, likely_key, present, present_in};
 
 use crate::config::Dialect;
 use bytes::Bytes;
@@ -42,6 +46,18 @@ pub fn render(dialect: Dialect, fault: &Fault<'_>) -> Rendered {
         Dialect::Problem => ("application/problem+json", problem::envelope(fault)),
     };
     Rendered { content_type: HeaderValue::from_static(content_type), body: body.into() }
+}
+
+/// Renders all that is wrong with a request, one fault a field, in the dialect's envelope. The status is the first one's.
+pub fn render_all(dialect: Dialect, faults: &[Fault<'_>]) -> Rendered {
+    let (Dialect::Ocriva, [first, _, ..]) = (dialect, faults) else {
+        let nothing =
+            Fault { status: StatusCode::BAD_REQUEST, message: "The request is not valid.", field: None };
+        return render(dialect, faults.first().unwrap_or(&nothing));
+    };
+    let messages: Vec<&str> = faults.iter().map(|fault| fault.message).collect();
+    let body = ocriva::envelope_of(first.status, messages.into());
+    Rendered { content_type: HeaderValue::from_static("application/json"), body: body.into() }
 }
 
 /// The reason phrase of RFC 9110 for a status, as the `error` and `title` members show it.

@@ -1,13 +1,21 @@
-//! Ocriva: the `{"statusCode","message","error"}` envelope, the login answer and the project list.
+//! Ocriva: the `{"statusCode","message","error"}` envelope, what logins answer, projects and keys.
 
 use super::time::iso_millis;
 use super::{Fault, reason};
+use crate::store::import::network_text;
+use crate::store::management::{Member, Token};
 use crate::store::{Organization, Project, TokenRecord};
+use crate::token::Secret;
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 pub(super) fn envelope(fault: &Fault<'_>) -> String {
-    json!({ "statusCode": fault.status.as_u16(), "message": fault.message, "error": reason(fault.status) })
-        .to_string()
+    envelope_of(fault.status, fault.message.into())
+}
+
+/// `message` is one string, or several where several fields are wrong.
+pub(super) fn envelope_of(status: StatusCode, message: Value) -> String {
+    json!({ "statusCode": status.as_u16(), "message": message, "error": reason(status) }).to_string()
 }
 
 /// The answer of `POST /v1/openapi/auth/login`. `expires_in` is in seconds.
@@ -50,4 +58,55 @@ fn element(organization: &Organization, project: &Project) -> Value {
     element.insert("createdAt".into(), iso_millis(project.created_ms).into());
     element.insert("updatedAt".into(), iso_millis(project.updated_ms).into());
     Value::Object(element)
+}
+
+/// One key. With its value, where it was made with this answer: then, and never again.
+pub fn token(token: &Token, value: Option<&Secret>) -> String {
+    let mut record = record(token);
+    if let Some(value) = value {
+        record.insert("token".into(), value.expose().into());
+    }
+    Value::Object(record).to_string()
+}
+
+/// A page of keys; pages are counted from 1.
+pub fn tokens(tokens: &[Token], page: u64, limit: u32, total: u64) -> String {
+    let data: Vec<Value> = tokens.iter().map(|token| Value::Object(record(token))).collect();
+    let pages = total.div_ceil(u64::from(limit.max(1)));
+    let pagination = json!({ "page": page, "limit": limit, "total": total, "pages": pages });
+    json!({ "data": data, "pagination": pagination }).to_string()
+}
+
+fn record(token: &Token) -> Map<String, Value> {
+    let mut record = Map::new();
+    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    put("id", token.id.as_str().into());
+    put("name", token.name.as_str().into());
+    put("description", token.description.as_deref().into());
+    put("type", token.reach.as_str().into());
+    put("organizationId", token.organization.as_str().into());
+    put("projectId", token.reach.project().map(|id| id.as_str()).into());
+    put("permissions", token.permissions.iter().collect());
+    put("scopes", token.scopes.iter().map(AsRef::<str>::as_ref).collect());
+    put("expiresAt", token.expires_ms.map(iso_millis).into());
+    put("isActive", token.active.into());
+    put("ipWhitelist", token.addresses.iter().map(network_text).collect());
+    put("usageCount", token.usage_count.into());
+    put("lastUsedAt", token.last_used_ms.map(iso_millis).into());
+    put("tokenPrefix", token.prefix.as_deref().into());
+    put("createdBy", token.created_by.as_ref().map(|id| id.as_str()).into());
+    put("createdAt", iso_millis(token.created_ms).into());
+    put("updatedAt", iso_millis(token.updated_ms).into());
+    record
+}
+
+/// The answer of `POST /v1/auth/login`. `expires_in` is in seconds.
+pub fn session(access_token: &Secret, expires_in: u64, person: &Member) -> String {
+    json!({
+        "accessToken": access_token.expose(),
+        "expiresIn": expires_in,
+        "tokenType": "Bearer",
+        "user": { "id": person.id.as_str(), "email": person.email, "name": person.name },
+    })
+    .to_string()
 }

@@ -9,9 +9,21 @@ pub fn iso_millis(unix_ms: u64) -> String {
     format!("{instant:.3}")
 }
 
+/// `2027-01-01T00:00:00Z` for milliseconds since 1970, with a fraction only where there is one.
+pub fn iso(unix_ms: u64) -> String {
+    let ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fraction_where_there_is_one() {
+        assert_eq!(iso(1_798_761_600_000), "2027-01-01T00:00:00Z");
+        assert_eq!(iso(1_798_761_600_120), "2027-01-01T00:00:00.12Z");
+    }
 
     #[test]
     fn three_digits_always() {

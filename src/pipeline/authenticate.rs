@@ -131,8 +131,14 @@ async fn bearer_of(
             // A JWT made from a value that was regenerated away is as dead as that value.
             if entry.record.version == version { Ok(Known::Key(entry)) } else { Err(Reject::UnknownKey) }
         }
-        Subject::User(id) => {
-            let user = tokens.user(id, now).await.map_err(Reject::Store)?;
+        Subject::Session(claims) => {
+            // A session that was ended takes its access tokens with it.
+            let session = tokens.session(&claims.session, now).await.map_err(Reject::Store)?;
+            let record = session.as_ref().map(|entry| &entry.record).ok_or(Reject::UnknownKey)?;
+            if record.person != claims.user || record.expires_ms <= now.unix_ms {
+                return Err(Reject::UnknownKey);
+            }
+            let user = tokens.user(claims.user, now).await.map_err(Reject::Store)?;
             user.map(Known::User).ok_or(Reject::UnknownKey)
         }
     }

@@ -8,7 +8,7 @@ use super::route::Routed;
 use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired};
 use crate::store::cache::Entry;
 use crate::store::{Membership, Terms};
-use crate::token::{OrganizationId, Permissions, ProjectId, Reach, Role};
+use crate::token::{OrganizationId, Permissions, ProjectId, Reach};
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 
@@ -236,7 +236,7 @@ fn missing_of_person(membership: Option<&Membership>, permissions: &[Arc<str>]) 
     if permissions.is_empty() {
         return None;
     }
-    let held = membership.map(|membership| membership.role).map(Role::permissions).unwrap_or_default();
+    let held = membership.map(|membership| membership.role.permissions()).unwrap_or_default();
     lacking_permissions(&held, permissions).next().is_some().then_some(Reject::Permission)
 }
 

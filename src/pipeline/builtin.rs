@@ -41,7 +41,7 @@ pub(super) fn answer(
         }
         (Builtin::Projects, Known::Key(entry)) => Ok(json(StatusCode::OK, projects(entry))),
         // People's own endpoints are beside the edge; a login has its own way, below.
-        (Builtin::Projects | Builtin::Login, _) => Err(Reject::UnusableCredential),
+        (Builtin::Projects | Builtin::Login | Builtin::Control(_), _) => Err(Reject::UnusableCredential),
     }
 }
 

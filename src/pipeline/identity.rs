@@ -7,9 +7,10 @@ use super::reject::Reject;
 use super::route::{Routed, Serve};
 use crate::clock::Moment;
 use crate::config::Identity;
+use crate::store::Membership;
 use crate::store::cache::{Entry, UserEntry};
 use crate::token::signer::IdentityClaims;
-use crate::token::{ProjectId, Role};
+use crate::token::{MemberRole, ProjectId};
 use crate::upstream::Prepared;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::cell::RefCell;
@@ -71,7 +72,7 @@ struct Minted {
 #[derive(Debug)]
 enum Holder {
     Key(Weak<Entry>),
-    User(Weak<UserEntry>, Option<(String, Role)>),
+    User(Weak<UserEntry>, Option<(String, MemberRole)>),
 }
 
 impl Holder {
@@ -94,8 +95,9 @@ impl Holder {
     }
 }
 
-fn place(grant: &Grant) -> Option<(String, Role)> {
-    grant.membership().map(|membership| (membership.organization.as_str().to_owned(), membership.role))
+fn place(grant: &Grant) -> Option<(String, MemberRole)> {
+    let place = |it: &Membership| (it.organization.as_str().to_owned(), it.role.clone());
+    grant.membership().map(place)
 }
 
 impl Identities {

@@ -3,6 +3,7 @@
 mod arena;
 pub mod authenticate;
 pub mod authorize;
+mod beside;
 mod builtin;
 mod credential;
 pub mod explain;
@@ -24,6 +25,7 @@ mod scan;
 mod swap;
 mod worker;
 
+pub use beside::ControlSide;
 pub use marks::Marks;
 pub use observe::{Observed, Payload};
 pub use peer::Peer;
@@ -83,9 +85,16 @@ async fn walk(
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     let (parts, body) = request.into_parts();
-    if let Serve::Builtin(Builtin::Login) = routed.route.service {
+    match routed.route.service {
         // Boxed, here and below: what is rare must not make the future of every request large.
-        return Box::pin(builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail)).await;
+        Serve::Builtin(Builtin::Login) => {
+            return Box::pin(builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail))
+                .await;
+        }
+        Serve::Builtin(Builtin::Control(endpoint)) => {
+            return Box::pin(beside::serve(worker, peer, routed, endpoint, parts, body, trail)).await;
+        }
+        _ => {}
     }
     let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;

@@ -148,6 +148,13 @@ impl Trail {
         self.auth(AuthOutcome::Accepted);
     }
 
+    /// The control side has answered, to this person, or has refused.
+    pub fn answered(&mut self, user: Option<UserId>, refused: Option<&'static str>) {
+        if let Some(facts) = &mut self.facts {
+            (facts.user, facts.refused) = (user, refused);
+        }
+    }
+
     /// The upstream that the request is sent to.
     pub fn sent_to(&mut self, upstream: &Arc<str>) {
         if let Some(facts) = &mut self.facts {

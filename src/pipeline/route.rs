@@ -4,6 +4,7 @@ use super::path;
 use super::reject::Reject;
 use super::scan;
 use crate::config::{self, Api, Dialect, Mode, RateLimit, Segment, Target};
+use crate::dialect::endpoint::{self, BARE_LOGIN, Endpoint};
 use crate::limiter::{self, Limiter, Slot, Verdict};
 use crate::telemetry::metrics::{ApiCells, Metrics, RouteCells};
 use crate::upstream::Service;
@@ -99,6 +100,8 @@ pub enum Builtin {
     Projects,
     /// `GET /.well-known/jwks.json`
     Jwks,
+    /// An endpoint of the control side.
+    Control(&'static Endpoint),
 }
 
 /// Where the built-in endpoints are. A built-in endpoint wins over a configured route of the same path.
@@ -144,6 +147,9 @@ impl Router {
         let mut routed = Vec::new();
         for (index, api) in apis.iter().enumerate() {
             prefixes.extend(api.prefixes.iter().map(|prefix| (prefix.clone(), index)));
+        }
+        prefixes.extend(bare_login(apis));
+        for (index, api) in apis.iter().enumerate() {
             routed.push(RoutedApi::new(index, api, services, limiter, metrics));
         }
         routed.push(RoutedApi::outside(routed.len(), limiter, metrics));
@@ -193,11 +199,7 @@ impl Router {
 
     /// The longest prefix that holds a path, and the place of its API.
     pub(super) fn prefix_of(&self, path: &str) -> Option<&(Arc<str>, usize)> {
-        let holds = |prefix: &str| {
-            prefix == "/"
-                || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.prefixes.iter().find(|(prefix, _)| holds(prefix))
+        self.prefixes.iter().find(|(prefix, _)| holds(prefix, path))
     }
 
     /// Every prefix that an API has.
@@ -346,16 +348,37 @@ impl Route {
     }
 }
 
+/// The routes that an API has without being told: its dialect's, as far as its prefixes hold their paths. The bare
+/// login is mounted with every API of its dialect, and reached where the router leads there.
 fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
-    let under = |path: &str| {
-        api.prefixes.iter().any(|prefix| path.starts_with(&format!("{}/", prefix.trim_end_matches('/'))))
+    let key_side = BUILTINS.into_iter();
+    let control_side = endpoint::all().filter(|endpoint| endpoint.at_edge).map(|endpoint| {
+        (endpoint.dialect, endpoint.path, endpoint.method.clone(), Builtin::Control(endpoint))
+    });
+    let own = move |(dialect, path): (Dialect, &str)| {
+        let under = path == BARE_LOGIN || api.prefixes.iter().any(|prefix| holds(prefix, path));
+        dialect == api.dialect && under
     };
-    BUILTINS.into_iter().filter(move |(dialect, path, _, _)| *dialect == api.dialect && under(path)).map(
+    key_side.chain(control_side).filter(move |(dialect, path, _, _)| own((*dialect, path))).map(
         |(_, path, method, builtin)| {
             let route = builtin_route(path, method, false);
             Route::new(api, route, Serve::Builtin(builtin), metrics)
         },
     )
+}
+
+/// Where the bare login leads: to the first API of its dialect, unless some API has the path by a prefix of its own.
+fn bare_login(apis: &[Api]) -> Option<(Arc<str>, usize)> {
+    if apis.iter().flat_map(|api| &*api.prefixes).any(|prefix| holds(prefix, BARE_LOGIN)) {
+        return None;
+    }
+    let serves = |api: &Api| api.builtin && api.dialect == Dialect::Ocriva;
+    apis.iter().position(serves).map(|index| (BARE_LOGIN.into(), index))
+}
+
+/// Whether a path is one of a prefix.
+fn holds(prefix: &str, path: &str) -> bool {
+    prefix == "/" || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn builtin_route(path: &str, method: Method, open: bool) -> config::Route {

@@ -1,6 +1,7 @@
 //! What the request path holds: what all workers share, and what each has of its own.
 
 use super::arena::Arena;
+use super::beside::ControlSide;
 use super::identity::Identities;
 use super::ids::Ids;
 use super::route::Router;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub limiter: Arc<Limiter>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Answers the endpoints that are served beside the request path; none where nothing is served.
+    pub control: Option<Arc<dyn ControlSide>>,
     snapshot: ArcSwap<Snapshot>,
     /// Grows with each new snapshot, so that a worker sees by one load whether its own is still the newest.
     version: AtomicU64,
@@ -85,7 +88,13 @@ impl Shared {
         snapshot: Snapshot,
     ) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
-        Self { clock, tokens, limiter, metrics, snapshot, version: AtomicU64::new(1) }
+        Self { clock, tokens, limiter, metrics, control: None, snapshot, version: AtomicU64::new(1) }
+    }
+
+    /// With somebody who answers the endpoints beside the request path.
+    #[must_use]
+    pub fn with_control(self, control: Arc<dyn ControlSide>) -> Self {
+        Self { control: Some(control), ..self }
     }
 
     /// Puts another snapshot in its place: requests that begin from now on see it whole.

@@ -6,8 +6,9 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use address::network;
+pub use address::{network, network_text};
 pub use parse::parse;
+pub use rules::{is_email, is_slug};
 
 use crate::config::{Code, Problem, Problems};
 use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, ProjectId, Reach, Role, Secret, TokenId};

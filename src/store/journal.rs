@@ -12,7 +12,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-pub use recover::recover;
+pub use recover::{in_use, recover};
 
 use super::{Store, StoreError, Usage};
 use crate::clock::Moment;

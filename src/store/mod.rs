@@ -4,16 +4,19 @@
 
 pub mod cache;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod import;
 pub mod journal;
+pub mod management;
+pub mod password;
 pub mod sqlite;
 
 use crate::config::StoreUrl;
 use crate::token::{
-    Digest, KeyFamily, OrganizationId, Permissions, ProjectId, Reach, Role, Secret, TokenId, UserId,
+    Digest, KeyFamily, MemberRole, OrganizationId, Permissions, ProjectId, Reach, Secret, TokenId, UserId,
 };
 use ipnet::IpNet;
+use management::Management;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -65,7 +68,7 @@ pub enum StoreError {
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] when a newer version made it.
-pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Management>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path)?)),
     }
@@ -185,7 +188,16 @@ pub struct Membership {
     /// Its slug, to answer `X-Org-Slug` without a second look-up.
     pub slug: String,
     /// The person's role in it.
-    pub role: Role,
+    pub role: MemberRole,
+}
+
+/// A session that is neither ended nor over, as far as the request path needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSession {
+    /// Whose it is.
+    pub person: UserId,
+    /// From then on it is over, milliseconds since 1970.
+    pub expires_ms: u64,
 }
 
 /// One change that a cache has to follow, in the order of `sequence`.
@@ -211,6 +223,8 @@ pub enum ChangeSubject {
     Organization(OrganizationId),
     /// A person or their memberships.
     User(UserId),
+    /// A session was ended, or lives longer.
+    Session(Box<str>),
     /// The signing keys.
     SigningKeys,
     /// Anything: the store does not have the changes after the sequence asked for any more.
@@ -258,6 +272,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>>;
     /// The person and their memberships.
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<UserRecord>>;
+    /// The session with this id, unless it was ended.
+    fn live_session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<LiveSession>>;
     /// Imports a fixture: all of it or nothing; importing it again changes nothing.
     fn import<'a>(&'a self, fixture: &'a import::Fixture, now_ms: u64) -> Answer<'a, import::Imported>;
     /// The newest change's sequence; 0 when there was none.

@@ -14,6 +14,9 @@ use std::fmt;
 /// The `iss` of every client-facing token.
 pub const ISSUER: &str = "portcullis";
 
+/// The `typ` of people's access tokens.
+const ACCESS: &str = "access";
+
 /// The surface a token is for. Each has an `aud` and a signing key of its own, so that a token of one is noise to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
@@ -42,8 +45,17 @@ pub enum Subject {
         /// The key's version at that time; each regeneration makes a new one.
         version: u64,
     },
-    /// A person.
-    User(UserId),
+    /// A person, by a session.
+    Session(SessionClaims),
+}
+
+/// What a valid access token says: it is good as long as this session of this person is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionClaims {
+    /// `sub`
+    pub user: UserId,
+    /// `sid`
+    pub session: String,
 }
 
 /// A token that was made, and its life in seconds.
@@ -81,6 +93,8 @@ struct Claims {
     aud: String,
     sub: String,
     typ: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     org: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,6 +158,7 @@ impl ClientTokens {
             aud: Audience::Ocriva.as_str().into(),
             sub: key.id.into(),
             typ: "ocriva_key".into(),
+            sid: None,
             org: Some(key.organization.into()),
             prj: key.project.map(Into::into),
             kv: Some(key.version),
@@ -155,11 +170,65 @@ impl ClientTokens {
         Ok(Issued { token: sign(&self.ocriva.sign, &claims), expires_in: exp - iat })
     }
 
+    /// Makes an access token of a session; it lives `life_s` seconds.
+    ///
+    /// # Errors
+    /// When the system has no random bytes to give.
+    pub fn for_session(
+        &self,
+        of: &SessionClaims,
+        now: Moment,
+        life_s: u64,
+    ) -> Result<Issued, aws_lc_rs::error::Unspecified> {
+        let iat = now.unix_s();
+        let exp = iat.saturating_add(life_s);
+        let claims = Claims {
+            iss: ISSUER.into(),
+            aud: Audience::Ocore.as_str().into(),
+            sub: of.user.as_str().into(),
+            typ: ACCESS.into(),
+            sid: Some(of.session.clone()),
+            org: None,
+            prj: None,
+            kv: None,
+            nbf: None,
+            iat,
+            exp,
+            jti: super::random_id()?,
+        };
+        Ok(Issued { token: sign(&self.ocore.sign, &claims), expires_in: exp - iat })
+    }
+
+    /// Checks an access token of a session. Whether the session still is, has to be looked up.
+    ///
+    /// # Errors
+    /// [`Invalid`], whatever is wrong with it.
+    pub fn session(&self, token: &str, now: Moment) -> Result<SessionClaims, Invalid> {
+        match self.verify(Audience::Ocore, token, now)? {
+            Subject::Session(claims) => Ok(claims),
+            Subject::Key { .. } => Err(Invalid),
+        }
+    }
+
     /// Checks a token for a surface.
     ///
     /// # Errors
     /// [`Invalid`], whatever is wrong with it.
     pub fn verify(&self, audience: Audience, token: &str, now: Moment) -> Result<Subject, Invalid> {
+        let claims = self.claims(audience, token, now)?;
+        match (audience, claims.typ.as_str(), claims.kv, claims.sid) {
+            (Audience::Ocriva, "ocriva_key", Some(version), _) => {
+                Ok(Subject::Key { id: claims.sub.into(), version })
+            }
+            (Audience::Ocore, ACCESS, _, Some(session)) => {
+                Ok(Subject::Session(SessionClaims { user: claims.sub.into(), session }))
+            }
+            _ => Err(Invalid),
+        }
+    }
+
+    /// The claims of a token that is ours, for this surface, and not over.
+    fn claims(&self, audience: Audience, token: &str, now: Moment) -> Result<Claims, Invalid> {
         let keys = match audience {
             Audience::Ocriva => &self.ocriva,
             Audience::Ocore => &self.ocore,
@@ -179,13 +248,7 @@ impl ClientTokens {
         if claims.exp <= now || claims.nbf.is_some_and(|nbf| nbf > now) {
             return Err(Invalid);
         }
-        match (audience, claims.typ.as_str(), claims.kv) {
-            (Audience::Ocriva, "ocriva_key", Some(version)) => {
-                Ok(Subject::Key { id: claims.sub.into(), version })
-            }
-            (Audience::Ocore, "access", _) => Ok(Subject::User(claims.sub.into())),
-            _ => Err(Invalid),
-        }
+        Ok(claims)
     }
 }
 
@@ -229,6 +292,21 @@ mod tests {
     fn a_token_does_not_outlive_its_key() {
         let issued = tokens().for_key(facts(Some(NOW.unix_ms + 59_900)), NOW, 3600).unwrap();
         assert_eq!(issued.expires_in, 59);
+    }
+
+    #[test]
+    fn an_access_token_names_its_session() {
+        let of = SessionClaims { user: "u1".into(), session: "s1".to_owned() };
+        let issued = tokens().for_session(&of, NOW, 60).unwrap();
+        assert_eq!(tokens().session(issued.token.expose(), NOW), Ok(of));
+        assert_eq!(
+            tokens().verify(Audience::Ocore, issued.token.expose(), NOW),
+            Ok(Subject::Session(SessionClaims { user: "u1".into(), session: "s1".to_owned() }))
+        );
+        let later = NOW.after(std::time::Duration::from_secs(60));
+        assert_eq!(tokens().session(issued.token.expose(), later), Err(Invalid));
+        let of_key = tokens().for_key(facts(None), NOW, 3600).unwrap();
+        assert_eq!(tokens().session(of_key.token.expose(), NOW), Err(Invalid));
     }
 
     #[test]

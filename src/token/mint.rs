@@ -44,15 +44,23 @@ impl KeyFamily {
 /// # Errors
 /// When the system has no random bytes to give.
 pub fn mint(family: KeyFamily) -> Result<Secret, aws_lc_rs::error::Unspecified> {
+    random_secret(family.mint_prefix())
+}
+
+/// A prefix and 64 lowercase hexadecimal digits of 256 random bits.
+///
+/// # Errors
+/// When the system has no random bytes to give.
+pub fn random_secret(prefix: &str) -> Result<Secret, aws_lc_rs::error::Unspecified> {
     use std::fmt::Write;
     let mut random = [0u8; 32];
     aws_lc_rs::rand::fill(&mut random)?;
-    let mut key = String::with_capacity(72);
-    key.push_str(family.mint_prefix());
+    let mut text = String::with_capacity(prefix.len() + 64);
+    text.push_str(prefix);
     for byte in random {
-        let _ = write!(key, "{byte:02x}");
+        let _ = write!(text, "{byte:02x}");
     }
-    Ok(Secret::new(key))
+    Ok(Secret::new(text))
 }
 
 #[cfg(test)]

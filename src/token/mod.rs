@@ -5,14 +5,17 @@ mod id;
 pub mod jwt;
 mod mint;
 mod permission;
+mod role;
 mod secret;
 mod shown;
 pub mod signer;
+pub mod totp;
 
 pub use digest::Digest;
 pub use id::{OrganizationId, ProjectId, TokenId, UserId};
-pub use mint::{KeyFamily, mint};
-pub use permission::{Permissions, Role};
+pub use mint::{KeyFamily, mint, random_secret};
+pub use permission::{Permissions, RESOURCES, Role};
+pub use role::{CustomRole, MemberRole};
 pub use secret::Secret;
 pub use shown::ShownKey;
 

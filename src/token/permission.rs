@@ -61,6 +61,28 @@ fn covers(held: &str, wanted: &str) -> bool {
     }
 }
 
+/// What the permissions of organizations are about: `view:` and `manage:` of each, or of `*` for all of them.
+pub const RESOURCES: [&str; 18] = [
+    "api-keys",
+    "audit-logs",
+    "backups",
+    "deployments",
+    "domains",
+    "environments",
+    "instances",
+    "invitations",
+    "members",
+    "metrics",
+    "operations",
+    "organization",
+    "projects",
+    "roles",
+    "servers",
+    "settings",
+    "usage",
+    "webhooks",
+];
+
 /// The built-in roles of an organization's members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {

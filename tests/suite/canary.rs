@@ -1,5 +1,6 @@
 //! A key, driven through every endpoint and every kind of error, is found nowhere afterwards.
 
+use crate::support::control::{Console, wanted};
 use crate::support::fixture::{Fixture, ocriva_key};
 use crate::support::gateway::Gateway;
 use crate::support::settings::{FOREIGN, P1, Settings};
@@ -207,6 +208,71 @@ fn a_canary_key_is_found_nowhere() {
     for key in &canaries {
         search_folder(gateway.folder(), key);
     }
+}
+
+/// Every call of the control API, with the key wherever a client could put it by mistake.
+fn at_the_control_api(key: &str, console: &Console<'_>) -> Vec<Request> {
+    let id = console.made("asked about", json!({}))["id"].as_str().expect("an id").to_owned();
+    let item = console.path(&format!("/{id}"));
+    let own = |request: Request| request.bearer(&console.access);
+    vec![
+        get(&console.path("")).key(key),
+        get(&console.path("")).bearer(key),
+        own(get(&console.path(&format!("?search={key}")))),
+        own(get(&console.path(&format!("?type={key}")))),
+        own(get(&console.path(&format!("?{key}=1&{key}=2")))),
+        own(get(&console.path(&format!("/{key}")))),
+        own(get(&format!("/api/v1/organizations/{key}/api-tokens"))),
+        own(post(&console.path("")).json(&wanted("x", json!({ "type": key })))),
+        own(post(&console.path("")).json(&wanted("x", json!({ "expiresAt": key, "ipWhitelist": [key] })))),
+        own(post(&console.path("")).body("application/json", key)),
+        own(post(&console.path("")).body(key, key)),
+        own(post(&format!("{item}/regenerate")).header("User-Agent", key)),
+        own(method("PATCH", &item)
+            .json(&json!({ "token": key, "isActive": false }))
+            .header("User-Agent", key)),
+        own(method("DELETE", &item).header("User-Agent", key).header("X-Request-Id", key)),
+        post("/v1/auth/login").json(&json!({ "email": key, "password": key })),
+        post("/v1/auth/login").json(&json!({ "email": key, key: key })).header("User-Agent", key),
+    ]
+}
+
+#[test]
+fn a_key_that_is_made_over_http_is_shown_once_and_found_nowhere() {
+    let upstream = Upstream::http();
+    let mut org = organization();
+    org.member("owner", "owner");
+    let settings = Settings::usual(&upstream.url()).unlimited();
+    let mut gateway = Gateway::start(&settings, &Fixture::default().with(org));
+    let console = Console::open(&gateway, "owner");
+    let made = console.made("a canary", json!({}));
+    let id = made["id"].as_str().expect("an id");
+    let mut canaries = vec![made["token"].clone()];
+    canaries.push(console.regenerate(id).expect(200).json()["token"].clone());
+    console.patch(id, &json!({ "name": "renamed" })).expect(200);
+    let canaries: Vec<String> =
+        canaries.iter().map(|key| key.as_str().expect("a value").to_owned()).collect();
+    for key in &canaries {
+        gateway.send(&get("/v1/openapi/templates").key(key));
+        for reply in
+            [console.show(id), console.list("?limit=100"), console.patch(id, &json!({ "name": "x" }))]
+        {
+            assert_absent("an answer about the key", &answer_bytes(&reply), key);
+        }
+        for (request, reply) in drive(&gateway, at_the_control_api(key, &console)) {
+            // What was sent as a search or a path may not come back either.
+            let place = format!("the answer to {} {}", request.method, request.target.len());
+            assert_absent(&place, &answer_bytes(&reply), key);
+        }
+    }
+    console.delete(id).expect(204);
+    wait::until("the access log is written", || {
+        fs::read_to_string(gateway.path("access.log")).is_ok_and(|log| log.lines().count() > 30)
+    });
+    drop(console);
+    canaries.iter().for_each(|key| assert!(search_folder(gateway.folder(), key) >= 4));
+    assert!(gateway.stop().success());
+    canaries.iter().for_each(|key| assert!(search_folder(gateway.folder(), key) >= 3));
 }
 
 #[test]

@@ -158,7 +158,8 @@ fn c58_a_change_of_role_takes_effect_while_the_gateway_runs() {
     };
     let settings = crate::support::settings::Settings::usual(&upstream.url());
     let gateway = crate::support::gateway::Gateway::start(&settings, &fixture("developer"));
-    let token = jwt::access(&crate::support::world::user_id(&gateway.db_path(), "changing"));
+    let database = gateway.db_path();
+    let token = jwt::access(&database, &crate::support::world::user_id(&database, "changing"));
     let create = || gateway.send(&post(SERVERS).json(&json!({})).bearer(&token)).status;
     assert_eq!(create(), 200);
     gateway.import(&fixture("viewer").text()).expect_success();

@@ -216,6 +216,8 @@ impl Connection {
     fn fill(&mut self) -> io::Result<usize> {
         let mut piece = [0; 65536];
         let read = match self.wire.read(&mut piece) {
+            // A read with a time-out ends so when the machine was stopped and goes on (signal(7)).
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return self.fill(),
             // A TLS peer that closes without a closing alert still has closed.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => 0,
             other => other?,

@@ -78,6 +78,24 @@ impl Organization {
         self.members.push(json!({ "email": email(name), "name": name, "role": role }));
     }
 
+    /// Adds a person who can log in.
+    pub(crate) fn member_with_password(&mut self, name: &str, role: &str, password: &str) {
+        self.member(name, role);
+        self.password(name, password);
+    }
+
+    /// Gives a person that was added a password.
+    pub(crate) fn password(&mut self, name: &str, password: &str) {
+        let person = self.members.iter_mut().find(|person| person["email"] == json!(email(name)));
+        person.expect("the person")["password"] = json!(password);
+    }
+
+    /// Says whether a person that was added is active.
+    pub(crate) fn set_active(&mut self, name: &str, active: bool) {
+        let person = self.members.iter_mut().find(|person| person["email"] == json!(email(name)));
+        person.expect("the person")["isActive"] = json!(active);
+    }
+
     /// Adds a key with what `more` says about it.
     pub(crate) fn token(&mut self, value: &str, more: Value) {
         let mut token = json!({

@@ -114,8 +114,14 @@ impl Gateway {
 
     /// Runs a subcommand that takes `--config`, to its end, which must come within half a minute.
     pub(crate) fn run(&self, subcommand: &str, more: &[&str]) -> Output {
+        self.run_words(&[subcommand], more)
+    }
+
+    /// The same, for one of several words.
+    pub(crate) fn run_words(&self, words: &[&str], more: &[&str]) -> Output {
+        let subcommand = words.join(" ");
         let mut command = Command::new(PROGRAM);
-        command.arg(subcommand).arg("--config").arg(self.config()).args(more).current_dir(self.folder());
+        command.args(words).arg("--config").arg(self.config()).args(more).current_dir(self.folder());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("run the program");
         let ended = wait::poll(Duration::from_secs(30), || child.try_wait().expect("wait"));

@@ -52,17 +52,18 @@ pub(crate) fn hs256(claims: &Value) -> String {
     sign(&json!({"alg": "HS256", "typ": "JWT"}), claims, SECRET)
 }
 
-/// The claims of an access token of a person of the `ocore` dialect, good for an hour.
+/// The claims of an access token of a person of the `ocore` dialect, good for an hour, or as long as the session.
 pub(crate) fn access_claims(user: &str) -> Value {
     let now = super::wait::now().unix_s();
     json!({
         "iss": "portcullis", "aud": "portcullis:ocore", "typ": "access", "sub": user,
-        "sid": "session-of-the-suite", "iat": now, "exp": now + 3600, "jti": super::fixture::random_hex(16),
+        "sid": super::world::session_id(user), "iat": now, "exp": now + 3600, "jti": super::fixture::random_hex(16),
     })
 }
 
-/// An access token of a person.
-pub(crate) fn access(user: &str) -> String {
+/// An access token of a person, with a session that is put into this store: a login would hash a password.
+pub(crate) fn access(database: &std::path::Path, user: &str) -> String {
+    super::world::begin_session(database, user);
     hs256(&access_claims(user))
 }
 

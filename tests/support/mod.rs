@@ -3,14 +3,17 @@
 pub(crate) mod backend;
 pub(crate) mod certificate;
 pub(crate) mod client;
+pub(crate) mod control;
 pub(crate) mod envelope;
 pub(crate) mod fixture;
 pub(crate) mod gateway;
 pub(crate) mod h2;
 pub(crate) mod jwt;
+pub(crate) mod person;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod settings;
+pub(crate) mod totp;
 pub(crate) mod upstream;
 pub(crate) mod wait;
 pub(crate) mod world;

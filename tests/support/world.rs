@@ -22,6 +22,10 @@ pub(crate) struct World {
 pub(crate) const DEVELOPER: &str = "u-developer";
 pub(crate) const VIEWER: &str = "u-viewer";
 pub(crate) const BOTH: &str = "u-both";
+pub(crate) const OWNER: &str = "u-owner";
+pub(crate) const ADMIN: &str = "u-admin";
+/// Owner of the other organization only.
+pub(crate) const STRANGER: &str = "u-stranger";
 
 /// The permission lists of oCore keys that are on offer.
 const GRANTS: [&str; 6] =
@@ -110,10 +114,23 @@ fn stock() -> (Fixture, HashMap<String, Vec<String>>) {
         ours.token(&key, json!({ "permissions": ["manage:servers"], "createdBy": email(VIEWER) }));
         put("made by a viewer", &key);
     }
+    for _ in 0..2 {
+        let key = ocriva_key();
+        ours.token(&key, json!({ "name": &key[4..20], "expiresAt": "2020-01-01T00:00:00Z" }));
+        put("expired and named", &key);
+        let key = ocriva_key();
+        // Named so that the test that takes it finds its record.
+        ours.token(&key, json!({ "name": &key[4..20], "createdBy": email(DEVELOPER) }));
+        put("made by the developer", &key);
+    }
+    ours.token(&ocore_key(), json!({ "id": "key-of-ocore" }));
     ours.member(DEVELOPER, "developer");
     ours.member(VIEWER, "viewer");
     ours.member(BOTH, "owner");
+    ours.member(OWNER, "owner");
+    ours.member(ADMIN, "admin");
     theirs.member(BOTH, "viewer");
+    theirs.member(STRANGER, "owner");
     (Fixture::default().with(ours).with(theirs), pool)
 }
 
@@ -175,7 +192,8 @@ impl World {
 
     /// An access token of this person.
     pub(crate) fn access(&self, name: &str) -> String {
-        super::jwt::access(&user_id(&self.gateway.db_path(), name))
+        let database = self.gateway.db_path();
+        super::jwt::access(&database, &user_id(&database, name))
     }
 
     /// Logs in with a key and gives the answer's JSON.
@@ -198,7 +216,20 @@ pub(crate) fn user_id(database: &Path, name: &str) -> String {
     read_only(database).query_row(find, [email(name)], |row| row.get(0)).expect("the person's row")
 }
 
-fn read_only(database: &Path) -> rusqlite::Connection {
+/// The id of the session that [`begin_session`] makes for a person.
+pub(crate) fn session_id(user: &str) -> String {
+    format!("session-of-{user}")
+}
+
+/// Puts a session of a person into the store, unless it is there.
+pub(crate) fn begin_session(database: &Path, user: &str) {
+    let store = rusqlite::Connection::open(database).expect("open the database");
+    store.busy_timeout(std::time::Duration::from_secs(10)).expect("a time-out");
+    let sql = "INSERT OR IGNORE INTO sessions (id, person, created_ms, expires_ms) VALUES (?1, ?2, 0, ?3)";
+    store.execute(sql, (session_id(user), user, i64::MAX)).expect("a session");
+}
+
+pub(super) fn read_only(database: &Path) -> rusqlite::Connection {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let store = rusqlite::Connection::open_with_flags(database, flags).expect("open the database");
     store.busy_timeout(std::time::Duration::from_secs(5)).expect("a time-out");

@@ -71,6 +71,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let store = root.get("store").and_then(|value| services::store(&value, files));
     let limits = services::limits(root);
     let jwt = root.get("jwt").and_then(|value| services::jwt(&value));
+    let accounts = services::accounts(root);
     let upstreams = upstreams::upstreams(root);
     let apis = apis::apis(root);
     let access_log = services::access_log(root, files);
@@ -80,6 +81,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
         store: store?,
         limits: limits?,
         jwt: jwt?,
+        accounts: accounts?,
         upstreams: upstreams?,
         apis: apis?,
         telemetry: Telemetry { access_log: access_log? },

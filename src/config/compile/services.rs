@@ -1,11 +1,13 @@
-//! `store`, `limits`, `jwt` and `telemetry`.
+//! `store`, `limits`, `jwt`, `accounts` and `telemetry`.
 
 use super::files::Files;
 use super::{MAKE_A_SECRET, count, or};
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
-use crate::config::{AccessLog, Jwt, Limits, LogPath, SigningAlgorithm, Store, StoreUrl, UpstreamIdentity};
+use crate::config::{
+    AccessLog, Accounts, Jwt, Limits, LogPath, SigningAlgorithm, Signup, Store, StoreUrl, UpstreamIdentity,
+};
 use crate::token::Secret;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -54,6 +56,20 @@ pub(super) fn limits(root: &Section<'_>) -> Option<Limits> {
         |value| value.choice(&["local"]).map(|_| Limits::Local),
         || Limits::Local,
     )
+}
+
+pub(super) fn accounts(root: &Section<'_>) -> Option<Accounts> {
+    let Some(value) = root.get("accounts") else { return Some(Accounts::default()) };
+    let signup = or(&value.any_section()?, "signup", signup, Signup::default);
+    Some(Accounts { signup: signup? })
+}
+
+fn signup(value: &Value<'_>) -> Option<Signup> {
+    value.choice(&["closed", "invited", "open"]).map(|name| match name {
+        "closed" => Signup::Closed,
+        "open" => Signup::Open,
+        _ => Signup::Invited,
+    })
 }
 
 pub(super) fn jwt(value: &Value<'_>) -> Option<Jwt> {

@@ -99,9 +99,8 @@ pub(super) fn known(way: &mut Way, known: &Known) {
         }
         Known::User(user) => {
             way.fact("user", user.record.id.as_str());
-            let place = |place: &crate::store::Membership| {
-                format!("{} as {}", place.slug, place.role.as_str()).into()
-            };
+            let place =
+                |place: &crate::store::Membership| format!("{} as {}", place.slug, place.role.name()).into();
             way.fact("organizations", Value::Array(user.record.memberships.iter().map(place).collect()));
             way.allow("a person");
         }

@@ -149,8 +149,14 @@ async fn walk(
     let Scene { worker, snapshot, peer, routed, now, .. } = *scene;
     let (parts, ()) = request.into_parts();
     let client = peer.client(&parts.headers);
-    if let Serve::Builtin(Builtin::Login) = routed.route.service {
-        return login(way, &parts.headers);
+    match routed.route.service {
+        Serve::Builtin(Builtin::Login) => return login(way, &parts.headers),
+        Serve::Builtin(which @ Builtin::Control(_)) => {
+            way.enter(Stage::Forward);
+            way.inform(say::builtin(which));
+            return Ok(End::Undecided);
+        }
+        _ => {}
     }
     way.enter(Stage::Credential);
     caller::credential(way, routed, &parts.headers);

@@ -32,6 +32,10 @@ pub(super) fn builtin(which: Builtin) -> &'static str {
         Builtin::Projects => "the gateway answers itself, with the projects of the key",
         Builtin::Jwks => "the gateway answers itself, with the public keys of its identities",
         Builtin::Login => "the gateway answers itself",
+        Builtin::Control(_) => {
+            "the gateway's control side answers itself. It asks for a person's access token, not for a key; what the \
+             person may do is looked up when it is done"
+        }
     }
 }
 

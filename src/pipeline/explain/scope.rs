@@ -9,7 +9,7 @@ use super::report::Way;
 use super::say::list;
 use crate::config::{Dialect, ProjectRequired};
 use crate::store::Membership;
-use crate::token::{Permissions, Reach, Role};
+use crate::token::{Permissions, Reach};
 use http::header::{HeaderMap, HeaderName};
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
@@ -51,7 +51,7 @@ pub(super) fn organization(
                 false => format!("the person belongs to {count} organizations: X-Org-Slug has to name one"),
             });
             place.map_or_else(String::new, |place| {
-                format!("{} ({}), as {}", place.organization, place.slug, place.role.as_str())
+                format!("{} ({}), as {}", place.organization, place.slug, place.role.name())
             })
         }
     }
@@ -126,10 +126,7 @@ pub(super) fn requirements(
             entry.record.terms.permissions.clone(),
             authorize::lacking_scopes(&entry.record.terms, &require.scopes).collect(),
         ),
-        Known::User(_) => {
-            let role = place.map(|place| place.role);
-            (role.map(Role::permissions).unwrap_or_default(), Vec::new())
-        }
+        Known::User(_) => (place.map(|place| place.role.permissions()).unwrap_or_default(), Vec::new()),
     };
     let permissions: Vec<&str> = authorize::lacking_permissions(&held, &require.permissions).collect();
     let missing = [("permission", permissions), ("scope", scopes)];

@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::limiter::Bucket;
 use crate::prefetch;
 use crate::store::journal::Slot;
-use crate::store::{TokenRecord, UserRecord};
+use crate::store::{LiveSession, TokenRecord, UserRecord};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -103,6 +103,14 @@ pub struct UserEntry {
     pub record: UserRecord,
     /// Their rate limit, as far as requests come with their session.
     pub bucket: Arc<Bucket>,
+}
+
+/// One session of a person.
+#[derive(Debug)]
+pub struct SessionEntry {
+    pub(super) id: Box<str>,
+    /// As the store had it.
+    pub record: LiveSession,
 }
 
 #[cfg(test)]

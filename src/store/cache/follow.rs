@@ -40,6 +40,7 @@ impl Tokens {
             match &change.subject {
                 ChangeSubject::Token { id, digest } => self.forget_token(id, digest),
                 ChangeSubject::User(id) => self.forget_user(id),
+                ChangeSubject::Session(id) => self.forget_session(id),
                 ChangeSubject::Organization(id) => {
                     organizations.insert(id.clone());
                 }
@@ -72,6 +73,14 @@ impl Tokens {
         self.users.pin().remove(id);
     }
 
+    fn forget_session(&self, id: &str) {
+        let mut gate = self.gate.lock();
+        let name = Name::Session(id.into());
+        gate.raise(&name);
+        self.unknown.remove(&name);
+        self.sessions.pin().remove(id);
+    }
+
     pub(super) fn forget_everything(&self) {
         let mut gate = self.gate.lock();
         gate.raise_all();
@@ -82,6 +91,7 @@ impl Tokens {
         by_digest.clear();
         self.by_id.pin().clear();
         self.users.pin().clear();
+        self.sessions.pin().clear();
     }
 
     async fn reload(&self, id: &OrganizationId) -> Result<(), StoreError> {
@@ -99,6 +109,7 @@ impl Tokens {
         self.unknown.retain(|_, until_ns| now.mono_ns < *until_ns);
         self.organizations.sweep();
         self.codes.fit(&self.gate, self.by_digest.len());
+        self.sessions.pin().retain(|_, session| now.unix_ms < session.record.expires_ms);
         let capacity = self.options.capacity.get();
         if self.by_digest.len() > capacity {
             self.evict(capacity - capacity / SLACK);

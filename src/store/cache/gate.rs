@@ -5,7 +5,7 @@
 //! revocation can not be inserted after it. A look-up leaves the list under the same lock, together with its
 //! insertion: who comes after a revocation can not join a look-up that was finished before it.
 
-use super::{Entry, LookupError, UserEntry};
+use super::{Entry, LookupError, SessionEntry, UserEntry};
 use crate::token::{Digest, TokenId, UserId};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -21,6 +21,7 @@ pub(super) enum Name {
     Digest(Digest),
     Token(TokenId),
     User(UserId),
+    Session(Box<str>),
 }
 
 /// What a look-up found.
@@ -28,6 +29,7 @@ pub(super) enum Name {
 pub(super) enum Found {
     Token(Arc<Entry>),
     User(Arc<UserEntry>),
+    Session(Arc<SessionEntry>),
 }
 
 pub(super) type Outcome = Result<Option<Found>, LookupError>;

@@ -1,7 +1,7 @@
 //! Asks the store for what is not held: one look-up per name at a time, however many want it.
 
 use super::gate::{Found, Name, Outcome, Ticket};
-use super::{Entry, OrganizationCell, Tokens, UserEntry};
+use super::{Entry, OrganizationCell, SessionEntry, Tokens, UserEntry};
 use crate::clock::Moment;
 use crate::store::{StoreError, TokenRecord};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
@@ -73,7 +73,7 @@ impl Tokens {
     ) -> Result<Option<Arc<Entry>>, LookupError> {
         Ok(self.look_up(name, now).await?.and_then(|found| match found {
             Found::Token(entry) => Some(entry),
-            Found::User(_) => None,
+            Found::User(_) | Found::Session(_) => None,
         }))
     }
 
@@ -88,7 +88,22 @@ impl Tokens {
     ) -> Result<Option<Arc<UserEntry>>, LookupError> {
         Ok(self.look_up(Name::User(id), now).await?.and_then(|found| match found {
             Found::User(entry) => Some(entry),
-            Found::Token(_) => None,
+            Found::Token(_) | Found::Session(_) => None,
+        }))
+    }
+
+    /// The session with this id, held like a key; `None` when it was ended. Whether its time is over is not looked at.
+    ///
+    /// # Errors
+    /// When it could not be found out.
+    pub async fn session(
+        self: &Arc<Self>,
+        id: &str,
+        now: Moment,
+    ) -> Result<Option<Arc<SessionEntry>>, LookupError> {
+        Ok(self.look_up(Name::Session(id.into()), now).await?.and_then(|found| match found {
+            Found::Session(entry) => Some(entry),
+            Found::Token(_) | Found::User(_) => None,
         }))
     }
 
@@ -127,6 +142,7 @@ impl Tokens {
             Name::Digest(digest) => self.held(digest).map(Found::Token),
             Name::Token(id) => self.held_by_id(id.as_str()).map(Found::Token),
             Name::User(id) => self.users.pin().get(id).cloned().map(Found::User),
+            Name::Session(id) => self.sessions.pin().get(id).cloned().map(Found::Session),
         };
         match held {
             Some(found) => Some(Some(found)),
@@ -156,6 +172,9 @@ impl Tokens {
                 Some(Found::User(entry)) => {
                     self.users.pin().insert(entry.record.id.clone(), Arc::clone(entry));
                 }
+                Some(Found::Session(entry)) => {
+                    self.sessions.pin().insert(entry.id.clone(), Arc::clone(entry));
+                }
                 None => self.unknown.insert(name.clone(), until_ns(now, self.options.negative_ttl)),
             }
             gate.land(name, ticket);
@@ -172,6 +191,11 @@ impl Tokens {
                 let bucket = || self.limiter.bucket(&format!("u:{id}"));
                 let record = self.store.user(id).await?;
                 return Ok(record.map(|record| Found::User(Arc::new(UserEntry { record, bucket: bucket() }))));
+            }
+            Name::Session(id) => {
+                let record = self.store.live_session(id).await?;
+                let entry = |record| Found::Session(Arc::new(SessionEntry { id: id.clone(), record }));
+                return Ok(record.map(entry));
             }
         };
         let Some(record) = record else { return Ok(None) };

@@ -16,7 +16,7 @@ mod stats;
 mod tests;
 
 pub use codes::Code;
-pub use entry::{Entry, UserEntry};
+pub use entry::{Entry, SessionEntry, UserEntry};
 pub use load::LookupError;
 pub use organization::{OrganizationCell, OrganizationView};
 pub use stats::Stats;
@@ -76,6 +76,7 @@ pub struct Tokens {
     by_id: Map<ById, ()>,
     codes: Codes,
     users: Map<UserId, Arc<UserEntry>>,
+    sessions: Map<Box<str>, Arc<SessionEntry>>,
     organizations: organization::Organizations,
     /// Names without a record, with the monotonic nanosecond at which each is asked for again.
     unknown: quick_cache::sync::Cache<Name, u64>,
@@ -121,6 +122,7 @@ impl Tokens {
             by_id: Map::default(),
             codes: Codes::default(),
             users: Map::default(),
+            sessions: Map::default(),
             organizations: organization::Organizations::default(),
             unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
             gate: Gate::default(),

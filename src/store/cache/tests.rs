@@ -6,7 +6,7 @@ use super::*;
 use crate::store::conformance::{NOW_MS, fixture, token};
 use crate::store::import::{Fixture, Imported};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Answer, Change, Organization, SigningKey, TokenRecord, Usage, UserRecord};
+use crate::store::{Answer, Change, LiveSession, Organization, SigningKey, TokenRecord, Usage, UserRecord};
 use crate::token::{OrganizationId, Permissions, Role, TokenId};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tempfile::TempDir;
@@ -66,6 +66,9 @@ impl Store for Double {
     }
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<UserRecord>> {
         Box::pin(self.held_up(self.store.user(id)))
+    }
+    fn live_session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<LiveSession>> {
+        Box::pin(self.held_up(self.store.live_session(id)))
     }
     fn import<'a>(&'a self, fixture: &'a Fixture, now_ms: u64) -> Answer<'a, Imported> {
         self.store.import(fixture, now_ms)
@@ -427,7 +430,7 @@ async fn a_role_change_reaches_the_person_and_their_keys() {
     });
     let person = person.unwrap();
     let user = bench.tokens.user(person.clone(), T0).await.unwrap().unwrap();
-    assert_eq!(user.record.memberships[0].role, Role::Developer);
+    assert_eq!(user.record.memberships[0].role, Role::Developer.into());
     assert!(bench.find("ocore_1").await.unwrap().record.terms.permissions.allow("manage:servers"));
 
     let mut other = fixture();
@@ -436,7 +439,7 @@ async fn a_role_change_reaches_the_person_and_their_keys() {
     let kept = &bench.find("ocore_1").await.unwrap().record.terms.permissions;
     assert_eq!(*kept, Permissions::new(["view:servers", "view:roles"]));
     let user = bench.tokens.user(person, T0).await.unwrap().unwrap();
-    assert_eq!(user.record.memberships[0].role, Role::Viewer);
+    assert_eq!(user.record.memberships[0].role, Role::Viewer.into());
 }
 
 #[tokio::test]

@@ -15,6 +15,12 @@ pub fn network(text: &str) -> Option<IpNet> {
     Some(unmapped(network).trunc())
 }
 
+/// An address or a range, as people write it: a single address without its prefix.
+pub fn network_text(network: &IpNet) -> String {
+    let single = network.prefix_len() == network.max_prefix_len();
+    if single { network.addr().to_string() } else { network.to_string() }
+}
+
 fn unmapped(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
@@ -26,6 +32,14 @@ fn unmapped(network: IpNet) -> IpNet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_single_address_has_no_prefix() {
+        let shown = |text| network(text).map(|network| network_text(&network));
+        for text in ["203.0.113.10", "10.0.0.0/8", "2001:db8::1", "2001:db8::/32", "0.0.0.0/0"] {
+            assert_eq!(shown(text).as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn addresses_and_ranges_are_read_as_meant() {

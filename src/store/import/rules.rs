@@ -2,12 +2,25 @@
 
 use super::{Position, network};
 use crate::config::{Code, Value};
+use crate::store::password::acceptable;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use std::ops::RangeInclusive;
 
 pub(super) fn position(value: &Value<'_>) -> Position {
     Position { line: value.line(), column: value.column() }
+}
+
+/// Whether a text can be the slug of an organization.
+pub fn is_slug(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (3..=50).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// Whether a text can be an e-mail address; whether it is one, only a letter to it would show.
+pub fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
+    parts.is_some() && text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn refuse<T>(value: &Value<'_>, message: impl Into<String>, help: &str) -> Option<T> {
@@ -31,8 +44,7 @@ pub(super) fn id(value: &Value<'_>) -> Option<String> {
 pub(super) fn slug(value: &Value<'_>) -> Option<String> {
     const SHAPE: &str = "3 to 50 of `a` to `z`, `0` to `9` and `-`";
     let text = value.text()?;
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !(3..=50).contains(&text.len()) || !text.bytes().all(allowed) {
+    if !is_slug(text) {
         return refuse(value, format!("{} is not a slug", value.shown()), SHAPE);
     }
     Some(text.to_owned())
@@ -51,8 +63,7 @@ pub(super) fn text(value: &Value<'_>, characters: RangeInclusive<usize>) -> Opti
 
 pub(super) fn email(value: &Value<'_>) -> Option<String> {
     let text = value.non_empty()?;
-    let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
-    if parts.is_none() || text.len() > 254 || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    if !is_email(text) {
         return refuse(
             value,
             format!("{} is not an e-mail address", value.shown()),
@@ -64,12 +75,11 @@ pub(super) fn email(value: &Value<'_>) -> Option<String> {
 
 pub(super) fn password<'d>(value: &Value<'d>) -> Option<&'d str> {
     let text = value.text()?;
-    let has = |kind: fn(char) -> bool| text.chars().any(kind);
-    if text.chars().count() < 8 || !has(char::is_alphabetic) || !has(char::is_numeric) {
+    if !acceptable(text) {
         return refuse(
             value,
-            "this password is too weak",
-            "at least 8 characters, one of them a letter and one a digit",
+            "this password is too weak, or too long",
+            "8 to 256 characters, one of them a letter and one a digit",
         );
     }
     Some(text)

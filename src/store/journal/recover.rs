@@ -36,6 +36,24 @@ pub async fn recover(folder: &Path, store: &dyn Store) -> Result<usize, StoreErr
     Ok(recovered)
 }
 
+/// Whether a living process has a journal in `folder`: a gateway runs on this store, on this machine.
+///
+/// # Errors
+/// When the folder can not be read.
+pub fn in_use(folder: &Path) -> io::Result<bool> {
+    for path in
+        journals(folder)?.into_iter().filter(|path| path.extension().is_some_and(|it| it == EXTENSION))
+    {
+        match File::open(&path).map(|file| file.try_lock_shared()) {
+            Ok(Err(TryLockError::WouldBlock)) => return Ok(true),
+            Ok(Err(TryLockError::Error(error))) => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(Ok(())) | Err(_) => {}
+        }
+    }
+    Ok(false)
+}
+
 async fn forget(settled: &Path, id: &str, store: &dyn Store) -> Result<(), StoreError> {
     store.forget_journal(id).await?;
     match std::fs::remove_file(settled) {

@@ -218,3 +218,17 @@ async fn sixty_kills_lose_nothing_and_count_nothing_twice() {
     }
     assert!(counted_at_all > 1000, "the children hardly got to count: {counted_at_all}");
 }
+
+#[tokio::test]
+async fn a_journal_is_in_use_while_its_owner_lives() {
+    let bench = bench().await;
+    assert!(!in_use(&bench.journals()).unwrap(), "there is no folder yet");
+    let journal = bench.open();
+    assert!(in_use(&bench.journals()).unwrap());
+    drop(journal);
+    assert!(!in_use(&bench.journals()).unwrap());
+    // The look itself holds nothing.
+    let again = bench.open();
+    assert!(in_use(&bench.journals()).unwrap());
+    drop(again);
+}

@@ -14,6 +14,7 @@ pub(super) fn append(db: &Connection, subject: &ChangeSubject) -> Result<(), Sto
         ChangeSubject::Token { id, digest } => ("token", Some(id.as_str()), Some(digest.0)),
         ChangeSubject::Organization(id) => ("organization", Some(id.as_str()), None),
         ChangeSubject::User(id) => ("user", Some(id.as_str()), None),
+        ChangeSubject::Session(id) => ("session", Some(&**id), None),
         ChangeSubject::SigningKeys => ("signing_keys", None, None),
         ChangeSubject::Everything => ("everything", None, None),
     };
@@ -65,6 +66,7 @@ fn change(row: &Row<'_>) -> Result<Change, StoreError> {
         }
         "organization" => ChangeSubject::Organization(columns.text("id")?.into()),
         "user" => ChangeSubject::User(columns.text("id")?.into()),
+        "session" => ChangeSubject::Session(columns.text("id")?.into()),
         "signing_keys" => ChangeSubject::SigningKeys,
         "everything" => ChangeSubject::Everything,
         kind => return Err(columns.corrupt(format!("{kind} is no kind of change"))),

@@ -1,11 +1,19 @@
 //! The embedded store. One thread writes, two read; each has its own connection, and jobs come over a channel.
 
+mod audit;
 mod changes;
 mod connect;
 mod import;
+mod invitations;
+mod management;
+mod members;
 mod organizations;
 mod password;
+mod refresh;
+mod roles;
 mod row;
+mod second_factor;
+mod sessions;
 mod signing_keys;
 #[cfg(test)]
 mod tests;
@@ -15,7 +23,9 @@ mod usage;
 mod users;
 
 use super::import::{Fixture, Imported};
-use super::{Answer, Change, Organization, SigningKey, Store, StoreError, TokenRecord, Usage, UserRecord};
+use super::{
+    Answer, Change, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, Usage, UserRecord,
+};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
@@ -120,6 +130,11 @@ impl Store for Sqlite {
     fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<UserRecord>> {
         let id = id.clone();
         self.read(move |db| users::by_id(db, &id))
+    }
+
+    fn live_session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<LiveSession>> {
+        let id = id.to_owned();
+        self.read(move |db| sessions::live(db, &id))
     }
 
     fn import<'a>(&'a self, fixture: &'a Fixture, now_ms: u64) -> Answer<'a, Imported> {

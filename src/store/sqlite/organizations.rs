@@ -1,9 +1,11 @@
 //! Organizations and their projects.
 
-use super::row::Columns;
-use crate::store::{Organization, Project, StoreError};
+use super::changes;
+use super::row::{Columns, signed};
+use crate::store::management::NewOrganization;
+use crate::store::{ChangeSubject, Organization, Project, StoreError};
 use crate::token::OrganizationId;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(super) fn by_id(db: &Connection, id: &OrganizationId) -> Result<Option<Organization>, StoreError> {
     let mut statement = db.prepare_cached("SELECT slug, name FROM organizations WHERE id = ?1")?;
@@ -40,4 +42,25 @@ fn project(row: &Row<'_>) -> Result<Project, StoreError> {
         created_ms: columns.number("created_ms")?,
         updated_ms: columns.number("updated_ms")?,
     })
+}
+
+pub(super) fn by_slug(db: &Connection, slug: &str) -> Result<Option<OrganizationId>, StoreError> {
+    let found: Option<String> = db
+        .prepare_cached("SELECT id FROM organizations WHERE slug = ?1")?
+        .query_row([slug], |row| row.get(0))
+        .optional()?;
+    Ok(found.map(Into::into))
+}
+
+/// Whether there is an organization of this id or slug.
+pub(super) fn taken(db: &Connection, new: &NewOrganization) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM organizations WHERE id = ?1 OR slug = ?2";
+    Ok(db.prepare_cached(sql)?.exists([new.id.as_str(), &new.slug])?)
+}
+
+pub(super) fn insert(db: &Connection, new: &NewOrganization, now_ms: u64) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO organizations (id, slug, name, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4, ?4)";
+    db.prepare_cached(sql)?.execute(params![new.id.as_str(), new.slug, new.name, signed(now_ms)])?;
+    changes::append(db, &ChangeSubject::Organization(new.id.clone()))
 }

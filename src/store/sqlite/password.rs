@@ -1,21 +1,18 @@
-//! Passwords at rest: Argon2id with the parameters that both dialects' systems state, in PHC form.
+//! Passwords: those of a fixture, hashed before its transaction begins, and those that people choose anew.
 
+use super::row::{Columns, signed};
 use super::users::email_key;
-use crate::store::StoreError;
+use super::{audit, sessions};
 use crate::store::import::Fixture;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use rusqlite::{Connection, OptionalExtension};
+use crate::store::management::{AuditEntry, NewPassword, PasswordReset, Written};
+use crate::store::{StoreError, password};
+use crate::token::{Digest, Secret};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
-
-/// 19 MiB, two passes, one lane.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
 
 /// The hash to store for each e-mail address (as `users.email_key`) for which the fixture has a password: the stored
 /// one where the password is unchanged.
 pub(super) fn prepare(db: &Connection, fixture: &Fixture) -> Result<HashMap<String, String>, StoreError> {
-    let hasher = hasher()?;
     let mut stored = db.prepare_cached("SELECT password FROM users WHERE email_key = ?1")?;
     let mut hashes = HashMap::new();
     for member in fixture.organizations.iter().flat_map(|organization| &organization.members) {
@@ -23,23 +20,57 @@ pub(super) fn prepare(db: &Connection, fixture: &Fixture) -> Result<HashMap<Stri
         let Some(password) = member.password.as_ref().filter(|_| !hashes.contains_key(&key)) else {
             continue;
         };
-        let password = password.expose().as_bytes();
         let old: Option<String> = stored.query_row([&key], |row| row.get(0)).optional()?.flatten();
-        let hash = match old.filter(|old| hasher.verify_password(password, old.as_str()).is_ok()) {
+        let hash = match old.map(Secret::new).filter(|old| password::verify(old, password)) {
             Some(unchanged) => unchanged,
-            None => hasher.hash_password(password).map_err(failed)?.to_string(),
+            None => password::hash(password).map_err(|error| StoreError::Unavailable(Box::new(error)))?,
         };
-        hashes.insert(key, hash);
+        hashes.insert(key, hash.expose().to_owned());
     }
     Ok(hashes)
 }
 
-fn hasher() -> Result<Argon2<'static>, StoreError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
-        .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+pub(super) fn set(db: &Connection, new: &NewPassword, entry: &AuditEntry) -> Result<Written, StoreError> {
+    let person = new.person.as_str();
+    if let Some(token) = new.reset {
+        let sql = "DELETE FROM password_resets WHERE digest = ?1 AND person = ?2 AND expires_ms > ?3";
+        if db.prepare_cached(sql)?.execute(params![token.0, person, signed(new.at_ms)])? == 0 {
+            return Ok(Written::Moved);
+        }
+    }
+    let sql = "UPDATE users SET password = ?2, updated_ms = ?3 WHERE id = ?1 AND active";
+    let values = params![person, new.password.expose(), signed(new.at_ms)];
+    if db.prepare_cached(sql)?.execute(values)? == 0 {
+        return Ok(Written::Moved);
+    }
+    db.prepare_cached("DELETE FROM password_resets WHERE person = ?1")?.execute([person])?;
+    sessions::end_all(db, &new.person, &new.ending, new.at_ms)?;
+    audit::append(db, entry)?;
+    Ok(Written::Done)
 }
 
-fn failed(error: argon2::password_hash::Error) -> StoreError {
-    StoreError::Unavailable(format!("a password could not be hashed: {error}").into())
+pub(super) fn add_reset(
+    db: &Connection,
+    new: &PasswordReset,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    let person = new.person.as_str();
+    if !db.prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND active")?.exists([person])? {
+        return Ok(Written::Moved);
+    }
+    db.prepare_cached("DELETE FROM password_resets WHERE person = ?1")?.execute([person])?;
+    let sql = "INSERT INTO password_resets (digest, person, expires_ms) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute(params![new.value.0, person, signed(new.expires_ms)])?;
+    audit::append(db, entry)?;
+    Ok(Written::Done)
+}
+
+pub(super) fn reset(db: &Connection, value: Digest) -> Result<Option<PasswordReset>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT person, expires_ms FROM password_resets WHERE digest = ?1")?;
+    let mut rows = statement.query([value.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let columns = Columns { row, table: "password_resets" };
+    let (person, expires_ms) = (columns.text("person")?.into(), columns.number("expires_ms")?);
+    Ok(Some(PasswordReset { value, person, expires_ms }))
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::store::ChangeSubject;
 use crate::store::conformance::{self, NOW_MS, fixture};
+use crate::store::management::Management;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
@@ -158,5 +159,36 @@ async fn what_is_only_read_is_neither_made_nor_changed() {
     assert!(before == std::fs::read(&path).unwrap());
     assert!(!folder.path().join("a.db-wal").exists());
     Connection::open(&path).unwrap().execute("UPDATE schema_version SET version = 0", []).unwrap();
-    assert!(matches!(Sqlite::open_read_only(&path), Err(StoreError::TooOld { found: 0, needed: 1 })));
+    assert!(matches!(Sqlite::open_read_only(&path), Err(StoreError::TooOld { found: 0, needed: 3 })));
+}
+
+#[tokio::test]
+async fn the_audit_log_can_not_be_rewritten() {
+    let folder = folder();
+    let store = Sqlite::open(&folder.path().join("a.db")).unwrap();
+    let sql = "INSERT INTO audit (at_ms, actor_kind, action, entity) VALUES (1, 'operator', 'a.b', 'c')";
+    store.write(move |db| Ok(db.execute(sql, [])?)).await.unwrap();
+    for sql in ["DELETE FROM audit", "UPDATE audit SET action = 'x'"] {
+        assert!(store.write(move |db| Ok(db.execute(sql, [])?)).await.is_err(), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    let mut db = Connection::open(&path).unwrap();
+    connect::migrate(&mut db, &[include_str!("migrations/0001_start.sql")]).unwrap();
+    db.execute_batch(
+        "INSERT INTO organizations VALUES ('o', 'org', 'Org', 1, 1);
+         INSERT INTO tokens (id, digest, family, name, organization, permissions, scopes, expires_ms, active,
+             addresses, version, created_ms, updated_ms)
+         VALUES ('t', x'00', 'ocriva', 'a', 'o', '[]', '[]', 1500, 1, '[]', 1, 1000, 1000),
+                ('u', x'01', 'ocriva', 'b', 'o', '[]', '[]', 500, 1, '[]', 1, 1000, 1000)",
+    )
+    .unwrap();
+    drop(db);
+    let store = Sqlite::open(&path).unwrap();
+    let life = async |id: &str| store.token(&id.into()).await.unwrap().unwrap().lifetime_ms;
+    assert_eq!((life("t").await, life("u").await), (Some(500), None));
 }

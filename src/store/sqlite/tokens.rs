@@ -1,8 +1,16 @@
-//! Keys.
+//! Keys: what the edge reads of them is here, what people see and set of them in the files below.
 
+mod details;
+mod write;
+
+pub(super) use details::{details, list};
+pub(super) use write::{add, remove, replace};
+
+use super::roles;
 use super::row::{Columns, signed};
 use crate::store::{StoreError, Terms, TokenRecord};
-use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, Role, TokenId};
+use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, TokenId};
+use ipnet::IpNet;
 use rusqlite::{Connection, Row, ToSql};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,10 +18,12 @@ use std::sync::Arc;
 /// Every column of a record, with the standing of who made the key.
 const SELECT: &str = r#"
 SELECT t."row", t.id, t.digest, t.family, t.name, t.organization, t.project, t.permissions, t.scopes,
-       t.expires_ms, t.active, t.addresses, t.version, t.created_by, m.role
+       t.expires_ms, t.active, t.addresses, t.version, t.created_by, m.role,
+       m.custom_role, r.name AS role_name, r.permissions AS role_permissions
 FROM tokens t
 LEFT JOIN users u ON u.id = t.created_by AND u.active
 LEFT JOIN memberships m ON m.person = u.id AND m.organization = t.organization
+LEFT JOIN roles r ON r.id = m.custom_role
 "#;
 
 pub(super) fn by_digest(db: &Connection, digest: &Digest) -> Result<Option<TokenRecord>, StoreError> {
@@ -59,17 +69,13 @@ fn one(db: &Connection, condition: &str, value: &dyn ToSql) -> Result<Option<Tok
 fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
     let columns = Columns { row, table: "tokens" };
     let family = family(&columns)?;
-    let mut addresses = Vec::new();
-    for network in columns.list("addresses")? {
-        addresses.push(network.parse().map_err(|_| columns.corrupt(format!("{network} is no network")))?);
-    }
     let terms = Terms {
         family,
         organization: columns.text("organization")?.into(),
         reach: reach(columns.optional_text("project")?.map(Into::into)),
         permissions: effective(&columns, family)?,
         scopes: columns.list("scopes")?.into(),
-        addresses,
+        addresses: addresses(&columns)?,
     };
     Ok(TokenRecord {
         terms: Arc::new(terms),
@@ -89,7 +95,15 @@ fn family(columns: &Columns<'_>) -> Result<KeyFamily, StoreError> {
     known.ok_or_else(|| columns.corrupt(format!("{name} is no family of keys")))
 }
 
-pub(super) fn reach(project: Option<ProjectId>) -> Reach {
+fn addresses(columns: &Columns<'_>) -> Result<Vec<IpNet>, StoreError> {
+    let mut addresses = Vec::new();
+    for network in columns.list("addresses")? {
+        addresses.push(network.parse().map_err(|_| columns.corrupt(format!("{network} is no network")))?);
+    }
+    Ok(addresses)
+}
+
+fn reach(project: Option<ProjectId>) -> Reach {
     project.map_or(Reach::Organization, Reach::Project)
 }
 
@@ -100,7 +114,8 @@ fn effective(columns: &Columns<'_>, family: KeyFamily) -> Result<Permissions, St
         return Ok(granted);
     }
     // No role: no member of the organization any more, or blocked.
-    let Some(role) = columns.optional_text("role")? else { return Ok(Permissions::default()) };
-    let role = Role::from_name(&role).ok_or_else(|| columns.corrupt(format!("{role} is no role")))?;
-    Ok(granted.within(&role.permissions()))
+    if columns.optional_text("role")?.is_none() {
+        return Ok(Permissions::default());
+    }
+    Ok(granted.within(&roles::of_member(columns)?.permissions()))
 }

@@ -104,7 +104,7 @@ impl Import<'_> {
         };
         if outcome != Outcome::Unchanged {
             let sql = "INSERT INTO memberships (person, organization, role) VALUES (?1, ?2, ?3)
-                       ON CONFLICT DO UPDATE SET role = excluded.role";
+                       ON CONFLICT DO UPDATE SET role = excluded.role, custom_role = NULL";
             self.db.execute(sql, params![key[0], key[1], new.role.as_str()])?;
         }
         Ok(outcome)

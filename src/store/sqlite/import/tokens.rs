@@ -155,7 +155,9 @@ impl Import<'_> {
         let sql =
             "UPDATE tokens SET family = ?2, name = ?3, description = ?4, project = ?5, permissions = ?6,
                        scopes = ?7, expires_ms = ?8, active = ?9, addresses = ?10, created_by = ?11,
-                       updated_ms = ?12
+                       updated_ms = ?12, revision = revision + 1,
+                       lifetime_ms = CASE WHEN expires_ms IS ?8 THEN lifetime_ms
+                                          WHEN ?8 > ?12 THEN ?8 - ?12 END
                    WHERE id = ?1";
         self.db.prepare_cached(sql)?.execute(params![
             id.as_str(),

@@ -1,0 +1,77 @@
+//! What can be done with organizations, people and keys, by whom: decided here, once, for both dialects and the terminal.
+//!
+//! An operation reads what it is about, decides, and writes change and audit entry in one transaction. It returns when
+//! the edge acts on it: from then on no request that begins is judged by what was before.
+
+mod access;
+mod actor;
+mod catalogue;
+mod error;
+mod invitations;
+mod members;
+mod people;
+mod roles;
+mod tokens;
+
+pub(super) use actor::Subject;
+pub use actor::{Actor, By, Origin, Person};
+pub use catalogue::Catalogue;
+pub use error::{DomainError, Violation};
+pub use invitations::NewInvitation;
+pub(super) use invitations::meant_for;
+pub use members::MANAGE_MEMBERS;
+pub use people::{FirstOwner, NewUser};
+pub(super) use people::{violations, weak};
+pub use roles::{MANAGE_ROLES, NewRole, RolePatch};
+pub use tokens::{
+    ApiKeyPatch, ListQuery, Listed, MANAGE_API_KEYS, Made, NewApiKey, NewToken, Part, PartQuery, Place,
+    Regeneration, TokenPatch,
+};
+
+use super::edge::Effect;
+pub use super::edge::{Edge, Elsewhere};
+use crate::clock::Moment;
+use crate::config::Api;
+use crate::store::management::Management;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// How often an operation starts again because what it decided by was altered meanwhile, by another process.
+const ATTEMPTS: usize = 8;
+
+/// The operations.
+#[derive(Debug)]
+pub struct Domain {
+    store: Arc<dyn Management>,
+    edge: Edge,
+    catalogue: ArcSwap<Catalogue>,
+    /// Held from reading to writing, so that operations of one process do not undo each other's decisions. The store
+    /// has one writer in any case.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Domain {
+    /// Operations on a store, and on the edge that has to follow.
+    pub fn new(store: Arc<dyn Management>, edge: Edge) -> Self {
+        let catalogue = ArcSwap::from_pointee(Catalogue::new(&[]));
+        Self { store, edge, catalogue, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// Goes by the permissions that these APIs ask for from now on.
+    pub fn replace(&self, apis: &[Api]) {
+        self.catalogue.store(Arc::new(Catalogue::new(apis)));
+    }
+
+    /// Which permissions there are.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.load_full()
+    }
+
+    async fn confirm(&self, now: Moment, effect: Effect) -> Result<(), DomainError> {
+        self.edge.confirm(now, effect).await
+    }
+
+    async fn settle_usage(&self) {
+        self.edge.settle_usage().await;
+    }
+}

@@ -1,0 +1,297 @@
+//! Keys of the `ocore` family: they hold `view:` and `manage:` permissions, never more than who makes them has.
+//!
+//! Who made a key bounds it for good: the edge cuts its permissions to what their role has at present.
+
+use super::super::access::Standing;
+use super::super::people::operator;
+use super::super::{ATTEMPTS, By, Domain, DomainError, Effect};
+use super::decide::{effect, prefix_of};
+use super::rules::Rules;
+use super::write::{BUSY, entry, name_taken, new_value};
+use super::{Made, Part, PartQuery, facts};
+use crate::store::management::{Page, Position, Token, TokenFilter, Written};
+use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, Secret, TokenId};
+
+const FAMILY: KeyFamily = KeyFamily::Ocore;
+const VIEW: &str = "view:api-keys";
+/// Making, altering and removing keys takes it.
+pub const MANAGE_API_KEYS: &str = "manage:api-keys";
+const SERVER_ADMINS_ONLY: &str = "Only the server's admins may do this.";
+
+/// A key to be made, as it was asked for: nothing of it is checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct NewApiKey {
+    /// 1 to 100 characters; no other key of the organization has it.
+    pub name: String,
+    /// At least one, each of them known, and held by who asks.
+    pub permissions: Vec<String>,
+    /// A word of the organization's own.
+    pub scope: Option<String>,
+    /// An instant in the future; never, where none is given.
+    pub expires_at: Option<String>,
+}
+
+/// What is to be altered of a key. What is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ApiKeyPatch {
+    /// 1 to 100 characters; no other key of the organization has it.
+    pub name: Option<String>,
+    /// At least one, each of them known, and held by who asks.
+    pub permissions: Option<Vec<String>>,
+    /// A word of the organization's own; `Some(None)` takes it away.
+    pub scope: Option<Option<String>>,
+    /// An instant in the future; `Some(None)` for never.
+    pub expires_at: Option<Option<String>>,
+}
+
+impl Domain {
+    /// Makes a key. Its value is in the answer, and nowhere else.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`], [`DomainError::Invalid`], [`DomainError::Conflict`] when the name is taken.
+    pub async fn create_api_key(
+        &self,
+        by: &By,
+        organization: &OrganizationId,
+        wanted: NewApiKey,
+    ) -> Result<Made, DomainError> {
+        let standing = self.standing(by, organization).await?;
+        standing.require(MANAGE_API_KEYS)?;
+        let value = new_value(FAMILY)?;
+        let token = self.new_api_key(by, organization, &wanted, &value)?;
+        standing.hands_on(&token.permissions)?;
+        let _turn = self.turn.lock().await;
+        let entry = entry(by, "api_key.created", &token, None, Some(facts::of(&token)));
+        match self.store.add_token(token.clone(), Digest::of(value.expose()), entry).await? {
+            Written::Done => {}
+            Written::Taken => return Err(name_taken()),
+            Written::Moved => return Err(DomainError::NotFound("organization")),
+        }
+        self.confirm(by.now, Effect::Adds).await?;
+        Ok(Made { token, value })
+    }
+
+    /// Lists an organization's keys in the order of their making.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`]
+    pub async fn api_keys(
+        &self,
+        by: &By,
+        organization: &OrganizationId,
+        query: PartQuery,
+    ) -> Result<Part<Token>, DomainError> {
+        self.standing(by, organization).await?.require(VIEW)?;
+        let filter = TokenFilter { organization: Some(organization.clone()), ..TokenFilter::default() };
+        self.part_of_api_keys(filter, query, 0).await
+    }
+
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`], [`DomainError::NotFound`]
+    pub async fn api_key(
+        &self,
+        by: &By,
+        organization: &OrganizationId,
+        id: &TokenId,
+    ) -> Result<Token, DomainError> {
+        self.standing(by, organization).await?.require(VIEW)?;
+        self.settle_usage().await;
+        self.api_key_of(Some(organization), id).await
+    }
+
+    /// Alters a key; its value stays.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`], [`DomainError::NotFound`], [`DomainError::Invalid`], [`DomainError::Conflict`]
+    pub async fn update_api_key(
+        &self,
+        by: &By,
+        organization: &OrganizationId,
+        id: &TokenId,
+        patch: ApiKeyPatch,
+    ) -> Result<Token, DomainError> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..ATTEMPTS {
+            let standing = self.standing(by, organization).await?;
+            standing.require(MANAGE_API_KEYS)?;
+            let old = self.api_key_of(Some(organization), id).await?;
+            let new = self.patched_api_key(by, &standing, &old, &patch)?;
+            if new == old {
+                return Ok(old);
+            }
+            let new = Token { updated_ms: by.now.unix_ms, ..new };
+            let (before, after) = facts::differing(&old, &new);
+            let (effect, entry) =
+                (effect(&old, &new), entry(by, "api_key.updated", &new, Some(before), Some(after)));
+            if let Some(token) = self.put(by, new, None, entry, effect).await? {
+                return Ok(token);
+            }
+        }
+        Err(DomainError::Conflict(BUSY.to_owned()))
+    }
+
+    /// Removes a key for good.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`], [`DomainError::NotFound`], [`DomainError::Conflict`]
+    pub async fn delete_api_key(
+        &self,
+        by: &By,
+        organization: &OrganizationId,
+        id: &TokenId,
+    ) -> Result<(), DomainError> {
+        self.standing(by, organization).await?.require(MANAGE_API_KEYS)?;
+        self.remove_api_key(by, Some(organization), id).await
+    }
+
+    /// Lists the keys of every organization: for the server's admins.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`]
+    pub async fn all_api_keys(
+        &self,
+        by: &By,
+        query: PartQuery,
+        skip: u64,
+        search: Option<String>,
+    ) -> Result<Part<Token>, DomainError> {
+        self.server_admin(by).await?;
+        self.part_of_api_keys(TokenFilter { search, ..TokenFilter::default() }, query, skip).await
+    }
+
+    /// Removes a key of whatever organization: for the server's admins.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`], [`DomainError::NotFound`], [`DomainError::Conflict`]
+    pub async fn delete_any_api_key(&self, by: &By, id: &TokenId) -> Result<(), DomainError> {
+        self.server_admin(by).await?;
+        self.remove_api_key(by, None, id).await
+    }
+
+    async fn server_admin(&self, by: &By) -> Result<(), DomainError> {
+        let Some(person) = by.person() else { return operator(by) };
+        let member = self.store.member(person).await?.filter(|member| member.active);
+        let member = member.ok_or(DomainError::Unauthorized)?;
+        if member.server_admin { Ok(()) } else { Err(DomainError::Forbidden(SERVER_ADMINS_ONLY)) }
+    }
+
+    async fn part_of_api_keys(
+        &self,
+        filter: TokenFilter,
+        query: PartQuery,
+        skip: u64,
+    ) -> Result<Part<Token>, DomainError> {
+        let filter = TokenFilter { family: Some(FAMILY), after: query.after, ..filter };
+        self.settle_usage().await;
+        // One more than is asked for says whether there are more.
+        let page = Page { offset: skip, limit: query.limit + 1 };
+        let tokens = self.store.list_tokens(&filter, page).await?.tokens;
+        let place = |token: &Token| Position { created_ms: token.created_ms, id: token.id.to_string() };
+        Ok(Part::cut(tokens, query.limit, place))
+    }
+
+    async fn api_key_of(
+        &self,
+        organization: Option<&OrganizationId>,
+        id: &TokenId,
+    ) -> Result<Token, DomainError> {
+        let here = |token: &Token| {
+            token.family == FAMILY && organization.is_none_or(|named| *named == token.organization)
+        };
+        self.store.token(id).await?.filter(here).ok_or(DomainError::NotFound("API key"))
+    }
+
+    async fn remove_api_key(
+        &self,
+        by: &By,
+        organization: Option<&OrganizationId>,
+        id: &TokenId,
+    ) -> Result<(), DomainError> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..ATTEMPTS {
+            let old = self.api_key_of(organization, id).await?;
+            let entry = entry(by, "api_key.deleted", &old, Some(facts::of(&old)), None);
+            if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
+                return self.confirm(by.now, Effect::TakesAway).await;
+            }
+        }
+        Err(DomainError::Conflict(BUSY.to_owned()))
+    }
+
+    fn new_api_key(
+        &self,
+        by: &By,
+        organization: &OrganizationId,
+        wanted: &NewApiKey,
+        value: &Secret,
+    ) -> Result<Token, DomainError> {
+        let mut rules = Rules::default();
+        rules.name(&wanted.name);
+        let permissions = rules.known_permissions(&wanted.permissions, &self.catalogue());
+        let scopes = wanted.scope.iter().map(|text| rules.scope(text)).collect();
+        let expires_ms = wanted.expires_at.as_ref().and_then(|text| rules.expiry(text, by.now));
+        rules.held().map_err(DomainError::Invalid)?;
+        let now_ms = by.now.unix_ms;
+        Ok(Token {
+            id: uuid::Uuid::now_v7().to_string().into(),
+            family: FAMILY,
+            name: wanted.name.clone(),
+            description: None,
+            organization: organization.clone(),
+            reach: Reach::Organization,
+            permissions,
+            scopes,
+            expires_ms,
+            lifetime_ms: expires_ms.map(|at| at.saturating_sub(now_ms)),
+            active: true,
+            addresses: Vec::new(),
+            prefix: prefix_of(value),
+            created_by: by.person().cloned(),
+            created_ms: now_ms,
+            updated_ms: now_ms,
+            usage_count: 0,
+            last_used_ms: None,
+            revision: 1,
+        })
+    }
+
+    fn patched_api_key(
+        &self,
+        by: &By,
+        standing: &Standing,
+        old: &Token,
+        patch: &ApiKeyPatch,
+    ) -> Result<Token, DomainError> {
+        let mut rules = Rules::default();
+        let mut new = old.clone();
+        if let Some(name) = &patch.name {
+            rules.name(name);
+            new.name.clone_from(name);
+        }
+        if let Some(list) = &patch.permissions {
+            new.permissions = rules.known_permissions(list, &self.catalogue());
+        }
+        if let Some(scope) = &patch.scope {
+            new.scopes = scope.iter().map(|text| rules.scope(text)).collect();
+        }
+        match &patch.expires_at {
+            None => {}
+            Some(None) => (new.expires_ms, new.lifetime_ms) = (None, None),
+            Some(Some(text)) => {
+                if let Some(at) = rules.expiry(text, by.now).filter(|at| new.expires_ms != Some(*at)) {
+                    (new.expires_ms, new.lifetime_ms) = (Some(at), Some(at - by.now.unix_ms));
+                }
+            }
+        }
+        rules.held().map_err(DomainError::Invalid)?;
+        standing.hands_on(&added(&old.permissions, &new.permissions))?;
+        Ok(new)
+    }
+}
+
+/// What a key gets that it did not have.
+fn added(old: &Permissions, new: &Permissions) -> Permissions {
+    Permissions::new(new.iter().filter(|wanted| !old.allow(wanted)))
+}

@@ -1,0 +1,96 @@
+//! Who acts on what is written, as far as operations wait for it: what takes something away has to be in force before it
+//! is answered.
+
+use super::domain::DomainError;
+use crate::clock::Moment;
+use crate::store::StoreError;
+use crate::store::cache::Tokens;
+use crate::store::journal::in_use;
+use crate::telemetry::log::chain;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the edge is asked to catch up with the store, and how long is waited in between.
+const CONFIRMATIONS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Who acts on what is written.
+#[derive(Clone, Debug)]
+pub enum Edge {
+    /// The edge of this process.
+    Here(Arc<Tokens>),
+    /// Other processes on the same store, if there are any.
+    Elsewhere(Elsewhere),
+}
+
+/// Other processes on the same store.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    /// Where each of them keeps its usage journal.
+    pub usage_folder: PathBuf,
+    /// How long they accept keys without having asked the store.
+    pub max_staleness: Duration,
+    /// Told before a wait, with how long it takes.
+    pub waiting: fn(Duration),
+}
+
+/// What a change does to those who could do something before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// They still can.
+    Adds,
+    /// They can not, or not all of it.
+    TakesAway,
+}
+
+impl Edge {
+    /// Waits until the edge acts on all that was written before. `now` is the time before that.
+    ///
+    /// # Errors
+    /// [`DomainError::Unconfirmed`]
+    pub(super) async fn confirm(&self, now: Moment, effect: Effect) -> Result<(), DomainError> {
+        match self {
+            Self::Here(tokens) => caught_up(tokens, now).await.map_err(DomainError::Unconfirmed),
+            Self::Elsewhere(others) if effect == Effect::TakesAway => {
+                others.caught_up().await;
+                Ok(())
+            }
+            Self::Elsewhere(_) => Ok(()),
+        }
+    }
+
+    /// Has the uses that were counted so far added up, so that what is read next shows them.
+    pub(super) async fn settle_usage(&self) {
+        let Self::Here(tokens) = self else { return };
+        if let Err(error) = tokens.flush_usage().await {
+            // What is shown is then older by what is not yet written; it is kept and tried again.
+            tracing::warn!(cause = %chain(&error), "usage could not be written before keys were shown");
+        }
+    }
+}
+
+async fn caught_up(tokens: &Tokens, now: Moment) -> Result<(), StoreError> {
+    let mut attempt = 1;
+    loop {
+        match tokens.synchronise(now).await {
+            Ok(_) => return Ok(()),
+            Err(error) if attempt == CONFIRMATIONS => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+        attempt += 1;
+    }
+}
+
+impl Elsewhere {
+    /// Waits until every process that accepts keys has asked the store since: who has not for longer than
+    /// `max_staleness` accepts none.
+    async fn caught_up(&self) {
+        // What can not be told is taken for the worse.
+        if in_use(&self.usage_folder).unwrap_or(true) {
+            let wait = self.max_staleness + PAUSE;
+            (self.waiting)(wait);
+            tokio::time::sleep(wait).await;
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Reads the members of a JSON body: what is of the wrong kind is gathered, so that all of it is told at once.
+
+use crate::config::Dialect;
+use crate::control::domain::{DomainError, Violation};
+use crate::control::error::Refusal;
+use crate::dialect::endpoint::Call;
+use crate::dialect::media::is_json;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use serde_json::{Map, Value};
+
+const NOT_JSON: &str = "The body is not well-formed JSON in UTF-8.";
+const NO_OBJECT: &str = "The body must be a JSON object.";
+
+/// The members of a body, taken one by one. Those that nobody takes are ignored.
+#[derive(Debug)]
+pub(super) struct Members {
+    members: Map<String, Value>,
+    wrong: Vec<Violation>,
+}
+
+impl Members {
+    /// Reads a body that has to be there.
+    ///
+    /// # Errors
+    /// [`Refusal::MediaType`], [`Refusal::Malformed`]
+    pub(super) fn read(call: &Call) -> Result<Self, Refusal> {
+        let plain =
+            only(&call.headers, &CONTENT_ENCODING)?.is_none_or(|it| it.eq_ignore_ascii_case("identity"));
+        let json = match only(&call.headers, &CONTENT_TYPE)? {
+            Some(kind) => is_json(kind),
+            // oCore's have to say so; elsewhere a body of no type at all is taken for JSON.
+            None => call.endpoint.dialect != Dialect::Ocore,
+        };
+        if !plain || !json {
+            return Err(Refusal::MediaType);
+        }
+        match serde_json::from_slice(&call.body) {
+            Ok(Value::Object(members)) => Ok(Self { members, wrong: Vec::new() }),
+            Ok(_) => Err(Refusal::Malformed(NO_OBJECT)),
+            Err(_) => Err(Refusal::Malformed(NOT_JSON)),
+        }
+    }
+
+    /// Reads a body that may be left out.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub(super) fn read_if_any(call: &Call) -> Result<Self, Refusal> {
+        if call.body.is_empty() {
+            return Ok(Self { members: Map::new(), wrong: Vec::new() });
+        }
+        Self::read(call)
+    }
+
+    fn wrong<T>(&mut self, name: &'static str, constraint: &'static str, message: String) -> Option<T> {
+        self.wrong.push(Violation::new(name, constraint, message));
+        None
+    }
+
+    /// A string that has to be there.
+    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+        match self.members.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            None | Some(Value::Null) => self.wrong(name, "required", format!("{name} is required")),
+            Some(_) => self.wrong(name, "type", format!("{name} must be a string")),
+        }
+    }
+
+    /// A string that may be left out or null.
+    pub(super) fn optional_text(&mut self, name: &'static str) -> Option<String> {
+        self.nullable_text(name).flatten()
+    }
+
+    /// A string that may be left out; null says something of its own.
+    pub(super) fn nullable_text(&mut self, name: &'static str) -> Option<Option<String>> {
+        match self.members.remove(name) {
+            None => None,
+            Some(Value::Null) => Some(None),
+            Some(Value::String(text)) => Some(Some(text)),
+            Some(_) => self.wrong(name, "type", format!("{name} must be a string or null")),
+        }
+    }
+
+    /// A string that may be left out, and must not be null.
+    pub(super) fn given_text(&mut self, name: &'static str) -> Option<String> {
+        match self.members.remove(name) {
+            None => None,
+            Some(Value::String(text)) => Some(text),
+            Some(_) => self.wrong(name, "type", format!("{name} must be a string")),
+        }
+    }
+
+    /// A list of strings that has to be there.
+    pub(super) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => self.wrong(name, "required", format!("{name} is required")),
+            Some(_) => self.given_texts(name),
+        }
+    }
+
+    /// A list of strings that may be left out or null.
+    pub(super) fn optional_texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        if self.members.get(name).is_some_and(Value::is_null) {
+            return None;
+        }
+        self.given_texts(name)
+    }
+
+    /// A list of strings that may be left out, and must not be null.
+    pub(super) fn given_texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let value = self.members.remove(name)?;
+        let list: Option<Vec<String>> = serde_json::from_value(value).ok();
+        list.or_else(|| self.wrong(name, "type", format!("{name} must be an array of strings")))
+    }
+
+    /// True or false, and may be left out.
+    pub(super) fn given_flag(&mut self, name: &'static str) -> Option<bool> {
+        match self.members.remove(name) {
+            None => None,
+            Some(Value::Bool(flag)) => Some(flag),
+            Some(_) => self.wrong(name, "type", format!("{name} must be true or false")),
+        }
+    }
+
+    /// A whole number that may be left out or null.
+    pub(super) fn optional_number(&mut self, name: &'static str) -> Option<u64> {
+        match self.members.remove(name) {
+            None | Some(Value::Null) => None,
+            Some(value) => match value.as_u64() {
+                Some(number) => Some(number),
+                None => self.wrong(name, "type", format!("{name} must be a whole number")),
+            },
+        }
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`DomainError::Invalid`] with everything that was of the wrong kind.
+    pub(super) fn done(self) -> Result<(), DomainError> {
+        if self.wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(self.wrong)) }
+    }
+}
+
+/// The one value of a field; two are one too many where the value decides how a body is read.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::Malformed("Send Content-Type and Content-Encoding once each."));
+    }
+    value.to_str().map(|text| Some(text.trim())).map_err(|_| Refusal::MediaType)
+}

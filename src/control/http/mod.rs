@@ -1,0 +1,117 @@
+//! The endpoints of the control side: a handler translates, the domain decides.
+//!
+//! The same handlers answer on the client listeners and on the admin listener.
+
+mod authenticate;
+mod body;
+mod ocore;
+mod ocriva;
+
+use super::domain::{Actor, By, Domain, Origin};
+use super::error::Refusal;
+use super::sessions::Sessions;
+use crate::dialect::endpoint::{Answered, Call, Operation, Parameters};
+use crate::token::UserId;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Response, StatusCode};
+
+/// The handlers.
+#[derive(Debug)]
+pub struct Api {
+    domain: Domain,
+    sessions: Sessions,
+}
+
+/// One call on its way through its handler.
+struct Request<'c> {
+    call: &'c Call,
+    parameters: Parameters,
+}
+
+impl Api {
+    /// Handlers over these.
+    pub fn new(domain: Domain, sessions: Sessions) -> Self {
+        Self { domain, sessions }
+    }
+
+    /// The operations.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Answers a call. Whatever happens, there is an answer in the endpoint's dialect.
+    pub async fn answer(&self, call: Call) -> Answered {
+        let mut user = None;
+        match self.handle(&call, &mut user).await {
+            Ok(response) => Answered { response, user, refused: None },
+            Err(refusal) => {
+                let response = refusal.answer(call.endpoint.dialect, &call.request_id);
+                Answered { response, user, refused: Some(refusal.code()) }
+            }
+        }
+    }
+
+    async fn handle(&self, call: &Call, user: &mut Option<UserId>) -> Result<Response<Bytes>, Refusal> {
+        let parameters = call.endpoint.parameters(&call.path).ok_or(Refusal::Nothing)?;
+        let request = Request { call, parameters };
+        match call.endpoint.operation {
+            Operation::LogIn => return ocriva::login::log_in(self, &request, user).await,
+            Operation::Ocore(operation) if operation.is_open() => {
+                return ocore::open(self, &request, operation, user).await;
+            }
+            _ => {}
+        }
+        let by = self.authenticated(&request).await?;
+        *user = by.person().cloned();
+        match call.endpoint.operation {
+            Operation::LogIn => Err(Refusal::Nothing),
+            Operation::CreateToken | Operation::CreateProjectToken => {
+                ocriva::tokens::create(self, &request, &by).await
+            }
+            Operation::ListTokens => ocriva::tokens::list(self, &request, &by).await,
+            Operation::ShowToken => ocriva::tokens::show(self, &request, &by).await,
+            Operation::UpdateToken => ocriva::tokens::update(self, &request, &by).await,
+            Operation::RegenerateToken => ocriva::tokens::regenerate(self, &request, &by).await,
+            Operation::DeleteToken => ocriva::tokens::delete(self, &request, &by).await,
+            Operation::Ocore(operation) => ocore::answer(self, &request, operation, &by).await,
+        }
+    }
+
+    async fn authenticated(&self, request: &Request<'_>) -> Result<By, Refusal> {
+        let actor: Actor = authenticate::actor(&self.sessions, request.call).await?;
+        Ok(By { actor, origin: request.origin(), now: request.call.now })
+    }
+}
+
+impl Request<'_> {
+    fn origin(&self) -> Origin {
+        let agent = self.call.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        Origin {
+            address: Some(self.call.client),
+            // Long enough for every browser; the log is no place for novels.
+            user_agent: agent.map(|text| text.chars().take(300).collect()),
+            request_id: Some(self.call.request_id.clone()),
+        }
+    }
+}
+
+fn json(status: StatusCode, body: String) -> Response<Bytes> {
+    let mut response = empty(status);
+    *response.body_mut() = body.into();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What is said here is for whoever asked, and only for now.
+fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

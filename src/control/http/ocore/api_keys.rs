@@ -1,0 +1,79 @@
+//! `/api/api-keys` and `/api/admin/api-keys`.
+
+use super::super::body::Members;
+use super::super::{Api, Request, json};
+use super::{Outcome, place};
+use crate::control::domain::{ApiKeyPatch, By, MANAGE_API_KEYS, NewApiKey};
+use crate::dialect::ocore;
+use crate::token::TokenId;
+use http::StatusCode;
+
+pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let organization = place::organization(api, request, by).await?;
+    // Before anything is said about the body: who may not create learns nothing of the rules' outcome.
+    api.domain.may(by, &organization, MANAGE_API_KEYS).await?;
+    let mut members = Members::read(request.call)?;
+    let (name, permissions) = (members.text("name"), members.texts("permissions"));
+    let (scope, expires_at) = (members.optional_text("scope"), members.optional_text("expiresAt"));
+    members.done()?;
+    let wanted = NewApiKey {
+        name: name.unwrap_or_default(),
+        permissions: permissions.unwrap_or_default(),
+        scope,
+        expires_at,
+    };
+    let made = api.domain.create_api_key(by, &organization, wanted).await?;
+    Ok(json(StatusCode::CREATED, ocore::api_key(&made.token, Some(&made.value))))
+}
+
+pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let organization = place::organization(api, request, by).await?;
+    let (part, _) = place::part(request)?;
+    let part = api.domain.api_keys(by, &organization, part).await?;
+    Ok(json(StatusCode::OK, ocore::api_keys(&part.items, part.next.as_ref())))
+}
+
+pub(super) async fn show(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let organization = place::organization(api, request, by).await?;
+    let key = api.domain.api_key(by, &organization, &id(request)).await?;
+    Ok(json(StatusCode::OK, ocore::api_key(&key, None)))
+}
+
+pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let organization = place::organization(api, request, by).await?;
+    api.domain.may(by, &organization, MANAGE_API_KEYS).await?;
+    let mut members = Members::read(request.call)?;
+    let patch = ApiKeyPatch {
+        name: members.given_text("name"),
+        permissions: members.given_texts("permissions"),
+        scope: members.nullable_text("scope"),
+        expires_at: members.nullable_text("expiresAt"),
+    };
+    members.done()?;
+    let key = api.domain.update_api_key(by, &organization, &id(request), patch).await?;
+    Ok(json(StatusCode::OK, ocore::api_key(&key, None)))
+}
+
+pub(super) async fn delete(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let organization = place::organization(api, request, by).await?;
+    api.domain.delete_api_key(by, &organization, &id(request)).await?;
+    Ok(json(StatusCode::OK, ocore::message("The API key is deleted.")))
+}
+
+pub(super) async fn list_all(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let (part, form) = place::part(request)?;
+    let page = place::number(&form, "page", 1)?;
+    let skip = (page - 1).saturating_mul(part.limit.into());
+    let search = form.named("search").filter(|text| !text.is_empty()).map(str::to_owned);
+    let part = api.domain.all_api_keys(by, part, skip, search).await?;
+    Ok(json(StatusCode::OK, ocore::api_keys_of_all(&part.items, part.next.as_ref())))
+}
+
+pub(super) async fn delete_any(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    api.domain.delete_any_api_key(by, &id(request)).await?;
+    Ok(json(StatusCode::OK, ocore::message("The API key is deleted.")))
+}
+
+fn id(request: &Request<'_>) -> TokenId {
+    request.parameters.named("keyId").into()
+}

@@ -1,0 +1,4 @@
+//! The `ocriva` dialect's endpoints (CONTRACT A.5).
+
+pub(super) mod login;
+pub(super) mod tokens;

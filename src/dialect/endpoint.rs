@@ -1,0 +1,210 @@
+//! The endpoints that the gateway serves on its control side: which there are in each dialect, and how one is called.
+//!
+//! One table, from which the edge mounts them, the admin listener finds them, and tests know that none is forgotten.
+
+pub mod ocore;
+
+use super::form;
+use crate::clock::Moment;
+use crate::config::Dialect;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+use std::net::IpAddr;
+
+/// What an endpoint does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// E-mail address and password for an access token.
+    LogIn,
+    /// Makes a key of the kind that the body names.
+    CreateToken,
+    /// Makes a key of the project in the path.
+    CreateProjectToken,
+    /// Lists keys.
+    ListTokens,
+    /// Shows one key.
+    ShowToken,
+    /// Alters one key; its value stays.
+    UpdateToken,
+    /// Gives a key a new value.
+    RegenerateToken,
+    /// Removes a key.
+    DeleteToken,
+    /// One of the `ocore` dialect.
+    Ocore(ocore::Operation),
+}
+
+/// One endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whose clients call it: its answers are in their habit.
+    pub dialect: Dialect,
+    /// Method. What takes GET takes HEAD as well.
+    pub method: Method,
+    /// Path, with `{name}` for a segment that may be anything.
+    pub path: &'static str,
+    /// What it does.
+    pub operation: Operation,
+    /// Whether client listeners serve it too; the admin listener serves all of them.
+    pub at_edge: bool,
+}
+
+const fn ocriva(method: Method, path: &'static str, operation: Operation) -> Endpoint {
+    Endpoint { dialect: Dialect::Ocriva, method, path, operation, at_edge: true }
+}
+
+/// The login whose path lies outside the usual prefixes: mounted with the first API of its dialect.
+pub const BARE_LOGIN: &str = "/auth/login";
+
+const TOKENS: &str = "/api/v1/organizations/{organizationId}/api-tokens";
+const PROJECT_TOKENS: &str = "/api/v1/organizations/{organizationId}/projects/{projectId}/api-tokens";
+const TOKEN: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}";
+const REGENERATE: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}/regenerate";
+
+/// Every endpoint, of every dialect.
+pub fn all() -> impl Iterator<Item = &'static Endpoint> {
+    ENDPOINTS.iter().chain(&ocore::ENDPOINTS)
+}
+
+/// The endpoints of the `ocriva` dialect.
+pub static ENDPOINTS: [Endpoint; 9] = [
+    ocriva(Method::POST, "/v1/auth/login", Operation::LogIn),
+    ocriva(Method::POST, BARE_LOGIN, Operation::LogIn),
+    ocriva(Method::POST, TOKENS, Operation::CreateToken),
+    ocriva(Method::POST, PROJECT_TOKENS, Operation::CreateProjectToken),
+    ocriva(Method::GET, TOKENS, Operation::ListTokens),
+    ocriva(Method::GET, TOKEN, Operation::ShowToken),
+    ocriva(Method::PATCH, TOKEN, Operation::UpdateToken),
+    ocriva(Method::POST, REGENERATE, Operation::RegenerateToken),
+    ocriva(Method::DELETE, TOKEN, Operation::DeleteToken),
+];
+
+/// What a path and method lead to.
+#[derive(Debug)]
+pub enum Found {
+    /// This endpoint.
+    Endpoint(&'static Endpoint),
+    /// Nothing at this path.
+    Nothing,
+    /// The path has other methods: these. The dialect is the path's.
+    Methods(Dialect, Vec<Method>),
+}
+
+/// Finds an endpoint.
+pub fn find(method: &Method, path: &str) -> Found {
+    let at_path: Vec<&'static Endpoint> =
+        all().filter(|endpoint| endpoint.parameters(path).is_some()).collect();
+    let Some(first) = at_path.first() else { return Found::Nothing };
+    if let Some(endpoint) = at_path.iter().find(|endpoint| endpoint.takes(method)) {
+        return Found::Endpoint(endpoint);
+    }
+    let mut methods: Vec<Method> = at_path.iter().map(|endpoint| endpoint.method.clone()).collect();
+    if methods.contains(&Method::GET) {
+        methods.push(Method::HEAD);
+    }
+    Found::Methods(first.dialect, methods)
+}
+
+impl Endpoint {
+    fn takes(&self, method: &Method) -> bool {
+        self.method == *method || (self.method == Method::GET && *method == Method::HEAD)
+    }
+
+    /// The path's variable segments, escapes undone; `None` when the path is another one.
+    pub fn parameters(&self, path: &str) -> Option<Parameters> {
+        let mut found = Vec::new();
+        let mut segments = segments(path);
+        for wanted in self::segments(self.path) {
+            let segment = segments.next()?;
+            match wanted.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(name) => found.push((name, form::unescaped(segment))),
+                None if wanted == segment => {}
+                None => return None,
+            }
+        }
+        segments.next().is_none().then_some(Parameters(found))
+    }
+}
+
+/// A closing slash adds no segment.
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// The variable segments of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters(Vec<(&'static str, String)>);
+
+impl Parameters {
+    /// The segment of this name; empty when the endpoint has none of it.
+    pub fn named(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// A call of an endpoint: a whole request, its body read.
+#[derive(Debug)]
+pub struct Call {
+    /// Which.
+    pub endpoint: &'static Endpoint,
+    /// The path as it was matched.
+    pub path: String,
+    /// The raw query.
+    pub query: Option<String>,
+    /// Header fields.
+    pub headers: HeaderMap,
+    /// The body; within [`BODY_MOST`].
+    pub body: Bytes,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The id under which the request is answered and logged.
+    pub request_id: String,
+    /// When the request's head was complete.
+    pub now: Moment,
+}
+
+/// Most bytes of a call's body.
+pub const BODY_MOST: u64 = 64 * 1024;
+
+/// The answer to a call; for the log, who asked and why they were refused.
+#[derive(Debug)]
+pub struct Answered {
+    /// The whole answer.
+    pub response: Response<Bytes>,
+    /// The person, when one is known.
+    pub user: Option<crate::token::UserId>,
+    /// A short name for why it was refused, when it was.
+    pub refused: Option<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: Method, path: &str) -> String {
+        match find(&method, path) {
+            Found::Endpoint(endpoint) => format!("{:?}", endpoint.operation),
+            Found::Nothing => "nothing".to_owned(),
+            Found::Methods(_, methods) => methods.iter().map(Method::as_str).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    #[test]
+    fn paths_lead_to_their_endpoints() {
+        assert_eq!(found(Method::POST, "/v1/auth/login"), "LogIn");
+        assert_eq!(found(Method::HEAD, "/api/v1/organizations/o/api-tokens"), "ListTokens");
+        assert_eq!(found(Method::PUT, "/api/v1/organizations/o/api-tokens"), "POST GET HEAD");
+        assert_eq!(found(Method::PATCH, "/api/v1/organizations/o/api-tokens/t/"), "UpdateToken");
+        assert_eq!(found(Method::GET, "/api/v1/organizations/o/api-tokens/t/regenerate"), "POST");
+        assert_eq!(found(Method::GET, "/api/v1/organizations/o/api-tokens/t/other"), "nothing");
+        assert_eq!(found(Method::GET, "/"), "nothing");
+    }
+
+    #[test]
+    fn parameters_are_what_the_path_says() {
+        let endpoint = &ENDPOINTS[5];
+        let parameters = endpoint.parameters("/api/v1/organizations/68da%20g/api-tokens/t%E0%B8%81").unwrap();
+        assert_eq!((parameters.named("organizationId"), parameters.named("tokenId")), ("68da g", "tก"));
+        assert_eq!(parameters.named("projectId"), "");
+    }
+}

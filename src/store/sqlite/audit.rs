@@ -1,0 +1,75 @@
+//! The audit log. Triggers in the schema see to it that it is only appended to.
+
+use super::row::{Columns, signed};
+use crate::store::StoreError;
+use crate::store::management::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
+use rusqlite::{Connection, Row, params};
+use serde_json::Value;
+
+/// Appends an entry. In the transaction of what it tells of.
+pub(super) fn append(db: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO audit (at_ms, organization, actor_kind, actor, actor_name, action, entity, entity_name,
+                   address, user_agent, request_id, before, after)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    db.prepare_cached(sql)?.execute(params![
+        signed(entry.at_ms),
+        entry.organization.as_ref().map(|id| id.as_str()),
+        entry.actor_kind.as_str(),
+        entry.actor,
+        entry.actor_name,
+        entry.action,
+        entry.entity,
+        entry.entity_name,
+        entry.address.map(|address| address.to_string()),
+        entry.user_agent,
+        entry.request_id,
+        entry.before.as_ref().map(Value::to_string),
+        entry.after.as_ref().map(Value::to_string),
+    ])?;
+    Ok(())
+}
+
+/// Newest first.
+pub(super) fn read(db: &Connection, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+    let sql = "SELECT * FROM audit WHERE (?1 IS NULL OR organization = ?1) AND sequence < ?2
+               ORDER BY sequence DESC LIMIT ?3";
+    let organization = query.organization.as_ref().map(|id| id.as_str());
+    let before = query.before_sequence.map_or(i64::MAX, signed);
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params![organization, before, query.limit])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        records.push(record(row)?);
+    }
+    Ok(records)
+}
+
+fn record(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
+    let columns = Columns { row, table: "audit" };
+    let kind = columns.text("actor_kind")?;
+    let actor_kind = ActorKind::ALL.into_iter().find(|known| known.as_str() == kind);
+    let address = columns.optional_text("address")?.map(|text| text.parse());
+    let entry = AuditEntry {
+        at_ms: columns.number("at_ms")?,
+        organization: columns.optional_text("organization")?.map(Into::into),
+        actor_kind: actor_kind.ok_or_else(|| columns.corrupt(format!("{kind} is no kind of actor")))?,
+        actor: columns.optional_text("actor")?,
+        actor_name: columns.optional_text("actor_name")?,
+        action: columns.text("action")?.into(),
+        entity: columns.text("entity")?,
+        entity_name: columns.optional_text("entity_name")?,
+        address: address.transpose().map_err(|_| columns.corrupt("address is none"))?,
+        user_agent: columns.optional_text("user_agent")?,
+        request_id: columns.optional_text("request_id")?,
+        before: object(&columns, "before")?,
+        after: object(&columns, "after")?,
+    };
+    Ok(AuditRecord { sequence: columns.number("sequence")?, entry })
+}
+
+fn object(columns: &Columns<'_>, column: &str) -> Result<Option<Value>, StoreError> {
+    let text = columns.optional_text(column)?;
+    let read = |text: String| serde_json::from_str(&text).map_err(|_| columns.corrupt(column));
+    text.map(read).transpose()
+}

@@ -1,0 +1,133 @@
+//! Writes of keys. Each names what the edge has to forget in the same transaction.
+
+use super::super::row::{json, signed};
+use super::super::{audit, changes};
+use crate::store::management::{AuditEntry, Token, Written};
+use crate::store::{ChangeSubject, StoreError};
+use crate::token::{Digest, KeyFamily, TokenId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub(in crate::store::sqlite) fn add(
+    db: &Connection,
+    token: &Token,
+    value: Digest,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    if !home_is_there(db, token)? {
+        return Ok(Written::Moved);
+    }
+    if name_is_taken(db, token)? {
+        return Ok(Written::Taken);
+    }
+    // What can be set again is written by the update, in one place.
+    let sql =
+        "INSERT INTO tokens (id, digest, family, name, organization, project, permissions, scopes, active,
+                   addresses, version, created_by, created_ms, updated_ms, revision)
+               VALUES (?1, ?2, ?3, '', ?4, ?5, '', '', 0, '', 1, ?6, ?7, ?7, 0)";
+    db.prepare_cached(sql)?.execute(params![
+        token.id.as_str(),
+        value.0,
+        token.family.as_str(),
+        token.organization.as_str(),
+        token.reach.project().map(|project| project.as_str()),
+        token.created_by.as_ref().map(|person| person.as_str()),
+        signed(token.created_ms),
+    ])?;
+    update(db, token)?;
+    changed(db, &token.id, value)?;
+    told(db, entry)
+}
+
+pub(in crate::store::sqlite) fn replace(
+    db: &Connection,
+    token: &Token,
+    value: Option<Digest>,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    let Some(old) = value_of(db, &token.id, token.revision)? else { return Ok(Written::Moved) };
+    if name_is_taken(db, token)? {
+        return Ok(Written::Taken);
+    }
+    update(db, token)?;
+    changed(db, &token.id, old)?;
+    if let Some(new) = value {
+        let sql = "UPDATE tokens SET digest = ?2, version = version + 1 WHERE id = ?1";
+        db.prepare_cached(sql)?.execute(params![token.id.as_str(), new.0])?;
+        changed(db, &token.id, new)?;
+    }
+    told(db, entry)
+}
+
+pub(in crate::store::sqlite) fn remove(
+    db: &Connection,
+    id: &TokenId,
+    revision: u64,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    let Some(old) = value_of(db, id, revision)? else { return Ok(Written::Moved) };
+    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([id.as_str()])?;
+    changed(db, id, old)?;
+    told(db, entry)
+}
+
+fn told(db: &Connection, entry: &AuditEntry) -> Result<Written, StoreError> {
+    audit::append(db, entry)?;
+    changes::prune(db)?;
+    Ok(Written::Done)
+}
+
+/// Whether the organization is there, and the project is one of its own.
+fn home_is_there(db: &Connection, token: &Token) -> Result<bool, StoreError> {
+    let organization = token.organization.as_str();
+    Ok(match token.reach.project() {
+        None => db.prepare_cached("SELECT 1 FROM organizations WHERE id = ?1")?.exists([organization])?,
+        Some(project) => db
+            .prepare_cached("SELECT 1 FROM projects WHERE id = ?1 AND organization = ?2")?
+            .exists([project.as_str(), organization])?,
+    })
+}
+
+/// Whether another `ocore` key of the organization has the name; names of the other family may be shared.
+fn name_is_taken(db: &Connection, token: &Token) -> Result<bool, StoreError> {
+    if token.family != KeyFamily::Ocore {
+        return Ok(false);
+    }
+    let sql = "SELECT 1 FROM tokens WHERE organization = ?1 AND family = ?2 AND name = ?3 AND id <> ?4";
+    let (organization, family) = (token.organization.as_str(), token.family.as_str());
+    Ok(db.prepare_cached(sql)?.exists([organization, family, &token.name, token.id.as_str()])?)
+}
+
+/// The present value, when the key is there in this revision.
+fn value_of(db: &Connection, id: &TokenId, revision: u64) -> Result<Option<Digest>, StoreError> {
+    let found = db
+        .prepare_cached("SELECT digest FROM tokens WHERE id = ?1 AND revision = ?2")?
+        .query_row(params![id.as_str(), signed(revision)], |row| row.get(0))
+        .optional()?;
+    Ok(found.map(Digest))
+}
+
+fn update(db: &Connection, token: &Token) -> Result<(), StoreError> {
+    let addresses: Vec<String> = token.addresses.iter().map(ToString::to_string).collect();
+    let sql = "UPDATE tokens SET name = ?2, description = ?3, permissions = ?4, scopes = ?5, expires_ms = ?6,
+                   lifetime_ms = ?7, active = ?8, addresses = ?9, prefix = ?10, updated_ms = ?11,
+                   revision = revision + 1
+               WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![
+        token.id.as_str(),
+        token.name,
+        token.description,
+        json(token.permissions.iter()),
+        json(token.scopes.iter().map(AsRef::as_ref)),
+        token.expires_ms.map(signed),
+        token.lifetime_ms.map(signed),
+        token.active,
+        json(addresses.iter().map(String::as_str)),
+        token.prefix,
+        signed(token.updated_ms),
+    ])?;
+    Ok(())
+}
+
+fn changed(db: &Connection, id: &TokenId, digest: Digest) -> Result<(), StoreError> {
+    changes::append(db, &ChangeSubject::Token { id: id.clone(), digest })
+}
