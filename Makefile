@@ -42,7 +42,7 @@ deny:
 
 bench: ## Measure the policy alone, then CPU per request beside nginx and HAProxy
 	@scripts/setup.sh bench
-	$(CARGO) bench --locked --bench policy
+	$(CARGO) bench --locked --bench policy --features jemalloc
 	$(CARGO) build --release --locked --features jemalloc
 	benches/compare/compare.py target/release/portcullis
 
