@@ -1,6 +1,6 @@
 //! One client connection, from accept to close: TLS, and which protocol it speaks.
 
-use super::stream::Stream;
+use super::Stream;
 use super::watch::{Connections, Place};
 use super::{Open, Settings, h1, h2, tls};
 use crate::pipeline::{Peer, Worker};

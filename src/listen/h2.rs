@@ -1,7 +1,7 @@
 //! HTTP/2 for clients (RFC 9113), by hyper: many requests of one connection at once.
 
+use super::Stream;
 use super::connection::Setting;
-use super::stream::Stream;
 use super::watch::{Active, Order, Place, Watch};
 use crate::pipeline::{self, Observed, Peer};
 use crate::upstream::Local;

@@ -4,7 +4,6 @@ mod connection;
 mod h1;
 mod h2;
 mod socket;
-mod stream;
 pub mod tls;
 mod watch;
 pub mod worker;
@@ -19,6 +18,9 @@ use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A client's byte stream.
+type Stream = crate::wire::Stream<tls::ServerStream>;
 
 /// A listener as all workers see it. Its settings change with a reload, its address does not.
 #[derive(Debug)]

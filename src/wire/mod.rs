@@ -7,11 +7,13 @@ mod fields;
 mod framing;
 mod inbound;
 mod scratch;
+mod stream;
 
 pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
 pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
 pub use inbound::{Broken, Inbound};
 pub use scratch::{Out, Scratch};
+pub use stream::Stream;
 
 /// Why a message can not be read to its end.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,8 @@ mod answer;
 mod head;
 mod socket;
 
+use super::Stream;
 use super::connection::Setting;
-use super::stream::Stream;
 use super::watch::{Active, Order, Place, Watch};
 use crate::pipeline::{self, Early, Observed, Peer, Worker};
 use crate::wire::{Framing, Inbound, Out};

@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection's stream and buffers, shared by the loop that serves it and the body of the present request.
 
-use super::super::stream::Stream;
+use super::super::Stream;
 use super::super::watch::Watch;
 use super::head::{self, Asked};
 use crate::pipeline::Early;

@@ -1,4 +1,4 @@
-//! A client's byte stream, plain or encrypted.
+//! A byte stream, plain or encrypted: a client's or an endpoint's.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -6,14 +6,16 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Plain or encrypted.
+/// A byte stream; `T` is TLS as the server or as the client speaks it.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub enum Stream<T> {
+    /// Plain TCP.
     Plain(TcpStream),
-    Tls(Box<super::tls::ServerStream>),
+    /// Encrypted.
+    Tls(Box<T>),
 }
 
-impl AsyncRead for Stream {
+impl<T: AsyncRead + Unpin> AsyncRead for Stream<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
@@ -22,7 +24,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Stream<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
