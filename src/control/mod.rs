@@ -5,5 +5,6 @@ pub mod edge;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod openapi;
 pub mod sessions;
 pub mod signing;

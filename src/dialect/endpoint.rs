@@ -2,6 +2,7 @@
 //!
 //! One table, from which the edge mounts them, the admin listener finds them, and tests know that none is forgotten.
 
+pub mod edge;
 pub mod ocore;
 
 use super::form;

@@ -31,6 +31,7 @@ mod ocore_account;
 mod ocore_api_keys;
 mod ocore_members;
 mod ocore_sessions;
+mod openapi;
 mod paths;
 mod projects;
 mod readings;

@@ -9,6 +9,7 @@ pub(crate) mod fixture;
 pub(crate) mod gateway;
 pub(crate) mod h2;
 pub(crate) mod jwt;
+pub(crate) mod openapi;
 pub(crate) mod person;
 pub(crate) mod reply;
 pub(crate) mod request;

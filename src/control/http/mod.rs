@@ -6,6 +6,7 @@ mod authenticate;
 mod body;
 mod ocore;
 mod ocriva;
+mod query;
 
 use super::domain::{Actor, By, Domain, Origin};
 use super::error::Refusal;

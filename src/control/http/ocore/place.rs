@@ -1,9 +1,10 @@
 //! What every call of the `ocore` dialect says in the same way: its organization, and which part of a list it wants.
 
+use super::super::query::Query;
 use super::super::{Api, Request};
 use crate::control::domain::{By, DomainError, PartQuery, Violation};
 use crate::dialect::cursor;
-use crate::dialect::form::{BadForm, Form};
+use crate::dialect::form::BadForm;
 use crate::token::OrganizationId;
 use http::HeaderName;
 
@@ -28,24 +29,36 @@ pub(super) async fn organization(
     api.domain.organization_meant(by, slug).await
 }
 
-/// The query of a list, with the part that it asks for.
-pub(super) fn part(request: &Request<'_>) -> Result<(PartQuery, Form), DomainError> {
-    let form = Form::read(request.call.query.as_deref()).map_err(bad_form)?;
-    let after = match form.named("cursor").filter(|text| !text.is_empty()) {
+/// The part of a list that is asked for, where nothing else can be asked.
+pub(super) fn only_part(request: &Request<'_>) -> Result<PartQuery, DomainError> {
+    let mut query = query(request)?;
+    let part = part(&mut query)?;
+    query.done();
+    Ok(part)
+}
+
+/// The query of a list.
+pub(super) fn query(request: &Request<'_>) -> Result<Query, DomainError> {
+    Query::read(request.call).map_err(bad_form)
+}
+
+/// The part of a list that a query asks for.
+pub(super) fn part(query: &mut Query) -> Result<PartQuery, DomainError> {
+    let after = match query.given("cursor") {
         None => None,
         Some(text) => {
             let bad = || Violation::new("cursor", "known", "cursor must be one that a list has given");
             Some(cursor::position(text).ok_or_else(bad)?)
         }
     };
-    let limit = number(&form, "limit", USUAL.into())?;
+    let limit = number(query, "limit", USUAL.into())?;
     let limit = u32::try_from(limit).unwrap_or(MOST).min(MOST);
-    Ok((PartQuery { after, limit }, form))
+    Ok(PartQuery { after, limit })
 }
 
 /// A whole number from 1.
-pub(super) fn number(form: &Form, name: &'static str, usual: u64) -> Result<u64, DomainError> {
-    match form.named(name).map(str::parse::<u64>) {
+pub(super) fn number(query: &mut Query, name: &'static str, usual: u64) -> Result<u64, DomainError> {
+    match query.named(name).map(str::parse::<u64>) {
         None => Ok(usual),
         Some(Ok(number)) if number > 0 => Ok(number),
         Some(_) => {

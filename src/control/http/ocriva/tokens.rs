@@ -1,12 +1,13 @@
 //! `/api/v1/organizations/{organizationId}/api-tokens` and below.
 
 use super::super::body::Members;
+use super::super::query::Query;
 use super::super::{Api, Request, empty, json};
 use crate::control::domain::{
     By, DomainError, ListQuery, Made, NewToken, Place, Regeneration, TokenPatch, Violation,
 };
 use crate::control::error::Refusal;
-use crate::dialect::form::{BadForm, Form};
+use crate::dialect::form::BadForm;
 use crate::dialect::ocriva;
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
 use bytes::Bytes;
@@ -62,7 +63,7 @@ fn new_token(members: &mut Members, bound_to: Option<ProjectId>) -> NewToken {
 }
 
 pub(in super::super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let query = list_query(request.call.query.as_deref())?;
+    let query = list_query(request)?;
     let organization = organization(request);
     let listed = api.domain.list_tokens(by, &organization, &place(request), query).await?;
     let body = ocriva::tokens(&listed.tokens, listed.page, listed.limit, listed.total);
@@ -131,37 +132,44 @@ fn id(request: &Request<'_>) -> TokenId {
 }
 
 /// What of the list is asked for; a filter without a value is none.
-fn list_query(raw: Option<&str>) -> Result<ListQuery, DomainError> {
-    let form = Form::read(raw).map_err(|bad| match bad {
+fn list_query(request: &Request<'_>) -> Result<ListQuery, DomainError> {
+    let mut query = Query::read(request.call).map_err(|bad| match bad {
         BadForm::Escape => {
             Violation::new("query", "format", "The query has a '%' that does not stand for a character.")
         }
         BadForm::Twice => Violation::new("query", "single", "Give each parameter of the query once."),
     })?;
-    let given = |name: &str| form.named(name).filter(|value| !value.is_empty());
     let mut wrong = Vec::new();
-    let active = given("isActive").map(|value| value == "true");
-    if given("isActive").is_some_and(|value| !matches!(value, "true" | "false")) {
-        wrong.push(Violation::new("isActive", "choice", "isActive must be true or false"));
-    }
-    let mut number = |name: &'static str, usual: u64| match form.named(name).map(str::parse::<u64>) {
-        None => usual,
-        Some(Ok(number)) if number > 0 => number,
-        Some(_) => {
-            wrong.push(Violation::new(name, "minimum", format!("{name} must be a whole number from 1")));
-            usual
+    let active = query.given("isActive").map(|value| match value {
+        "true" => true,
+        other => {
+            if other != "false" {
+                wrong.push(Violation::new("isActive", "choice", "isActive must be true or false"));
+            }
+            false
         }
-    };
-    let (page, limit) = (number("page", 1), number("limit", PAGE.into()));
+    });
+    let mut number =
+        |query: &mut Query, name: &'static str, usual: u64| match query.named(name).map(str::parse::<u64>) {
+            None => usual,
+            Some(Ok(number)) if number > 0 => number,
+            Some(_) => {
+                wrong.push(Violation::new(name, "minimum", format!("{name} must be a whole number from 1")));
+                usual
+            }
+        };
+    let (page, limit) = (number(&mut query, "page", 1), number(&mut query, "limit", PAGE.into()));
     if !wrong.is_empty() {
         return Err(DomainError::Invalid(wrong));
     }
-    Ok(ListQuery {
-        kind: given("type").map(str::to_owned),
+    let asked = ListQuery {
+        kind: query.given("type").map(str::to_owned),
         active,
-        project: given("projectId").map(ProjectId::from),
-        search: given("search").map(str::to_owned),
+        project: query.given("projectId").map(ProjectId::from),
+        search: query.given("search").map(str::to_owned),
         page,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
-    })
+    };
+    query.done();
+    Ok(asked)
 }
