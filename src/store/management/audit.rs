@@ -16,11 +16,13 @@ pub enum ActorKind {
     Operator,
     /// Nobody who is known.
     Anonymous,
+    /// The gateway itself.
+    System,
 }
 
 impl ActorKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::User, Self::Key, Self::Operator, Self::Anonymous];
+    pub const ALL: [Self; 5] = [Self::User, Self::Key, Self::Operator, Self::Anonymous, Self::System];
 
     /// The name used in the store.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl ActorKind {
             Self::Key => "key",
             Self::Operator => "operator",
             Self::Anonymous => "anonymous",
+            Self::System => "system",
         }
     }
 }

@@ -6,10 +6,15 @@
 mod audit;
 mod people;
 mod tokens;
+mod webhooks;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson, Session};
 pub use tokens::{Page, Token, TokenFilter, TokenPage};
+pub use webhooks::{
+    Attempt, Attempted, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, Due,
+    EVENT_TYPES, EVERY_EVENT, EXPIRY_DAYS, Event, Outbox, Queue, TEST_EVENT, WebhookEndpoint,
+};
 
 use super::{Answer, Store};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
@@ -28,7 +33,7 @@ pub enum Written {
 }
 
 /// What a database offers to the control side.
-pub trait Management: Store {
+pub trait Management: Store + Outbox {
     /// The key with this id, as people see it.
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>>;
     /// Keys of one organization in the order of their making, and how many there are in all.

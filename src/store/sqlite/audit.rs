@@ -1,12 +1,13 @@
 //! The audit log. Triggers in the schema see to it that it is only appended to.
 
+use super::outbox;
 use super::row::{Columns, signed};
 use crate::store::StoreError;
 use crate::store::management::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
-/// Appends an entry. In the transaction of what it tells of.
+/// Appends an entry, and the event that it stands for. In the transaction of what it tells of.
 pub(super) fn append(db: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
     let sql =
         "INSERT INTO audit (at_ms, organization, actor_kind, actor, actor_name, action, entity, entity_name,
@@ -27,7 +28,7 @@ pub(super) fn append(db: &Connection, entry: &AuditEntry) -> Result<(), StoreErr
         entry.before.as_ref().map(Value::to_string),
         entry.after.as_ref().map(Value::to_string),
     ])?;
-    Ok(())
+    outbox::told_by(db, entry)
 }
 
 /// Newest first.

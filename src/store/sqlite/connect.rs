@@ -10,8 +10,11 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One file per version, in order; never edited once released.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_management.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_management.sql"),
+    include_str!("migrations/0003_webhooks.sql"),
+];
 
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 64;

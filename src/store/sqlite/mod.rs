@@ -3,9 +3,11 @@
 mod audit;
 mod changes;
 mod connect;
+mod deliveries;
 mod import;
 mod management;
 mod organizations;
+mod outbox;
 mod password;
 mod row;
 mod sessions;
@@ -16,6 +18,7 @@ mod threads;
 mod tokens;
 mod usage;
 mod users;
+mod webhooks;
 
 use super::import::{Fixture, Imported};
 use super::{Answer, Change, Organization, SigningKey, Store, StoreError, TokenRecord, Usage, UserRecord};
