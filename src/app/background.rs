@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// How often the store is asked what has changed.
 const FOLLOW: Duration = Duration::from_millis(100);
@@ -21,8 +22,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
-/// Starts all of it; it ends with the control runtime.
-pub(super) async fn start(parts: &Arc<Parts>, socket: TcpListener, files: Vec<PathBuf>) -> io::Result<()> {
+/// Starts all of it; it ends with the control runtime. The deliverer of webhooks ends when it is told to.
+pub(super) async fn start(
+    parts: &Arc<Parts>,
+    socket: TcpListener,
+    files: Vec<PathBuf>,
+) -> io::Result<JoinHandle<()>> {
     // Before anybody can learn that the gateway is ready: what changes from then on is seen.
     let watching = Watching::start(parts, files);
     admin::start(parts.clone(), socket)?;
@@ -33,7 +38,8 @@ pub(super) async fn start(parts: &Arc<Parts>, socket: TcpListener, files: Vec<Pa
     tokio::spawn(each_second(parts.clone()));
     tokio::spawn(each_minute(parts.clone()));
     tokio::spawn(reloads(parts.clone(), hangup, watching));
-    Ok(())
+    let shared = parts.shared.clone();
+    Ok(tokio::spawn(parts.webhooks.clone().run(Arc::new(move || shared.clock.now()))))
 }
 
 /// Waits for SIGINT or SIGTERM.

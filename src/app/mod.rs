@@ -15,6 +15,7 @@ use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
 use crate::control::signing::{self, SigningError};
+use crate::control::webhooks::{SystemResolver, Webhooks};
 use crate::limiter::Limiter;
 use crate::listen::tls::CertificateError;
 use crate::listen::worker::{self, Stage, Start};
@@ -86,6 +87,7 @@ struct Parts {
     ring: Arc<ArcSwap<KeyRing>>,
     store: Arc<dyn Management>,
     api: Arc<Api>,
+    webhooks: Arc<Webhooks>,
     access_log: Mutex<AccessLog>,
     health: Health,
     stage: watch::Sender<Stage>,
@@ -98,6 +100,8 @@ pub struct Gateway {
     parts: Arc<Parts>,
     control: Runtime,
     workers: Vec<JoinHandle<io::Result<()>>>,
+    /// What has to come to an end of its own before the control runtime does.
+    deliverer: tokio::task::JoinHandle<()>,
 }
 
 impl Gateway {
@@ -118,8 +122,9 @@ impl Gateway {
         let sockets = Sockets::open(&config)?;
         let parts = Arc::new(control.block_on(build(config, file, control.handle().clone()))?);
         let workers = spawn_workers(&parts, sockets.listeners)?;
-        control.block_on(background::start(&parts, sockets.admin, files)).map_err(StartError::System)?;
-        Ok(Self { parts, control, workers })
+        let started = control.block_on(background::start(&parts, sockets.admin, files));
+        let deliverer = started.map_err(StartError::System)?;
+        Ok(Self { parts, control, workers, deliverer })
     }
 
     /// Waits for SIGINT or SIGTERM, then drains. A second signal ends at once.
@@ -140,7 +145,7 @@ impl Gateway {
 
     /// Drains and ends.
     pub fn shutdown(self) {
-        let Self { parts, control, workers } = self;
+        let Self { parts, control, workers, deliverer } = self;
         parts.draining.store(true, Ordering::Relaxed);
         parts.stage.send_if_modified(|stage| {
             let later = *stage < Stage::Draining;
@@ -153,6 +158,10 @@ impl Gateway {
             if let Ok(Err(error)) = worker.join() {
                 tracing::error!(%error, "a worker ended with an error");
             }
+        }
+        parts.webhooks.stop();
+        if let Err(error) = control.block_on(deliverer) {
+            tracing::error!(%error, "the deliverer of webhooks ended badly; what it had not done is done later");
         }
         if let Err(error) = control.block_on(parts.shared.tokens.flush_usage()) {
             tracing::error!(cause = %chain(&error), "usage is kept in the journal and added up at the next start");
@@ -206,11 +215,15 @@ async fn build(
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
     let domain = Domain::new(store.clone(), Some(tokens.clone()));
     let api = Arc::new(Api::new(domain, Sessions::new(store.clone(), &config.jwt)));
+    api.replace(&config);
+    let resolver = Box::new(SystemResolver);
+    let webhooks = Webhooks::new(store.clone(), &config.webhooks, resolver, metrics.clone());
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });
     let shared = Shared::new(clock, tokens, limiter, metrics, snapshot).with_control(control);
     Ok(Parts {
         shared: Arc::new(shared),
         api,
+        webhooks: Arc::new(webhooks),
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
         access_log: Mutex::new(access_log),

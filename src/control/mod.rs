@@ -6,3 +6,4 @@ pub mod health;
 pub mod http;
 pub mod sessions;
 pub mod signing;
+pub mod webhooks;

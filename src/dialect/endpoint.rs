@@ -28,6 +28,24 @@ pub enum Operation {
     RegenerateToken,
     /// Removes a key.
     DeleteToken,
+    /// Makes a webhook endpoint.
+    CreateWebhook,
+    /// Lists webhook endpoints.
+    ListWebhooks,
+    /// Shows one webhook endpoint.
+    ShowWebhook,
+    /// Alters one webhook endpoint.
+    UpdateWebhook,
+    /// Removes a webhook endpoint.
+    DeleteWebhook,
+    /// Sends a webhook endpoint the test event.
+    TestWebhook,
+    /// Lists deliveries of events.
+    ListDeliveries,
+    /// Shows one delivery with its attempts.
+    ShowDelivery,
+    /// Sends the event of a delivery once more.
+    ReplayDelivery,
 }
 
 /// One endpoint.
@@ -41,10 +59,17 @@ pub struct Endpoint {
     pub path: &'static str,
     /// What it does.
     pub operation: Operation,
+    /// Served on the client listeners as well; the others on the admin listener only, because their paths belong to
+    /// upstreams there.
+    pub edge: bool,
 }
 
 const fn ocriva(method: Method, path: &'static str, operation: Operation) -> Endpoint {
-    Endpoint { dialect: Dialect::Ocriva, method, path, operation }
+    Endpoint { dialect: Dialect::Ocriva, method, path, operation, edge: true }
+}
+
+const fn ocore_admin(method: Method, path: &'static str, operation: Operation) -> Endpoint {
+    Endpoint { dialect: Dialect::Ocore, method, path, operation, edge: false }
 }
 
 /// The login whose path lies outside the usual prefixes: mounted with the first API of its dialect.
@@ -55,8 +80,21 @@ const PROJECT_TOKENS: &str = "/api/v1/organizations/{organizationId}/projects/{p
 const TOKEN: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}";
 const REGENERATE: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}/regenerate";
 
+const HOOKS: &str = "/api/v1/organizations/{organizationId}/webhook-endpoints";
+const HOOK: &str = "/api/v1/organizations/{organizationId}/webhook-endpoints/{endpointId}";
+const HOOK_TEST: &str = "/api/v1/organizations/{organizationId}/webhook-endpoints/{endpointId}/test";
+const DELIVERIES: &str = "/api/v1/organizations/{organizationId}/webhook-deliveries";
+const DELIVERY: &str = "/api/v1/organizations/{organizationId}/webhook-deliveries/{deliveryId}";
+const REPLAY: &str = "/api/v1/organizations/{organizationId}/webhook-deliveries/{deliveryId}/replay";
+const OCORE_HOOKS: &str = "/api/webhook-endpoints";
+const OCORE_HOOK: &str = "/api/webhook-endpoints/{endpointId}";
+const OCORE_HOOK_TEST: &str = "/api/webhook-endpoints/{endpointId}/test";
+const OCORE_DELIVERIES: &str = "/api/webhook-deliveries";
+const OCORE_DELIVERY: &str = "/api/webhook-deliveries/{deliveryId}";
+const OCORE_REPLAY: &str = "/api/webhook-deliveries/{deliveryId}/replay";
+
 /// Every endpoint.
-pub static ENDPOINTS: [Endpoint; 9] = [
+pub static ENDPOINTS: [Endpoint; 27] = [
     ocriva(Method::POST, "/v1/auth/login", Operation::LogIn),
     ocriva(Method::POST, BARE_LOGIN, Operation::LogIn),
     ocriva(Method::POST, TOKENS, Operation::CreateToken),
@@ -66,6 +104,24 @@ pub static ENDPOINTS: [Endpoint; 9] = [
     ocriva(Method::PATCH, TOKEN, Operation::UpdateToken),
     ocriva(Method::POST, REGENERATE, Operation::RegenerateToken),
     ocriva(Method::DELETE, TOKEN, Operation::DeleteToken),
+    ocriva(Method::POST, HOOKS, Operation::CreateWebhook),
+    ocriva(Method::GET, HOOKS, Operation::ListWebhooks),
+    ocriva(Method::GET, HOOK, Operation::ShowWebhook),
+    ocriva(Method::PATCH, HOOK, Operation::UpdateWebhook),
+    ocriva(Method::DELETE, HOOK, Operation::DeleteWebhook),
+    ocriva(Method::POST, HOOK_TEST, Operation::TestWebhook),
+    ocriva(Method::GET, DELIVERIES, Operation::ListDeliveries),
+    ocriva(Method::GET, DELIVERY, Operation::ShowDelivery),
+    ocriva(Method::POST, REPLAY, Operation::ReplayDelivery),
+    ocore_admin(Method::POST, OCORE_HOOKS, Operation::CreateWebhook),
+    ocore_admin(Method::GET, OCORE_HOOKS, Operation::ListWebhooks),
+    ocore_admin(Method::GET, OCORE_HOOK, Operation::ShowWebhook),
+    ocore_admin(Method::PATCH, OCORE_HOOK, Operation::UpdateWebhook),
+    ocore_admin(Method::DELETE, OCORE_HOOK, Operation::DeleteWebhook),
+    ocore_admin(Method::POST, OCORE_HOOK_TEST, Operation::TestWebhook),
+    ocore_admin(Method::GET, OCORE_DELIVERIES, Operation::ListDeliveries),
+    ocore_admin(Method::GET, OCORE_DELIVERY, Operation::ShowDelivery),
+    ocore_admin(Method::POST, OCORE_REPLAY, Operation::ReplayDelivery),
 ];
 
 /// What a path and method lead to.

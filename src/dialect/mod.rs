@@ -10,6 +10,8 @@ mod ocore;
 pub mod ocriva;
 mod problem;
 pub mod time;
+pub mod webhooks;
+pub mod window;
 
 pub use credential::{Presented, Unusable, present, present_in};
 

@@ -341,7 +341,7 @@ impl Route {
 /// login is mounted with every API of its dialect, and reached where the router leads there.
 fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
     let key_side = BUILTINS.into_iter();
-    let control_side = ENDPOINTS.iter().map(|endpoint| {
+    let control_side = ENDPOINTS.iter().filter(|endpoint| endpoint.edge).map(|endpoint| {
         (endpoint.dialect, endpoint.path, endpoint.method.clone(), Builtin::Control(endpoint))
     });
     let own = move |(dialect, path): (Dialect, &str)| {

@@ -7,18 +7,24 @@ mod access;
 mod actor;
 mod error;
 mod people;
+mod tenancy;
 mod tokens;
+mod webhooks;
 
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
 pub use error::{DomainError, Violation};
 pub use people::{FirstOwner, NewUser};
 pub use tokens::{ListQuery, Listed, Made, NewToken, Place, Regeneration, TokenPatch};
+pub use webhooks::{MadeWebhook, NewWebhook, WebhookPatch};
 
+use super::webhooks::Guard;
 use crate::clock::Moment;
+use crate::config;
 use crate::store::cache::Tokens;
 use crate::store::management::Management;
 use crate::telemetry::log::chain;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,12 +43,23 @@ pub struct Domain {
     /// Held from reading to writing, so that operations of one process do not undo each other's decisions. The store
     /// has one writer in any case.
     turn: tokio::sync::Mutex<()>,
+    /// Where events may be sent; nowhere but to the public internet until something else is said.
+    guard: ArcSwap<Guard>,
 }
 
 impl Domain {
     /// Operations on a store, and on the edge that has to follow.
     pub fn new(store: Arc<dyn Management>, edge: Option<Arc<Tokens>>) -> Self {
-        Self { store, edge, turn: tokio::sync::Mutex::default() }
+        Self { store, edge, turn: tokio::sync::Mutex::default(), guard: ArcSwap::default() }
+    }
+
+    /// Takes over where events may be sent.
+    pub fn replace_guard(&self, section: &config::Webhooks) {
+        self.guard.store(Arc::new(Guard::new(section.allow_networks.clone())));
+    }
+
+    fn guard(&self) -> Arc<Guard> {
+        self.guard.load_full()
     }
 
     /// Waits until the edge has applied all that was written before. `now` is the time before that.

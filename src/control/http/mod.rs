@@ -5,14 +5,18 @@
 mod authenticate;
 mod body;
 mod ocriva;
+mod webhooks;
 
-use super::domain::{Actor, By, Domain, Origin};
+use super::domain::{Actor, By, Domain, DomainError, Origin, Violation};
 use super::error::Refusal;
 use super::sessions::Sessions;
+use crate::config::{Config, Dialect};
 use crate::dialect::endpoint::{Answered, Call, Operation, Parameters};
-use crate::token::UserId;
+use crate::dialect::form::{BadForm, Form};
+use crate::dialect::window::{BadWindow, Window};
+use crate::token::{OrganizationId, UserId};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderValue, Response, StatusCode};
 
 /// The handlers.
@@ -37,6 +41,12 @@ impl Api {
     /// The sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// Goes by another configuration from now on.
+    pub fn replace(&self, config: &Config) {
+        self.sessions.replace(&config.jwt);
+        self.domain.replace_guard(&config.webhooks);
     }
 
     /// Answers a call. Whatever happens, there is an answer in the endpoint's dialect.
@@ -69,6 +79,15 @@ impl Api {
             Operation::UpdateToken => ocriva::tokens::update(self, &request, &by).await,
             Operation::RegenerateToken => ocriva::tokens::regenerate(self, &request, &by).await,
             Operation::DeleteToken => ocriva::tokens::delete(self, &request, &by).await,
+            Operation::CreateWebhook => webhooks::create(self, &request, &by).await,
+            Operation::ListWebhooks => webhooks::list(self, &request, &by).await,
+            Operation::ShowWebhook => webhooks::show(self, &request, &by).await,
+            Operation::UpdateWebhook => webhooks::update(self, &request, &by).await,
+            Operation::DeleteWebhook => webhooks::delete(self, &request, &by).await,
+            Operation::TestWebhook => webhooks::test(self, &request, &by).await,
+            Operation::ListDeliveries => webhooks::deliveries(self, &request, &by).await,
+            Operation::ShowDelivery => webhooks::delivery(self, &request, &by).await,
+            Operation::ReplayDelivery => webhooks::replay(self, &request, &by).await,
         }
     }
 
@@ -79,6 +98,56 @@ impl Api {
 }
 
 impl Request<'_> {
+    fn dialect(&self) -> Dialect {
+        self.call.endpoint.dialect
+    }
+
+    fn named(&self, parameter: &str) -> &str {
+        self.parameters.named(parameter)
+    }
+
+    /// The organization that is meant: by the path, or by `X-Org-Slug`.
+    async fn organization(&self, api: &Api, by: &By) -> Result<OrganizationId, Refusal> {
+        if self.dialect() != Dialect::Ocore {
+            return Ok(self.named("organizationId").into());
+        }
+        let mut slugs = self.call.headers.get_all("x-org-slug").iter();
+        let slug = slugs.next().map(|slug| slug.to_str().unwrap_or_default().trim());
+        if slugs.next().is_some() {
+            return Err(Refusal::Malformed("Send X-Org-Slug once."));
+        }
+        Ok(api.domain.organization_meant(by, slug.filter(|slug| !slug.is_empty())).await?)
+    }
+
+    fn query(&self) -> Result<Form, Refusal> {
+        let read = Form::read(self.call.query.as_deref()).map_err(|bad| match bad {
+            BadForm::Escape => {
+                Violation::new("query", "format", "The query has a '%' that does not stand for a character.")
+            }
+            BadForm::Twice(name) => {
+                let message = format!("{name} must be given once");
+                Violation::new(name, "single", message)
+            }
+        });
+        Ok(read.map_err(DomainError::from)?)
+    }
+
+    /// The part of a list that is asked for.
+    fn window(&self) -> Result<Window, Refusal> {
+        let read = Window::read(self.dialect(), &self.query()?);
+        let wrong = |BadWindow(field, constraint, message)| Violation::new(field, constraint, message);
+        Ok(read.map_err(|bad| DomainError::from(wrong(bad)))?)
+    }
+
+    /// Says where the thing that was made is: below the path that made it.
+    fn created(&self, id: &str, mut response: Response<Bytes>) -> Response<Bytes> {
+        let location = format!("{}/{id}", self.call.path.trim_end_matches('/'));
+        if let Ok(location) = HeaderValue::try_from(location) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
+    }
+
     fn origin(&self) -> Origin {
         let agent = self.call.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
         Origin {
