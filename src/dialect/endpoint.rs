@@ -46,6 +46,10 @@ pub enum Operation {
     ShowDelivery,
     /// Sends the event of a delivery once more.
     ReplayDelivery,
+    /// Lists the audit log.
+    ListAudit,
+    /// The newest entries of the audit log as a file.
+    ExportAudit,
 }
 
 /// One endpoint.
@@ -92,9 +96,13 @@ const OCORE_HOOK_TEST: &str = "/api/webhook-endpoints/{endpointId}/test";
 const OCORE_DELIVERIES: &str = "/api/webhook-deliveries";
 const OCORE_DELIVERY: &str = "/api/webhook-deliveries/{deliveryId}";
 const OCORE_REPLAY: &str = "/api/webhook-deliveries/{deliveryId}/replay";
+const AUDIT: &str = "/api/v1/organizations/{organizationId}/audit-logs";
+const AUDIT_EXPORT: &str = "/api/v1/organizations/{organizationId}/audit-logs/export";
+const OCORE_AUDIT: &str = "/api/audit-logs";
+const OCORE_AUDIT_EXPORT: &str = "/api/audit-logs/export";
 
 /// Every endpoint.
-pub static ENDPOINTS: [Endpoint; 27] = [
+pub static ENDPOINTS: [Endpoint; 31] = [
     ocriva(Method::POST, "/v1/auth/login", Operation::LogIn),
     ocriva(Method::POST, BARE_LOGIN, Operation::LogIn),
     ocriva(Method::POST, TOKENS, Operation::CreateToken),
@@ -122,6 +130,10 @@ pub static ENDPOINTS: [Endpoint; 27] = [
     ocore_admin(Method::GET, OCORE_DELIVERIES, Operation::ListDeliveries),
     ocore_admin(Method::GET, OCORE_DELIVERY, Operation::ShowDelivery),
     ocore_admin(Method::POST, OCORE_REPLAY, Operation::ReplayDelivery),
+    ocriva(Method::GET, AUDIT, Operation::ListAudit),
+    ocriva(Method::GET, AUDIT_EXPORT, Operation::ExportAudit),
+    ocore_admin(Method::GET, OCORE_AUDIT, Operation::ListAudit),
+    ocore_admin(Method::GET, OCORE_AUDIT_EXPORT, Operation::ExportAudit),
 ];
 
 /// What a path and method lead to.

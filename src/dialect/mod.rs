@@ -2,7 +2,9 @@
 //!
 //! Everything the gateway itself answers with is rendered here; a dialect translates and decides nothing.
 
+pub mod audit;
 mod credential;
+pub mod csv;
 pub mod endpoint;
 pub mod form;
 pub mod media;

@@ -3,6 +3,7 @@
 mod agreement;
 mod agreement_bodies;
 mod architecture;
+mod audit_log;
 mod bodies;
 mod canary;
 mod credentials;
@@ -12,6 +13,8 @@ mod errors;
 mod explain;
 mod forwarding;
 mod harness;
+mod hooks_delivery;
+mod hooks_endpoints;
 mod hostile;
 mod identity;
 mod limits;

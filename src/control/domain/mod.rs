@@ -5,6 +5,7 @@
 
 mod access;
 mod actor;
+mod audit;
 mod error;
 mod people;
 mod tenancy;

@@ -2,6 +2,7 @@
 //!
 //! The same handlers answer on the client listeners and on the admin listener.
 
+mod audit;
 mod authenticate;
 mod body;
 mod ocriva;
@@ -87,6 +88,8 @@ impl Api {
             Operation::TestWebhook => webhooks::test(self, &request, &by).await,
             Operation::ListDeliveries => webhooks::deliveries(self, &request, &by).await,
             Operation::ShowDelivery => webhooks::delivery(self, &request, &by).await,
+            Operation::ListAudit => audit::list(self, &request, &by).await,
+            Operation::ExportAudit => audit::export(self, &request, &by).await,
             Operation::ReplayDelivery => webhooks::replay(self, &request, &by).await,
         }
     }

@@ -81,8 +81,22 @@ pub struct AuditRecord {
 pub struct AuditQuery {
     /// Of this organization.
     pub organization: Option<OrganizationId>,
+    /// What was done, as `entity.verb`.
+    pub action: Option<String>,
+    /// What kind of thing it was done to: what stands before the dot of an action.
+    pub kind: Option<String>,
+    /// The id of what it was done to.
+    pub entity: Option<String>,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// Then or later, milliseconds since 1970.
+    pub from_ms: Option<u64>,
+    /// Before then, milliseconds since 1970.
+    pub until_ms: Option<u64>,
     /// Older than this one.
     pub before_sequence: Option<u64>,
+    /// How many come before those to read.
+    pub offset: u64,
     /// How many at most.
     pub limit: u32,
 }

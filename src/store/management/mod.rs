@@ -77,4 +77,6 @@ pub trait Management: Store + Outbox {
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
     /// Reads the audit log, newest first.
     fn audit<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, Vec<AuditRecord>>;
+    /// How many entries a query has, on all its parts.
+    fn audit_size<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, u64>;
 }
