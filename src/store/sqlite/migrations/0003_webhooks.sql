@@ -77,3 +77,8 @@ CREATE TABLE webhook_expiries_told (
     days       INTEGER NOT NULL,
     PRIMARY KEY (token, expires_ms, days)
 ) STRICT, WITHOUT ROWID;
+
+-- What replaces a row deletes it without a word to the trigger against that.
+CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE sequence = NEW.sequence)
+BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;
