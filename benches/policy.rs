@@ -74,6 +74,7 @@ impl Store for Keys {
             active: true,
             addresses: Vec::new(),
             version: 1,
+            retiring: false,
         };
         ready((0..self.0.min(limit)).map(record).collect())
     }

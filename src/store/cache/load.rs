@@ -214,6 +214,10 @@ impl Tokens {
     fn hold(&self, entry: &Arc<Entry>) {
         let by_digest = self.by_digest.pin();
         by_digest.insert(entry.record.digest, Arc::clone(entry));
+        if entry.record.retiring {
+            // By its id a key is what it is by its present value.
+            return;
+        }
         let by_id = self.by_id.pin();
         let older = by_id.insert(entry.record.id.clone(), Arc::clone(entry));
         if let Some(older) = older.filter(|older| older.record.digest != entry.record.digest) {

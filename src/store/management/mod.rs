@@ -4,11 +4,15 @@
 //! itself, its entry in the audit log and, where the edge sees a difference, its place in the list of changes.
 
 mod audit;
+mod operations;
 mod people;
 mod tokens;
 mod webhooks;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
+pub use operations::{
+    Finish, OperationKind, OperationRecord, OperationState, Operations, Piece, Rotation, SealedValue,
+};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson, Session};
 pub use tokens::{Page, Token, TokenFilter, TokenPage};
 pub use webhooks::{
@@ -33,7 +37,7 @@ pub enum Written {
 }
 
 /// What a database offers to the control side.
-pub trait Management: Store + Outbox {
+pub trait Management: Store + Outbox + Operations {
     /// The key with this id, as people see it.
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>>;
     /// Keys of one organization in the order of their making, and how many there are in all.

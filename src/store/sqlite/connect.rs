@@ -10,10 +10,11 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One file per version, in order; never edited once released.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_management.sql"),
     include_str!("migrations/0003_webhooks.sql"),
+    include_str!("migrations/0004_operations.sql"),
 ];
 
 /// Prepared statements kept per connection.

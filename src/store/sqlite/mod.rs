@@ -6,6 +6,7 @@ mod connect;
 mod deliveries;
 mod import;
 mod management;
+mod operations;
 mod organizations;
 mod outbox;
 mod password;

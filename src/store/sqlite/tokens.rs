@@ -4,8 +4,9 @@ mod details;
 mod write;
 
 pub(super) use details::{details, list};
-pub(super) use write::{add, remove, replace};
+pub(super) use write::{add, remove, replace, replace_keeping};
 
+use super::operations;
 use super::row::{Columns, signed};
 use crate::store::{StoreError, TokenRecord};
 use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, Role, TokenId};
@@ -22,7 +23,17 @@ LEFT JOIN memberships m ON m.person = u.id AND m.organization = t.organization
 "#;
 
 pub(super) fn by_digest(db: &Connection, digest: &Digest) -> Result<Option<TokenRecord>, StoreError> {
-    one(db, "WHERE t.digest = ?1", &digest.0)
+    if let Some(present) = one(db, "WHERE t.digest = ?1", &digest.0)? {
+        return Ok(Some(present));
+    }
+    let Some((id, until_ms)) = operations::retiring(db, digest)? else { return Ok(None) };
+    let found = one(db, "WHERE t.id = ?1", &id.as_str())?;
+    Ok(found.map(|record| TokenRecord {
+        digest: *digest,
+        expires_ms: Some(record.expires_ms.map_or(until_ms, |expires_ms| expires_ms.min(until_ms))),
+        retiring: true,
+        ..record
+    }))
 }
 
 pub(super) fn by_id(db: &Connection, id: &TokenId) -> Result<Option<TokenRecord>, StoreError> {
@@ -71,6 +82,7 @@ fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
         active: columns.flag("active")?,
         addresses: addresses(&columns)?,
         version: columns.number("version")?,
+        retiring: false,
     })
 }
 
