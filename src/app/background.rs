@@ -3,7 +3,8 @@
 use super::{Parts, admin, lock};
 use crate::clock::Moment;
 use crate::config::watch::{Watcher, watch};
-use crate::control::signing;
+use crate::control::webhooks::Now;
+use crate::control::{operations, signing};
 use crate::telemetry::log::chain;
 use std::io;
 use std::net::TcpListener;
@@ -22,12 +23,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
-/// Starts all of it; it ends with the control runtime. The deliverer of webhooks ends when it is told to.
+/// Starts all of it; it ends with the control runtime. What is returned ends when it is told to, by
+/// `winding_down`.
 pub(super) async fn start(
     parts: &Arc<Parts>,
     socket: TcpListener,
     files: Vec<PathBuf>,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<Vec<JoinHandle<()>>> {
     // Before anybody can learn that the gateway is ready: what changes from then on is seen.
     let watching = Watching::start(parts, files);
     admin::start(parts.clone(), socket)?;
@@ -39,7 +41,10 @@ pub(super) async fn start(
     tokio::spawn(each_minute(parts.clone()));
     tokio::spawn(reloads(parts.clone(), hangup, watching));
     let shared = parts.shared.clone();
-    Ok(tokio::spawn(parts.webhooks.clone().run(Arc::new(move || shared.clock.now()))))
+    let now: Now = Arc::new(move || shared.clock.now());
+    let webhooks = parts.webhooks.clone().run(now.clone(), parts.winding_down.subscribe());
+    let operations = operations::run(parts.domain.clone(), now, parts.winding_down.subscribe());
+    Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations)])
 }
 
 /// Waits for SIGINT or SIGTERM.

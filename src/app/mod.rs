@@ -87,7 +87,10 @@ struct Parts {
     ring: Arc<ArcSwap<KeyRing>>,
     store: Arc<dyn Management>,
     api: Arc<Api>,
+    domain: Arc<Domain>,
     webhooks: Arc<Webhooks>,
+    /// True: what runs in steps begins no further one.
+    winding_down: watch::Sender<bool>,
     access_log: Mutex<AccessLog>,
     health: Health,
     stage: watch::Sender<Stage>,
@@ -101,7 +104,7 @@ pub struct Gateway {
     control: Runtime,
     workers: Vec<JoinHandle<io::Result<()>>>,
     /// What has to come to an end of its own before the control runtime does.
-    deliverer: tokio::task::JoinHandle<()>,
+    stepwise: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -123,8 +126,8 @@ impl Gateway {
         let parts = Arc::new(control.block_on(build(config, file, control.handle().clone()))?);
         let workers = spawn_workers(&parts, sockets.listeners)?;
         let started = control.block_on(background::start(&parts, sockets.admin, files));
-        let deliverer = started.map_err(StartError::System)?;
-        Ok(Self { parts, control, workers, deliverer })
+        let stepwise = started.map_err(StartError::System)?;
+        Ok(Self { parts, control, workers, stepwise })
     }
 
     /// Waits for SIGINT or SIGTERM, then drains. A second signal ends at once.
@@ -145,7 +148,7 @@ impl Gateway {
 
     /// Drains and ends.
     pub fn shutdown(self) {
-        let Self { parts, control, workers, deliverer } = self;
+        let Self { parts, control, workers, stepwise } = self;
         parts.draining.store(true, Ordering::Relaxed);
         parts.stage.send_if_modified(|stage| {
             let later = *stage < Stage::Draining;
@@ -159,9 +162,11 @@ impl Gateway {
                 tracing::error!(%error, "a worker ended with an error");
             }
         }
-        parts.webhooks.stop();
-        if let Err(error) = control.block_on(deliverer) {
-            tracing::error!(%error, "the deliverer of webhooks ended badly; what it had not done is done later");
+        parts.winding_down.send_replace(true);
+        for task in stepwise {
+            if let Err(error) = control.block_on(task) {
+                tracing::error!(%error, "webhooks or operations ended badly; what is not done is done at the next start");
+            }
         }
         if let Err(error) = control.block_on(parts.shared.tokens.flush_usage()) {
             tracing::error!(cause = %chain(&error), "usage is kept in the journal and added up at the next start");
@@ -213,8 +218,8 @@ async fn build(
         AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
-    let domain = Domain::new(store.clone(), Some(tokens.clone()));
-    let api = Arc::new(Api::new(domain, Sessions::new(store.clone(), &config.jwt)));
+    let domain = Arc::new(Domain::new(store.clone(), Some(tokens.clone())));
+    let api = Arc::new(Api::new(domain.clone(), Sessions::new(store.clone(), &config.jwt)));
     api.replace(&config);
     let resolver = Box::new(SystemResolver);
     let webhooks = Webhooks::new(store.clone(), &config.webhooks, resolver, metrics.clone());
@@ -223,7 +228,9 @@ async fn build(
     Ok(Parts {
         shared: Arc::new(shared),
         api,
+        domain,
         webhooks: Arc::new(webhooks),
+        winding_down: watch::Sender::new(false),
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
         access_log: Mutex::new(access_log),

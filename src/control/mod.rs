@@ -4,6 +4,7 @@ pub mod domain;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod operations;
 pub mod sessions;
 pub mod signing;
 pub mod webhooks;

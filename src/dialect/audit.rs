@@ -51,11 +51,5 @@ pub const COLUMNS: [&str; 14] = [
 
 /// One entry as a line of CSV.
 pub fn row(entry: &AuditRecord) -> String {
-    let record = record(entry);
-    let cells = COLUMNS.map(|column| match &record[column] {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    });
-    csv::line(cells.iter().map(String::as_str))
+    csv::row_of(&record(entry), &COLUMNS)
 }

@@ -1,5 +1,18 @@
 //! CSV (RFC 4180) that is safe to open in a spreadsheet.
 
+use serde_json::Value;
+
+/// The members of a record that columns name, as one line.
+pub(super) fn row_of(record: &Value, columns: &[&str]) -> String {
+    let text = |column: &&str| match &record[*column] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let cells: Vec<String> = columns.iter().map(text).collect();
+    line(cells.iter().map(String::as_str))
+}
+
 /// One line, its end included.
 pub fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     let cells: Vec<String> = cells.map(cell).collect();

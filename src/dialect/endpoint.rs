@@ -50,6 +50,16 @@ pub enum Operation {
     ListAudit,
     /// The newest entries of the audit log as a file.
     ExportAudit,
+    /// Begins an operation that takes longer than a request.
+    StartOperation,
+    /// Lists operations.
+    ListOperations,
+    /// Shows one operation.
+    ShowOperation,
+    /// The file of an export.
+    DownloadResult,
+    /// Hands out the new values of a rotation, once.
+    CollectValues,
 }
 
 /// One endpoint.
@@ -70,6 +80,10 @@ pub struct Endpoint {
 
 const fn ocriva(method: Method, path: &'static str, operation: Operation) -> Endpoint {
     Endpoint { dialect: Dialect::Ocriva, method, path, operation, edge: true }
+}
+
+const fn ocore(method: Method, path: &'static str, operation: Operation) -> Endpoint {
+    Endpoint { dialect: Dialect::Ocore, method, path, operation, edge: true }
 }
 
 const fn ocore_admin(method: Method, path: &'static str, operation: Operation) -> Endpoint {
@@ -100,9 +114,15 @@ const AUDIT: &str = "/api/v1/organizations/{organizationId}/audit-logs";
 const AUDIT_EXPORT: &str = "/api/v1/organizations/{organizationId}/audit-logs/export";
 const OCORE_AUDIT: &str = "/api/audit-logs";
 const OCORE_AUDIT_EXPORT: &str = "/api/audit-logs/export";
+const OPERATIONS: &str = "/api/v1/organizations/{organizationId}/operations";
+const OPERATION: &str = "/api/v1/organizations/{organizationId}/operations/{operationId}";
+const RESULT: &str = "/api/v1/organizations/{organizationId}/operations/{operationId}/result";
+const OCORE_OPERATIONS: &str = "/api/operations";
+const OCORE_OPERATION: &str = "/api/operations/{operationId}";
+const OCORE_RESULT: &str = "/api/operations/{operationId}/result";
 
 /// Every endpoint.
-pub static ENDPOINTS: [Endpoint; 31] = [
+pub static ENDPOINTS: [Endpoint; 41] = [
     ocriva(Method::POST, "/v1/auth/login", Operation::LogIn),
     ocriva(Method::POST, BARE_LOGIN, Operation::LogIn),
     ocriva(Method::POST, TOKENS, Operation::CreateToken),
@@ -134,6 +154,16 @@ pub static ENDPOINTS: [Endpoint; 31] = [
     ocriva(Method::GET, AUDIT_EXPORT, Operation::ExportAudit),
     ocore_admin(Method::GET, OCORE_AUDIT, Operation::ListAudit),
     ocore_admin(Method::GET, OCORE_AUDIT_EXPORT, Operation::ExportAudit),
+    ocriva(Method::POST, OPERATIONS, Operation::StartOperation),
+    ocriva(Method::GET, OPERATIONS, Operation::ListOperations),
+    ocriva(Method::GET, OPERATION, Operation::ShowOperation),
+    ocriva(Method::GET, RESULT, Operation::DownloadResult),
+    ocriva(Method::POST, RESULT, Operation::CollectValues),
+    ocore(Method::POST, OCORE_OPERATIONS, Operation::StartOperation),
+    ocore(Method::GET, OCORE_OPERATIONS, Operation::ListOperations),
+    ocore(Method::GET, OCORE_OPERATION, Operation::ShowOperation),
+    ocore(Method::GET, OCORE_RESULT, Operation::DownloadResult),
+    ocore(Method::POST, OCORE_RESULT, Operation::CollectValues),
 ];
 
 /// What a path and method lead to.

@@ -10,8 +10,10 @@ pub mod form;
 pub mod media;
 mod ocore;
 pub mod ocriva;
+pub mod operations;
 mod problem;
 pub mod time;
+pub mod usage;
 pub mod webhooks;
 pub mod window;
 

@@ -22,6 +22,8 @@ mod listening;
 mod login;
 mod observing;
 mod ocore;
+mod operations;
+mod operations_exports;
 mod paths;
 mod projects;
 mod readings;

@@ -6,6 +6,7 @@ use crate::token::{OrganizationId, Role, UserId};
 
 const NO_MEMBER: &str = "You are not a member of this organization.";
 const ROLE_TOO_LOW: &str = "Only the organization's owners and admins may do this.";
+const OWNERS_ONLY: &str = "Only the organization's owners may do this.";
 const NOT_YOURS: &str = "Only the token's creator and the organization's owners and admins may do this.";
 const KEYS_MANAGE_NOTHING: &str = "API tokens can not manage API tokens. Log in as a person.";
 
@@ -26,6 +27,14 @@ impl Standing {
     /// Making keys is for owners and admins.
     pub(super) fn may_create(&self) -> Result<(), DomainError> {
         if self.manages() { Ok(()) } else { Err(DomainError::Forbidden(ROLE_TOO_LOW)) }
+    }
+
+    /// What ends an organization is for its owners.
+    pub(super) fn owns(&self) -> Result<(), DomainError> {
+        match self {
+            Self::Operator | Self::Member(_, Role::Owner) => Ok(()),
+            Self::Member(..) => Err(DomainError::Forbidden(OWNERS_ONLY)),
+        }
     }
 
     /// Whose keys are shown: everybody's to owners and admins, to the others their own.

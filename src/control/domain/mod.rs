@@ -7,7 +7,9 @@ mod access;
 mod actor;
 mod audit;
 mod error;
+mod operations;
 mod people;
+mod seal;
 mod tenancy;
 mod tokens;
 mod webhooks;
@@ -15,17 +17,19 @@ mod webhooks;
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
 pub use error::{DomainError, Violation};
+pub use operations::{File, NewOperation, NewValue};
 pub use people::{FirstOwner, NewUser};
 pub use tokens::{ListQuery, Listed, Made, NewToken, Place, Regeneration, TokenPatch};
 pub use webhooks::{MadeWebhook, NewWebhook, WebhookPatch};
 
 use super::webhooks::Guard;
 use crate::clock::Moment;
-use crate::config;
+use crate::config::Config;
 use crate::store::cache::Tokens;
 use crate::store::management::Management;
 use crate::telemetry::log::chain;
 use arc_swap::ArcSwap;
+use seal::Sealer;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,17 +50,21 @@ pub struct Domain {
     turn: tokio::sync::Mutex<()>,
     /// Where events may be sent; nowhere but to the public internet until something else is said.
     guard: ArcSwap<Guard>,
+    /// What is kept for one showing is sealed by it.
+    sealer: ArcSwap<Sealer>,
 }
 
 impl Domain {
     /// Operations on a store, and on the edge that has to follow.
     pub fn new(store: Arc<dyn Management>, edge: Option<Arc<Tokens>>) -> Self {
-        Self { store, edge, turn: tokio::sync::Mutex::default(), guard: ArcSwap::default() }
+        let sealer = ArcSwap::from_pointee(Sealer::none());
+        Self { store, edge, turn: tokio::sync::Mutex::default(), guard: ArcSwap::default(), sealer }
     }
 
-    /// Takes over where events may be sent.
-    pub fn replace_guard(&self, section: &config::Webhooks) {
-        self.guard.store(Arc::new(Guard::new(section.allow_networks.clone())));
+    /// Goes by another configuration from now on.
+    pub fn replace(&self, config: &Config) {
+        self.guard.store(Arc::new(Guard::new(config.webhooks.allow_networks.clone())));
+        self.sealer.store(Arc::new(Sealer::new(&config.jwt.secret)));
     }
 
     fn guard(&self) -> Arc<Guard> {

@@ -99,7 +99,7 @@ fn filters(dialect: Dialect, form: &Form) -> Result<AuditQuery, DomainError> {
 
 /// Milliseconds since 1970. A date stands for its beginning in UTC; as an end, for that of the day after, so that it is
 /// included.
-fn instant(text: &str, end: bool) -> Option<u64> {
+pub(super) fn instant(text: &str, end: bool) -> Option<u64> {
     let at = match text.parse::<Timestamp>() {
         Ok(at) => at,
         Err(_) => {

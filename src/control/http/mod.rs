@@ -6,6 +6,7 @@ mod audit;
 mod authenticate;
 mod body;
 mod ocriva;
+mod operations;
 mod webhooks;
 
 use super::domain::{Actor, By, Domain, DomainError, Origin, Violation};
@@ -19,11 +20,12 @@ use crate::token::{OrganizationId, UserId};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderValue, Response, StatusCode};
+use std::sync::Arc;
 
 /// The handlers.
 #[derive(Debug)]
 pub struct Api {
-    domain: Domain,
+    domain: Arc<Domain>,
     sessions: Sessions,
 }
 
@@ -35,7 +37,7 @@ struct Request<'c> {
 
 impl Api {
     /// Handlers over these.
-    pub fn new(domain: Domain, sessions: Sessions) -> Self {
+    pub fn new(domain: Arc<Domain>, sessions: Sessions) -> Self {
         Self { domain, sessions }
     }
 
@@ -47,7 +49,7 @@ impl Api {
     /// Goes by another configuration from now on.
     pub fn replace(&self, config: &Config) {
         self.sessions.replace(&config.jwt);
-        self.domain.replace_guard(&config.webhooks);
+        self.domain.replace(config);
     }
 
     /// Answers a call. Whatever happens, there is an answer in the endpoint's dialect.
@@ -88,6 +90,11 @@ impl Api {
             Operation::TestWebhook => webhooks::test(self, &request, &by).await,
             Operation::ListDeliveries => webhooks::deliveries(self, &request, &by).await,
             Operation::ShowDelivery => webhooks::delivery(self, &request, &by).await,
+            Operation::StartOperation => operations::start(self, &request, &by).await,
+            Operation::ListOperations => operations::list(self, &request, &by).await,
+            Operation::ShowOperation => operations::show(self, &request, &by).await,
+            Operation::DownloadResult => operations::download(self, &request, &by).await,
+            Operation::CollectValues => operations::collect(self, &request, &by).await,
             Operation::ListAudit => audit::list(self, &request, &by).await,
             Operation::ExportAudit => audit::export(self, &request, &by).await,
             Operation::ReplayDelivery => webhooks::replay(self, &request, &by).await,

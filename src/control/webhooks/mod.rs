@@ -50,7 +50,6 @@ pub struct Webhooks {
     settings: ArcSwap<Settings>,
     sender: Sender,
     metrics: Arc<Metrics>,
-    stop: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -89,7 +88,7 @@ impl Webhooks {
         metrics: Arc<Metrics>,
     ) -> Self {
         let settings = ArcSwap::from_pointee(Settings::new(section));
-        Self { store, settings, sender: Sender::new(resolver), metrics, stop: watch::Sender::new(false) }
+        Self { store, settings, sender: Sender::new(resolver), metrics }
     }
 
     /// Goes by another configuration from now on.
@@ -97,14 +96,8 @@ impl Webhooks {
         self.settings.store(Arc::new(Settings::new(section)));
     }
 
-    /// Begins no more deliveries: [`run`](Self::run) ends when those under way have, or have taken too long.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
-    }
-
-    /// Delivers until it is stopped.
-    pub async fn run(self: Arc<Self>, now: Now) {
-        let mut stop = self.stop.subscribe();
+    /// Delivers until `stop` says so, and then until what is under way has ended or taken too long.
+    pub async fn run(self: Arc<Self>, now: Now, mut stop: watch::Receiver<bool>) {
         let (mut under_way, mut turns, mut failing) = (UnderWay::default(), Turns::default(), false);
         while !*stop.borrow_and_update() {
             let looked = self.look(&now, &mut under_way, &mut turns).await;

@@ -186,8 +186,8 @@ pub trait Operations {
         project: Option<&'a ProjectId>,
         limit: u32,
     ) -> Answer<'a, Vec<Token>>;
-    /// Gives a key a new value; the old one works on for its time. [`Written::Moved`] when the key was altered meanwhile
-    /// or is done already.
+    /// Gives a key a new value; the old one works on for its time. [`Written::Moved`] when the key was altered meanwhile,
+    /// [`Written::Taken`] when it is done already.
     fn rotate_token(&self, rotation: Rotation, entry: AuditEntry) -> Answer<'_, Written>;
     /// Adds a piece to an export. [`Written::Moved`] when the operation stands elsewhere.
     fn add_piece<'a>(&'a self, id: &'a str, piece: Piece) -> Answer<'a, Written>;

@@ -249,7 +249,7 @@ fn rotate(db: &Connection, rotation: &Rotation, entry: &AuditEntry) -> Result<Wr
     let Rotation { operation, token, .. } = rotation;
     let done = "SELECT 1 FROM operation_values WHERE operation = ?1 AND token = ?2";
     if db.prepare_cached(done)?.exists([operation.as_str(), token.id.as_str()])? {
-        return Ok(Written::Moved);
+        return Ok(Written::Taken);
     }
     let replaced = tokens::replace_keeping(db, token, rotation.value, rotation.until_ms)?;
     if replaced != Written::Done {

@@ -2,6 +2,7 @@
 
 mod facts;
 mod read;
+mod rotate;
 mod rules;
 #[cfg(test)]
 mod tests;

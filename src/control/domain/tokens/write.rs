@@ -14,7 +14,7 @@ use crate::token::{Digest, KeyFamily, OrganizationId, ProjectId, Reach, Secret, 
 /// Characters of a key's value that may be shown, beyond the prefix of its family.
 const SHOWN: usize = 6;
 
-const BUSY: &str = "The token is being changed by somebody else. Read it again and repeat.";
+pub(super) const BUSY: &str = "The token is being changed by somebody else. Read it again and repeat.";
 
 impl Domain {
     /// Makes a key. Its value is in the answer, and nowhere else.
@@ -139,7 +139,7 @@ impl Domain {
     }
 }
 
-fn entry(
+pub(super) fn entry(
     by: &By,
     action: &'static str,
     token: &Token,
@@ -150,12 +150,12 @@ fn entry(
     by.entry(Subject { action, organization, id: token.id.as_str(), name, before, after })
 }
 
-fn new_value(family: KeyFamily) -> Result<Secret, DomainError> {
+pub(super) fn new_value(family: KeyFamily) -> Result<Secret, DomainError> {
     mint(family).map_err(|error| DomainError::Internal(Box::new(error)))
 }
 
 /// As much of a value as may be shown: enough to tell keys apart, and nothing to guess the rest by.
-fn prefix_of(value: &Secret) -> Option<String> {
+pub(super) fn prefix_of(value: &Secret) -> Option<String> {
     let text = value.expose();
     let random = text.rfind('_')? + 1;
     text.get(..random + SHOWN).map(str::to_owned)
