@@ -25,7 +25,7 @@ pub(super) async fn suite<S: Management>(make: &impl Fn() -> S) {
     the_audit_log_is_read_newest_first(&make()).await;
 }
 
-fn entry(action: &'static str) -> AuditEntry {
+pub(super) fn entry(action: &'static str) -> AuditEntry {
     AuditEntry {
         at_ms: NOW_MS,
         organization: Some("org-1".into()),
@@ -68,18 +68,18 @@ pub(crate) fn key(id: &str) -> Token {
     }
 }
 
-async fn added(store: &dyn Management, id: &str, value: &str) -> Token {
+pub(super) async fn added(store: &dyn Management, id: &str, value: &str) -> Token {
     store.import(&fixture(), NOW_MS).await.unwrap();
     let done = store.add_token(key(id), Digest::of(value), entry("api_token.created")).await.unwrap();
     assert_eq!(done, Written::Done);
     store.token(&id.into()).await.unwrap().unwrap()
 }
 
-fn subjects(changes: Vec<Change>) -> Vec<ChangeSubject> {
+pub(super) fn subjects(changes: Vec<Change>) -> Vec<ChangeSubject> {
     changes.into_iter().map(|change| change.subject).collect()
 }
 
-fn token_change(id: &str, value: &str) -> ChangeSubject {
+pub(super) fn token_change(id: &str, value: &str) -> ChangeSubject {
     ChangeSubject::Token { id: id.into(), digest: Digest::of(value) }
 }
 

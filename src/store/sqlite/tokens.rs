@@ -94,9 +94,8 @@ fn family(columns: &Columns<'_>) -> Result<KeyFamily, StoreError> {
 
 fn addresses(columns: &Columns<'_>) -> Result<Vec<IpNet>, StoreError> {
     let networks = columns.list("addresses")?;
-    let network =
-        |text: &Box<str>| text.parse().map_err(|_| columns.corrupt(format!("{text} is no network")));
-    networks.iter().map(network).collect()
+    let network = |text: &str| text.parse().map_err(|_| columns.corrupt(format!("{text} is no network")));
+    networks.iter().map(|text| network(text)).collect()
 }
 
 fn reach(project: Option<ProjectId>) -> Reach {
