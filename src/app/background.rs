@@ -1,6 +1,6 @@
 //! What runs beside the request path: following the store, writing usage, sweeping, metrics, reloads.
 
-use super::{Parts, admin, lock};
+use super::{Parts, admin, lock, sightings};
 use crate::clock::Moment;
 use crate::config::watch::{Watcher, watch};
 use crate::control::webhooks::Now;
@@ -35,6 +35,7 @@ pub(super) async fn start(
     admin::start(parts.clone(), socket)?;
     scrape_hook(parts);
     certificates(parts);
+    sightings::start(parts);
     let hangup = signal(SignalKind::hangup())?;
     tokio::spawn(follow(parts.clone()));
     tokio::spawn(each_second(parts.clone()));

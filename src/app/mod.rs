@@ -5,6 +5,7 @@ mod background;
 mod control;
 pub mod explain;
 mod reload;
+mod sightings;
 
 pub use reload::ReloadError;
 
@@ -20,7 +21,7 @@ use crate::limiter::Limiter;
 use crate::listen::tls::CertificateError;
 use crate::listen::worker::{self, Stage, Start};
 use crate::listen::{self, BindError, Endpoint};
-use crate::pipeline::{Shared, Snapshot};
+use crate::pipeline::{Shared, Sighting, Sightings, Snapshot};
 use crate::store::cache::{Options, Tokens};
 use crate::store::journal::{Journal, recover};
 use crate::store::management::Management;
@@ -39,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// How long requests that are under way may take to end after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -91,6 +92,8 @@ struct Parts {
     webhooks: Arc<Webhooks>,
     /// True: what runs in steps begins no further one.
     winding_down: watch::Sender<bool>,
+    /// What workers see of where keys are used from; taken by whoever looks at it.
+    seen: Mutex<Option<mpsc::Receiver<Sighting>>>,
     access_log: Mutex<AccessLog>,
     health: Health,
     stage: watch::Sender<Stage>,
@@ -224,13 +227,16 @@ async fn build(
     let resolver = Box::new(SystemResolver);
     let webhooks = Webhooks::new(store.clone(), &config.webhooks, resolver, metrics.clone());
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });
-    let shared = Shared::new(clock, tokens, limiter, metrics, snapshot).with_control(control);
+    let (sightings, seen) = Sightings::new();
+    let shared = Shared::new(clock, tokens, limiter, metrics, snapshot);
+    let shared = shared.with_control(control).with_sightings(sightings);
     Ok(Parts {
         shared: Arc::new(shared),
         api,
         domain,
         webhooks: Arc::new(webhooks),
         winding_down: watch::Sender::new(false),
+        seen: Mutex::new(Some(seen)),
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
         access_log: Mutex::new(access_log),
@@ -296,6 +302,6 @@ fn spawn_workers(
     Ok(workers)
 }
 
-fn lock(log: &Mutex<AccessLog>) -> MutexGuard<'_, AccessLog> {
-    log.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -222,3 +222,41 @@ fn an_expiry_that_comes_near_is_told_once() {
     }
     assert_eq!(receiver.acknowledged().len(), 3);
 }
+
+#[test]
+fn an_address_is_told_when_a_key_is_first_used_from_it() {
+    let upstream = crate::support::upstream::Upstream::http();
+    let mut organization = organization();
+    organization.member("olivia", "owner");
+    let key = organization.org_key();
+    let fixture = Fixture::default().with(organization);
+    let mut gateway = Gateway::start(&settings(&upstream.url()).unlimited(), &fixture);
+    let receiver = Receiver::start(Habit::Answer(200));
+    let request = get("/v1/openapi/templates").key(&key);
+    let body = json!({ "url": receiver.url("/"), "events": ["token.first_seen_address"] });
+    Person::of(&gateway, "olivia").send(post(&Person::path("/webhook-endpoints")).json(&body)).expect(201);
+    let addresses = |count: usize| -> Vec<Value> {
+        let hooks = receiver.acknowledged();
+        assert!(hooks.len() <= count, "told twice");
+        hooks.iter().map(|hook| hook.json()["data"]["address"].clone()).collect()
+    };
+    for (count, last) in [(1, 5), (2, 6)] {
+        // It takes a moment until workers know that somebody wants to know.
+        wait::until("it is told", || {
+            gateway.send_from([127, 0, 0, last], &request).expect(200);
+            addresses(count).len() == count
+        });
+    }
+    assert_eq!(addresses(2), [json!("127.0.0.5"), json!("127.0.0.6")]);
+    // Known for old, to the next process as well.
+    gateway.restart();
+    for _ in 0..30 {
+        gateway.send_from([127, 0, 0, 5], &request).expect(200);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    wait::until("a third is told", || {
+        gateway.send_from([127, 0, 0, 7], &request).expect(200);
+        addresses(3).len() == 3
+    });
+    assert_eq!(addresses(3)[2], json!("127.0.0.7"));
+}

@@ -17,6 +17,7 @@ pub(super) async fn suite<S: Management>(make: &impl Fn() -> S) {
     a_delivery_is_tried_until_it_is_finished(&make()).await;
     an_endpoint_that_failed_too_long_is_switched_off(&make()).await;
     an_expiry_is_told_at_its_nearest_day_once(&make()).await;
+    an_address_is_told_once_to_who_wants_it(&make()).await;
     what_is_old_is_forgotten(&make()).await;
     a_rotated_value_retires(&make()).await;
     a_retiring_value_changes_with_its_key(&make()).await;
@@ -167,6 +168,31 @@ async fn an_expiry_is_told_at_its_nearest_day_once(store: &dyn Management) {
         .map(|due| serde_json::from_str::<Value>(&due.body).unwrap()["data"]["days"].clone())
         .collect();
     assert_eq!(days, [json!(null), json!(7), json!(1), json!(30), json!(7), json!(1)]);
+}
+
+async fn an_address_is_told_once_to_who_wants_it(store: &dyn Management) {
+    listening(store, "other", &["token.deleted"]).await;
+    let row = store.token_by_digest(Digest::of("ocr_1")).await.unwrap().unwrap().row;
+    let uses = |text: &str| vec![(row, text.parse().unwrap(), NOW_MS)];
+    assert_eq!(store.addresses_wanted().await.unwrap(), 0);
+    store.tell_addresses(uses("192.0.2.1"), 3).await.unwrap();
+    listening(store, "all", &["token.first_seen_address"]).await;
+    let wanted = store.addresses_wanted().await.unwrap();
+    assert_ne!(wanted, 0);
+    for text in ["192.0.2.1", "192.0.2.1", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.2"] {
+        store.tell_addresses(uses(text), 3).await.unwrap();
+    }
+    store.tell_addresses(vec![(u64::MAX, "192.0.2.1".parse().unwrap(), NOW_MS)], 3).await.unwrap();
+    let due = store.due_deliveries(NOW_MS, 100).await.unwrap();
+    let told = due.iter().filter_map(|due| {
+        let body: Value = serde_json::from_str(&due.body).unwrap();
+        body["data"]["network"].as_str().map(str::to_owned)
+    });
+    // One network of IPv6 once, and no more than the three that were asked to be remembered.
+    assert_eq!(told.collect::<Vec<_>>(), ["192.0.2.1", "2001:db8::/64", "2001:db8:0:1::/64"]);
+    let off = WebhookEndpoint { active: false, ..endpoint("all", &["*"]) };
+    assert_eq!(store.replace_webhook_endpoint(off, None, entry("x.y")).await.unwrap(), Written::Done);
+    assert_eq!(store.addresses_wanted().await.unwrap(), 0);
 }
 
 async fn what_is_old_is_forgotten(store: &dyn Management) {

@@ -17,7 +17,8 @@ pub use people::{Account, Member, NewMember, NewOrganization, NewPerson, Session
 pub use tokens::{Page, Token, TokenFilter, TokenPage};
 pub use webhooks::{
     Attempt, Attempted, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, Due,
-    EVENT_TYPES, EVERY_EVENT, EXPIRY_DAYS, Event, Outbox, Queue, TEST_EVENT, WebhookEndpoint,
+    EVENT_TYPES, EVERY_EVENT, EXPIRY_DAYS, Event, FIRST_SEEN_ADDRESS, Outbox, Queue, TEST_EVENT,
+    WebhookEndpoint,
 };
 
 use super::{Answer, Store};

@@ -7,20 +7,25 @@ use super::{AuditEntry, Page, Written};
 use crate::store::Answer;
 use crate::token::{OrganizationId, ProjectId, Secret, UserId};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 /// Stands for every type of event.
 pub const EVERY_EVENT: &str = "*";
 /// The type of the event that only tries an endpoint out; it goes to that endpoint whatever it wants.
 pub const TEST_EVENT: &str = "webhook.test";
 
+/// The type of the event that a key is used from an address for the first time.
+pub const FIRST_SEEN_ADDRESS: &str = "token.first_seen_address";
+
 /// The types of events that can be asked for.
-pub const EVENT_TYPES: [&str; 8] = [
+pub const EVENT_TYPES: [&str; 9] = [
     "token.created",
     "token.updated",
     "token.regenerated",
     "token.deactivated",
     "token.deleted",
     "token.expiring",
+    FIRST_SEEN_ADDRESS,
     "operation.completed",
     "operation.failed",
 ];
@@ -295,6 +300,11 @@ pub trait Outbox {
     fn delivery_queue(&self) -> Answer<'_, Queue>;
     /// Tells of keys whose expiry has come near, each once for each of [`EXPIRY_DAYS`]; how many were told of.
     fn tell_expiring(&self, now_ms: u64) -> Answer<'_, u64>;
+    /// Tells of keys that were used from an address for the first time: rows, addresses and milliseconds since 1970. Only
+    /// what organizations want to be told of is remembered, and at most so many addresses of a key.
+    fn tell_addresses(&self, uses: Vec<(u64, IpAddr, u64)>, most: u32) -> Answer<'_, ()>;
+    /// Zero when no organization wants to be told of addresses, and another number when others want to than before.
+    fn addresses_wanted(&self) -> Answer<'_, u64>;
     /// Gives up what nobody could deliver before `hopeless_ms`, and forgets what was finished before `old_ms` or is not
     /// among the newest `most` of its endpoint.
     fn sweep_deliveries(&self, now_ms: u64, hopeless_ms: u64, old_ms: u64, most: u32) -> Answer<'_, ()>;

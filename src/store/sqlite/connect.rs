@@ -10,11 +10,12 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One file per version, in order; never edited once released.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_management.sql"),
     include_str!("migrations/0003_webhooks.sql"),
     include_str!("migrations/0004_operations.sql"),
+    include_str!("migrations/0005_addresses.sql"),
 ];
 
 /// Prepared statements kept per connection.

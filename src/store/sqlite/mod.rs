@@ -1,5 +1,6 @@
 //! The embedded store. One thread writes, two read; each has its own connection, and jobs come over a channel.
 
+mod addresses;
 mod audit;
 mod changes;
 mod connect;

@@ -90,7 +90,7 @@ pub(super) fn deliver(
     Ok(id)
 }
 
-fn wanting(
+pub(super) fn wanting(
     db: &Connection,
     organization: &OrganizationId,
     kind: &str,
@@ -100,7 +100,7 @@ fn wanting(
     Ok(endpoints)
 }
 
-fn write(
+pub(super) fn write(
     db: &Connection,
     endpoints: &[WebhookEndpoint],
     organization: &OrganizationId,

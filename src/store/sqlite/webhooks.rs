@@ -1,7 +1,7 @@
 //! Webhook endpoints: written by people, and switched off by their own failures.
 
 use super::row::{Columns, json, signed};
-use super::{Sqlite, audit, deliveries, outbox};
+use super::{Sqlite, addresses, audit, deliveries, outbox};
 use crate::store::management::{
     Attempted, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryPage, Due, Outbox, Page, Queue,
     WebhookEndpoint, Written,
@@ -9,6 +9,7 @@ use crate::store::management::{
 use crate::store::{Answer, StoreError};
 use crate::token::{OrganizationId, Secret};
 use rusqlite::{Connection, Row, params};
+use std::net::IpAddr;
 
 impl Outbox for Sqlite {
     fn webhook_endpoints<'a>(&'a self, organization: &'a OrganizationId) -> Answer<'a, Vec<WebhookEndpoint>> {
@@ -91,6 +92,14 @@ impl Outbox for Sqlite {
 
     fn tell_expiring(&self, now_ms: u64) -> Answer<'_, u64> {
         self.write(move |db| outbox::tell_expiring(db, now_ms))
+    }
+
+    fn tell_addresses(&self, uses: Vec<(u64, IpAddr, u64)>, most: u32) -> Answer<'_, ()> {
+        self.write(move |db| addresses::tell(db, &uses, most))
+    }
+
+    fn addresses_wanted(&self) -> Answer<'_, u64> {
+        self.read(|db| addresses::wanted(db))
     }
 
     fn sweep_deliveries(&self, now_ms: u64, hopeless_ms: u64, old_ms: u64, most: u32) -> Answer<'_, ()> {
