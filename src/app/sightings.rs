@@ -13,6 +13,8 @@ const ASK: Duration = Duration::from_secs(1);
 /// everywhere is not told of for ever.
 const TOGETHER: usize = 256;
 const MOST: u32 = 1000;
+/// How often a transaction is tried.
+const TRIES: usize = 30;
 
 /// Starts both; they end with the control runtime.
 pub(super) fn start(parts: &Arc<Parts>) {
@@ -36,8 +38,9 @@ async fn tell(parts: Arc<Parts>, mut seen: Receiver<Sighting>) {
     let mut batch = Vec::with_capacity(TOGETHER);
     while seen.recv_many(&mut batch, TOGETHER).await > 0 {
         let uses: Vec<_> = batch.drain(..).map(|it| (it.row, it.address, it.at_ms)).collect();
-        while let Err(error) = parts.store.tell_addresses(uses.clone(), MOST).await {
-            tracing::warn!(cause = %chain(&error), "addresses of keys could not be written; tried again");
+        for _ in 0..TRIES {
+            let Err(error) = parts.store.tell_addresses(uses.clone(), MOST).await else { break };
+            tracing::warn!(cause = %chain(&error), "addresses that keys were used from could not be written");
             tokio::time::sleep(ASK).await;
         }
     }

@@ -118,8 +118,11 @@ pub(super) fn due(db: &Connection, now_ms: u64, for_each: u32) -> Result<Vec<Due
                JOIN webhook_events e ON e.id = d.event
                WHERE d.endpoint = ?1 AND d.state = 'pending' AND d.next_ms <= ?2
                ORDER BY d.next_ms, d.sequence LIMIT ?3";
-    let mut endpoints = db.prepare_cached("SELECT id FROM webhook_endpoints WHERE active")?;
-    let mut endpoints = endpoints.query([])?;
+    let waiting = "SELECT DISTINCT d.endpoint FROM webhook_deliveries d
+                   JOIN webhook_endpoints p ON p.id = d.endpoint AND p.active
+                   WHERE d.state = 'pending' AND d.next_ms <= ?1 ORDER BY d.endpoint";
+    let mut endpoints = db.prepare_cached(waiting)?;
+    let mut endpoints = endpoints.query([signed(now_ms)])?;
     let mut statement = db.prepare_cached(sql)?;
     let mut due = Vec::new();
     while let Some(endpoint) = endpoints.next()? {
