@@ -260,3 +260,25 @@ fn an_address_is_told_when_a_key_is_first_used_from_it() {
     });
     assert_eq!(addresses(3)[2], json!("127.0.0.7"));
 }
+
+#[test]
+fn tls_is_checked_for_the_name_of_the_url() {
+    use crate::support::certificate::leaf;
+    use crate::support::upstream::Upstream;
+    let gateway = gateway();
+    let right = Upstream::https(&leaf(&["127.0.0.1"]), &[b"http/1.1"]);
+    let wrong = Upstream::https(&leaf(&["elsewhere.test"]), &[b"http/1.1"]);
+    let owner = Person::of(&gateway, "olivia");
+    owner.webhook(&format!("{}/right", right.url()));
+    owner.webhook(&format!("{}/wrong", wrong.url()));
+    wait::until("the right one is told", || right.all().iter().any(|it| it.complete));
+    let record = right.all().remove(0);
+    assert_eq!((record.method.as_str(), record.target.as_str()), ("POST", "/right"));
+    let error = wait::poll(Duration::from_secs(10), || {
+        let list = owner.send(get(&Person::path("/webhook-deliveries"))).expect(200).json();
+        let failed = list["data"].as_array().unwrap().iter().find(|it| it["error"] != Value::Null).cloned();
+        failed.map(|it| it["error"].clone())
+    });
+    assert_eq!(error, Some(json!("the TLS handshake failed")));
+    assert_eq!(wrong.count(), 0);
+}
