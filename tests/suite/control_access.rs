@@ -18,7 +18,7 @@ fn expected(operation: Operation) -> [u16; 3] {
         Operation::ListTokens => [200, 200, 200],
         Operation::ShowToken | Operation::UpdateToken | Operation::RegenerateToken => [200, 200, 403],
         Operation::DeleteToken => [204, 204, 403],
-        Operation::Ocore(_) => panic!("not of this dialect"),
+        other => panic!("{other:?} is not of this table"),
     }
 }
 
