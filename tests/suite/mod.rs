@@ -6,6 +6,7 @@ mod architecture;
 mod audit_log;
 mod bodies;
 mod canary;
+mod completeness;
 mod control_access;
 mod control_life;
 mod control_lists;
