@@ -6,5 +6,7 @@ pub mod error;
 pub mod health;
 pub mod http;
 pub mod openapi;
+pub mod operations;
 pub mod sessions;
 pub mod signing;
+pub mod webhooks;

@@ -2,6 +2,7 @@
 //!
 //! One table, from which the edge mounts them, the admin listener finds them, and tests know that none is forgotten.
 
+pub mod both;
 pub mod edge;
 pub mod ocore;
 
@@ -31,6 +32,38 @@ pub enum Operation {
     RegenerateToken,
     /// Removes a key.
     DeleteToken,
+    /// Makes a webhook endpoint.
+    CreateWebhook,
+    /// Lists webhook endpoints.
+    ListWebhooks,
+    /// Shows one webhook endpoint.
+    ShowWebhook,
+    /// Alters one webhook endpoint.
+    UpdateWebhook,
+    /// Removes a webhook endpoint.
+    DeleteWebhook,
+    /// Sends a webhook endpoint the test event.
+    TestWebhook,
+    /// Lists deliveries of events.
+    ListDeliveries,
+    /// Shows one delivery with its attempts.
+    ShowDelivery,
+    /// Sends the event of a delivery once more.
+    ReplayDelivery,
+    /// Lists the audit log.
+    ListAudit,
+    /// The newest entries of the audit log as a file.
+    ExportAudit,
+    /// Begins an operation that takes longer than a request.
+    StartOperation,
+    /// Lists operations.
+    ListOperations,
+    /// Shows one operation.
+    ShowOperation,
+    /// The file of an export.
+    DownloadResult,
+    /// Hands out the new values of a rotation, once.
+    CollectValues,
     /// One of the `ocore` dialect.
     Ocore(ocore::Operation),
 }
@@ -64,7 +97,7 @@ const REGENERATE: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tok
 
 /// Every endpoint, of every dialect.
 pub fn all() -> impl Iterator<Item = &'static Endpoint> {
-    ENDPOINTS.iter().chain(&ocore::ENDPOINTS)
+    ENDPOINTS.iter().chain(&ocore::ENDPOINTS).chain(&both::ENDPOINTS)
 }
 
 /// The endpoints of the `ocriva` dialect.
@@ -91,10 +124,12 @@ pub enum Found {
     Methods(Dialect, Vec<Method>),
 }
 
-/// Finds an endpoint.
+/// Finds an endpoint. A path that is spelt out wins over one with variable segments.
 pub fn find(method: &Method, path: &str) -> Found {
+    let variables = |endpoint: &Endpoint| endpoint.parameters(path).map(|parameters| parameters.0.len());
+    let Some(fewest) = all().filter_map(variables).min() else { return Found::Nothing };
     let at_path: Vec<&'static Endpoint> =
-        all().filter(|endpoint| endpoint.parameters(path).is_some()).collect();
+        all().filter(|endpoint| variables(endpoint) == Some(fewest)).collect();
     let Some(first) = at_path.first() else { return Found::Nothing };
     if let Some(endpoint) = at_path.iter().find(|endpoint| endpoint.takes(method)) {
         return Found::Endpoint(endpoint);
@@ -199,6 +234,8 @@ mod tests {
         assert_eq!(found(Method::GET, "/api/v1/organizations/o/api-tokens/t/regenerate"), "POST");
         assert_eq!(found(Method::GET, "/api/v1/organizations/o/api-tokens/t/other"), "nothing");
         assert_eq!(found(Method::GET, "/"), "nothing");
+        assert_eq!(found(Method::DELETE, "/api/members/u1"), "Ocore(RemoveMember)");
+        assert_eq!(found(Method::DELETE, "/api/members/leave"), "POST");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 
 /// The admin listeners of this run's gateways.
 static ADMIN: Mutex<Vec<SocketAddr>> = Mutex::new(Vec::new());
+/// The listeners that do not serve what the document says.
+static WITHOUT: Mutex<Vec<SocketAddr>> = Mutex::new(Vec::new());
 /// The tags of requests that a backend has seen: their answers are not the gateway's.
 static FORWARDED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
@@ -27,6 +29,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Says that an address is an admin listener's.
 pub(crate) fn is_admin(address: SocketAddr) {
     lock(&ADMIN).push(address);
+}
+
+/// Says that an address is of a gateway whose APIs do not serve the endpoints.
+pub(crate) fn has_none(address: SocketAddr) {
+    lock(&WITHOUT).push(address);
 }
 
 /// Says that a request with this tag got to a backend.
@@ -40,7 +47,8 @@ pub(crate) fn check(peer: Option<SocketAddr>, request: &Request, reply: &Reply) 
     let listener = if peer.is_some_and(|peer| lock(&ADMIN).contains(&peer)) { "admin" } else { "client" };
     let path = request.target.split('?').next().unwrap_or_default();
     let Some(operation) = operation(&request.method, path, listener) else { return };
-    if lock(&FORWARDED).contains(&request.tag) {
+    let without = peer.is_some_and(|peer| lock(&WITHOUT).contains(&peer));
+    if without || lock(&FORWARDED).contains(&request.tag) {
         return;
     }
     if let Err(why) = conforms(operation, request, reply) {
@@ -88,8 +96,12 @@ fn conforms(operation: &'static Value, request: &Request, reply: &Reply) -> Resu
         return if reply.body.is_empty() { Ok(()) } else { Err("a body that is not described".to_owned()) };
     };
     let kind = values(&reply.headers, "content-type").first().copied().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
     let schema = &content.get(kind).ok_or_else(|| format!("the type {kind:?} is not described"))?["schema"];
-    let body = serde_json::from_slice(&reply.body).map_err(|error| error.to_string())?;
+    let body = match kind {
+        "text/csv" => reply.text().into(),
+        _ => serde_json::from_slice(&reply.body).map_err(|error| error.to_string())?,
+    };
     validate(schema, &body, "body")
 }
 
@@ -124,11 +136,12 @@ pub(crate) fn validate(schema: &Value, value: &Value, at: &str) -> Result<(), St
             }
             "const" if rule != value => return wrong(format!("is not {rule}")),
             "enum" | "const" => {}
-            "oneOf" => {
+            "oneOf" | "anyOf" => {
                 let options = rule.as_array().map_or(&[][..], Vec::as_slice);
                 let tried: Vec<_> = options.iter().map(|option| validate(option, value, at)).collect();
-                if tried.iter().filter(|it| it.is_ok()).count() != 1 {
-                    return wrong(format!("is not exactly one of {tried:?}"));
+                let fits = tried.iter().filter(|it| it.is_ok()).count();
+                if fits == 0 || (keyword == "oneOf" && fits > 1) {
+                    return wrong(format!("is not {keyword} {tried:?}"));
                 }
             }
             "items" => {

@@ -55,7 +55,7 @@ impl Members {
     }
 
     fn of(call: &Call, members: Map<String, Value>) -> Self {
-        Self { members, wrong: Vec::new(), reading: Reading::new(call.endpoint.operation) }
+        Self { members, wrong: Vec::new(), reading: Reading::new(call.endpoint) }
     }
 
     fn wrong<T>(&mut self, name: &'static str, constraint: &'static str, message: String) -> Option<T> {
@@ -127,6 +127,13 @@ impl Members {
         let value = self.members.remove(name)?;
         let list: Option<Vec<String>> = serde_json::from_value(value).ok();
         list.or_else(|| self.wrong(name, "type", format!("{name} must be an array of strings")))
+    }
+
+    /// A whole number from 0, and may be left out.
+    pub(super) fn given_number(&mut self, name: &'static str) -> Option<u64> {
+        self.reading.member(name, Kind::Number, Presence::Optional);
+        let value = self.members.remove(name)?;
+        value.as_u64().or_else(|| self.wrong(name, "type", format!("{name} must be a whole number from 0")))
     }
 
     /// True or false, and may be left out.

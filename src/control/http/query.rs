@@ -3,12 +3,13 @@
 use crate::control::openapi::Reading;
 use crate::dialect::endpoint::Call;
 use crate::dialect::form::{BadForm, Form};
+use std::cell::RefCell;
 
 /// The parameters of a query, taken one by one. Those that nobody takes are ignored.
 #[derive(Debug)]
 pub(super) struct Query {
     form: Form,
-    reading: Reading,
+    reading: RefCell<Reading>,
 }
 
 impl Query {
@@ -18,22 +19,22 @@ impl Query {
     /// [`BadForm`]
     pub(super) fn read(call: &Call) -> Result<Self, BadForm> {
         let form = Form::read(call.query.as_deref())?;
-        Ok(Self { form, reading: Reading::new(call.endpoint.operation) })
+        Ok(Self { form, reading: RefCell::new(Reading::new(call.endpoint)) })
     }
 
     /// The parameter of this name, also when there is nothing in it.
-    pub(super) fn named(&mut self, name: &'static str) -> Option<&str> {
-        self.reading.parameter(name);
+    pub(super) fn named(&self, name: &'static str) -> Option<&str> {
+        self.reading.borrow_mut().parameter(name);
         self.form.named(name)
     }
 
     /// The parameter of this name, when there is something in it.
-    pub(super) fn given(&mut self, name: &'static str) -> Option<&str> {
+    pub(super) fn given(&self, name: &'static str) -> Option<&str> {
         self.named(name).filter(|value| !value.is_empty())
     }
 
     /// Ends the reading.
     pub(super) fn done(self) {
-        self.reading.parameters_done();
+        self.reading.into_inner().parameters_done();
     }
 }

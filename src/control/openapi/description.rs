@@ -37,6 +37,12 @@ pub(super) enum Tag {
     OcoreMembers,
     OcoreRoles,
     OcoreInvitations,
+    OcrivaWebhooks,
+    OcrivaAudit,
+    OcrivaOperations,
+    OcoreWebhooks,
+    OcoreAudit,
+    OcoreOperations,
 }
 
 /// Who may ask.
@@ -183,6 +189,8 @@ pub(super) struct Answer {
     pub(super) about: &'static str,
     /// The record in its body.
     pub(super) record: Option<&'static str>,
+    /// Whether it may be CSV instead.
+    pub(super) csv: bool,
     /// Header fields beside those that every answer has.
     pub(super) headers: &'static [Header],
 }
@@ -194,6 +202,10 @@ pub(super) enum Header {
     Location,
     /// The cookies of a session.
     SetCookie,
+    /// After how many seconds to ask again.
+    RetryAfter,
+    /// The name of a file.
+    Disposition,
 }
 
 /// A schema of the document.
@@ -215,6 +227,8 @@ pub(super) enum Form {
     Part(Shape),
     /// A page of a list of these, by number.
     Page(&'static str),
+    /// A page of a list of these by number, as the `ocore` dialect has it.
+    Items(&'static str),
     /// A bare list of these.
     List(&'static str),
     /// One of these records.
@@ -277,6 +291,11 @@ impl Description {
         Self { in_organization: true, ..self }
     }
 
+    /// The same in the `ocore` dialect.
+    pub(super) const fn in_ocore(self, tag: Tag) -> Self {
+        Self { tag, ..self }.in_organization()
+    }
+
     pub(super) const fn query(self, query: &'static [Parameter]) -> Self {
         Self { query, ..self }
     }
@@ -304,12 +323,21 @@ impl Description {
 
 /// An answer with a record.
 pub(super) const fn answer(status: u16, record: &'static str, about: &'static str) -> Answer {
-    Answer { status, about, record: Some(record), headers: &[] }
+    Answer { status, about, record: Some(record), csv: false, headers: &[] }
+}
+
+/// An answer without a body.
+pub(super) const fn nothing(about: &'static str) -> Answer {
+    Answer { status: 204, about, record: None, csv: false, headers: &[] }
 }
 
 impl Answer {
     pub(super) const fn with(self, headers: &'static [Header]) -> Self {
         Self { headers, ..self }
+    }
+
+    pub(super) const fn or_csv(self) -> Self {
+        Self { csv: true, ..self }
     }
 }
 

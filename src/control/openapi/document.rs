@@ -6,7 +6,7 @@ use crate::config::Dialect;
 use crate::dialect::endpoint::{self, edge};
 use http::Method;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const ABOUT: &str = "Portcullis is an edge gateway for APIs that are opened by key. This is what it answers itself: how people log in, \
 how they manage keys, people and roles of an organization, and what who has a key may ask.\n\n\
@@ -37,7 +37,7 @@ enum Listeners {
 /// The whole document.
 pub fn document() -> Value {
     let mut paths = Map::new();
-    let mut ids = BTreeSet::new();
+    let mut ids = BTreeMap::new();
     for place in places() {
         let id = id(&place, &mut ids);
         let path = paths.entry(place.path).or_insert_with(|| path(place.path));
@@ -70,7 +70,7 @@ fn places() -> impl Iterator<Item = Place> {
         method: &it.method,
         path: it.path,
         listeners: if it.at_edge { Listeners::Both } else { Listeners::Admin },
-        description: described(it.operation),
+        description: described(it),
     });
     let edge = edge::all().map(|it| Place {
         dialect: it.dialect,
@@ -82,15 +82,16 @@ fn places() -> impl Iterator<Item = Place> {
     control.chain(edge)
 }
 
-/// Operations have one id each, also where one is at two paths or has two methods.
-fn id(place: &Place, taken: &mut BTreeSet<String>) -> String {
-    let plain = place.description.id.to_owned();
-    let other = || match *place.method {
-        Method::PUT => format!("{plain}ByPut"),
-        _ => format!("{plain}Alias"),
+/// Operations have one id each, also where one is at two paths, has two methods, or is in both dialects.
+fn id(place: &Place, taken: &mut BTreeMap<String, Dialect>) -> String {
+    let plain = place.description.id;
+    let id = match (taken.get(plain), place.method) {
+        (None, _) => plain.to_owned(),
+        (Some(first), _) if *first != place.dialect => format!("{plain}InOcore"),
+        (Some(_), &Method::PUT) => format!("{plain}ByPut"),
+        (Some(_), _) => format!("{plain}Alias"),
     };
-    let id = if taken.contains(&plain) { other() } else { plain.clone() };
-    taken.insert(id.clone());
+    taken.insert(id.clone(), place.dialect);
     id
 }
 
@@ -119,6 +120,9 @@ fn meaning(parameter: &str) -> &'static str {
         "memberId" => "The id of the person.",
         "roleId" => "The id of the role.",
         "invitationId" => "The id of the invitation.",
+        "endpointId" => "The id of the webhook endpoint.",
+        "deliveryId" => "The id of the delivery.",
+        "operationId" => "The id of the operation.",
         _ => "",
     }
 }
@@ -241,12 +245,17 @@ fn success(answer: &Answer) -> Value {
         let (name, component) = match header {
             Header::Location => ("Location", "Location"),
             Header::SetCookie => ("Set-Cookie", "SetCookie"),
+            Header::RetryAfter => ("Retry-After", "RetryAfter"),
+            Header::Disposition => ("Content-Disposition", "Disposition"),
         };
         headers[name] = json!({ "$ref": format!("#/components/headers/{component}") });
     }
     let mut response = json!({ "description": answer.about, "headers": headers });
     if let Some(record) = answer.record {
         response["content"] = json!({ "application/json": { "schema": schema::reference(record) } });
+    }
+    if answer.csv {
+        response["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
     }
     response
 }
@@ -314,6 +323,7 @@ fn headers() -> Value {
             "`access_token` and `refresh_token`, for browsers: `HttpOnly; Secure; SameSite=Lax`.",
             false,
         ),
+        "Disposition": text("The name of a file.", true),
         "Challenge": text("`Bearer`.", true),
         "RetryAfter": {
             "description": "Seconds after which one more try is looked at.",
@@ -361,9 +371,12 @@ fn security_schemes() -> Value {
 
 impl Tag {
     /// In the order in which they are shown.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 16] = [
         Self::OcrivaLogin,
         Self::OcrivaTokens,
+        Self::OcrivaWebhooks,
+        Self::OcrivaOperations,
+        Self::OcrivaAudit,
         Self::OcoreSessions,
         Self::OcoreAccount,
         Self::OcoreSecondFactor,
@@ -371,6 +384,9 @@ impl Tag {
         Self::OcoreMembers,
         Self::OcoreRoles,
         Self::OcoreInvitations,
+        Self::OcoreWebhooks,
+        Self::OcoreOperations,
+        Self::OcoreAudit,
         Self::Edge,
     ];
 
@@ -386,6 +402,12 @@ impl Tag {
             Self::OcoreMembers => "oCore: members",
             Self::OcoreRoles => "oCore: roles",
             Self::OcoreInvitations => "oCore: invitations",
+            Self::OcrivaWebhooks => "Ocriva: webhooks",
+            Self::OcrivaAudit => "Ocriva: audit log",
+            Self::OcrivaOperations => "Ocriva: operations",
+            Self::OcoreWebhooks => "oCore: webhooks",
+            Self::OcoreAudit => "oCore: audit log",
+            Self::OcoreOperations => "oCore: operations",
         }
     }
 
@@ -401,6 +423,9 @@ impl Tag {
             Self::OcoreMembers => "The people of an organization.",
             Self::OcoreRoles => "What the people of an organization may do.",
             Self::OcoreInvitations => "How people get into an organization.",
+            Self::OcrivaWebhooks | Self::OcoreWebhooks => "Events, sent and signed (Standard Webhooks).",
+            Self::OcrivaAudit | Self::OcoreAudit => "Who did what, when and from where.",
+            Self::OcrivaOperations | Self::OcoreOperations => "What takes longer than a request.",
         }
     }
 }

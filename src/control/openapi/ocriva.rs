@@ -119,7 +119,7 @@ pub(super) const DELETE_TOKEN: Description = Description::person(
     "Remove a key",
 )
 .about("For its creator and the organization's owners and admins. The key is dead when the answer has come.")
-.answers(&[Answer { status: 204, about: "The key is removed.", record: None, headers: &[] }])
+.answers(&[nothing("The key is removed.")])
 .refuses(&[404, 409]);
 
 /// What the edge answers itself.

@@ -3,32 +3,32 @@
 
 use super::described;
 use super::description::{Kind, Presence};
-use crate::dialect::endpoint::Operation;
+use crate::dialect::endpoint::Endpoint;
 
 /// What of one call's body or query was read so far.
 #[derive(Debug)]
 pub(in crate::control) struct Reading {
-    operation: Operation,
+    endpoint: &'static Endpoint,
     read: Vec<&'static str>,
 }
 
 impl Reading {
     /// Nothing so far.
-    pub(in crate::control) fn new(operation: Operation) -> Self {
-        Self { operation, read: Vec::new() }
+    pub(in crate::control) fn new(endpoint: &'static Endpoint) -> Self {
+        Self { endpoint, read: Vec::new() }
     }
 
     /// Notes that a member of the body is read, as this kind.
     pub(in crate::control) fn member(&mut self, name: &'static str, kind: Kind, presence: Presence) {
         if cfg!(debug_assertions) {
-            let members = described(self.operation).body.members();
+            let members = described(self.endpoint).body.members();
             let found = members.iter().find(|member| member.name == name);
             let found = found.map(|member| (member.kind(), member.presence));
             assert_eq!(
                 found,
                 Some((kind, presence)),
                 "the member {name} of {:?} is described otherwise",
-                self.operation
+                self.endpoint.operation
             );
             self.read.push(name);
         }
@@ -37,7 +37,7 @@ impl Reading {
     /// Ends the reading of a body.
     pub(in crate::control) fn members_done(&self) {
         if cfg!(debug_assertions) {
-            let members = described(self.operation).body.members();
+            let members = described(self.endpoint).body.members();
             self.all(members.iter().map(|member| member.name));
         }
     }
@@ -45,8 +45,8 @@ impl Reading {
     /// Notes that a parameter of the query is read.
     pub(in crate::control) fn parameter(&mut self, name: &'static str) {
         if cfg!(debug_assertions) {
-            let known = described(self.operation).query.iter().any(|parameter| parameter.name == name);
-            assert!(known, "the parameter {name} of {:?} is not described", self.operation);
+            let known = described(self.endpoint).query.iter().any(|parameter| parameter.name == name);
+            assert!(known, "the parameter {name} of {:?} is not described", self.endpoint.operation);
             self.read.push(name);
         }
     }
@@ -54,13 +54,17 @@ impl Reading {
     /// Ends the reading of a query.
     pub(in crate::control) fn parameters_done(&self) {
         if cfg!(debug_assertions) {
-            self.all(described(self.operation).query.iter().map(|parameter| parameter.name));
+            self.all(described(self.endpoint).query.iter().map(|parameter| parameter.name));
         }
     }
 
     fn all(&self, described: impl Iterator<Item = &'static str>) {
         for name in described {
-            assert!(self.read.contains(&name), "{name} of {:?} is described and not read", self.operation);
+            assert!(
+                self.read.contains(&name),
+                "{name} of {:?} is described and not read",
+                self.endpoint.operation
+            );
         }
     }
 }
@@ -68,9 +72,11 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::endpoint::ENDPOINTS;
 
+    /// Of the login.
     fn reading() -> Reading {
-        Reading::new(Operation::LogIn)
+        Reading::new(&ENDPOINTS[0])
     }
 
     #[test]
@@ -105,6 +111,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "not described")]
     fn a_parameter_that_nobody_described() {
-        Reading::new(Operation::ListTokens).parameter("sort");
+        reading().parameter("sort");
     }
 }

@@ -140,9 +140,20 @@ fn of_record(record: &Record) -> Value {
             "required": ["data", "pagination"],
             "additionalProperties": false,
         }),
+        Form::Items(item) => json!({
+            "type": "object",
+            "properties": {
+                "items": { "type": "array", "items": reference(item) },
+                "page": { "type": "integer", "minimum": 1, "description": "Its number, counted from 1." },
+                "perPage": { "type": "integer", "minimum": 1, "maximum": 100, "description": "Items on a page." },
+                "total": { "type": "integer", "minimum": 0, "description": "Items on all pages." },
+            },
+            "required": ["items", "page", "perPage", "total"],
+            "additionalProperties": false,
+        }),
         Form::List(item) => json!({ "type": "array", "items": reference(item) }),
         Form::Either(names) => {
-            json!({ "oneOf": names.iter().map(|name| reference(name)).collect::<Vec<_>>() })
+            json!({ "anyOf": names.iter().map(|name| reference(name)).collect::<Vec<_>>() })
         }
     };
     described(schema, record.about)

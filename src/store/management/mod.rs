@@ -4,20 +4,30 @@
 //! itself, its entry in the audit log and, where the edge sees a difference, its place in the list of changes.
 
 mod audit;
+mod operations;
 mod organizations;
 mod passwords;
 mod people;
 mod second_factor;
 mod sessions;
 mod tokens;
+mod webhooks;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
+pub use operations::{
+    Finish, OperationKind, OperationRecord, OperationState, Operations, Piece, Rotation, SealedValue,
+};
 pub use organizations::{Invitation, Invited, Joining, OrganizationMember, OrganizationRole, RoleName};
 pub use passwords::{Ending, NewPassword, PasswordReset};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
 pub use second_factor::{FactorChange, SecondFactor};
 pub use sessions::{RefreshToken, Session, Trade};
 pub use tokens::{Page, Position, Token, TokenFilter, TokenPage};
+pub use webhooks::{
+    Attempt, Attempted, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, Due,
+    EVENT_TYPES, EVERY_EVENT, EXPIRY_DAYS, Event, FIRST_SEEN_ADDRESS, Outbox, Queue, TEST_EVENT,
+    WebhookEndpoint,
+};
 
 use super::{Answer, Store};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
@@ -36,7 +46,7 @@ pub enum Written {
 }
 
 /// What a database offers to the control side.
-pub trait Management: Store {
+pub trait Management: Store + Outbox + Operations {
     /// The key with this id, as people see it.
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>>;
     /// Keys of one organization in the order of their making, and how many there are in all.
@@ -184,4 +194,6 @@ pub trait Management: Store {
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
     /// Reads the audit log, newest first.
     fn audit<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, Vec<AuditRecord>>;
+    /// How many entries a query has, on all its parts.
+    fn audit_size<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, u64>;
 }

@@ -1,49 +1,25 @@
-//! What every call of the `ocore` dialect says in the same way: its organization, and which part of a list it wants.
+//! Which part of a list a call of the `ocore` dialect wants.
 
+use super::super::Request;
 use super::super::query::Query;
-use super::super::{Api, Request};
-use crate::control::domain::{By, DomainError, PartQuery, Violation};
+use crate::control::domain::{DomainError, PartQuery, Violation};
+use crate::control::error::Refusal;
 use crate::dialect::cursor;
-use crate::dialect::form::BadForm;
-use crate::token::OrganizationId;
-use http::HeaderName;
-
-static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 
 /// Items of a list where nothing else is asked, and at most.
 const USUAL: u32 = 20;
 const MOST: u32 = 100;
 
-/// The organization that the call is for.
-pub(super) async fn organization(
-    api: &Api,
-    request: &Request<'_>,
-    by: &By,
-) -> Result<OrganizationId, DomainError> {
-    let mut slugs = request.call.headers.get_all(&X_ORG_SLUG).iter();
-    let slug = slugs.next().map(|value| value.to_str().map_or("", str::trim));
-    if slugs.any(|other| other.to_str().map(str::trim).ok() != slug) {
-        let message = "X-Org-Slug must be given once";
-        return Err(Violation::new("X-Org-Slug", "single", message).into());
-    }
-    api.domain.organization_meant(by, slug).await
-}
-
 /// The part of a list that is asked for, where nothing else can be asked.
-pub(super) fn only_part(request: &Request<'_>) -> Result<PartQuery, DomainError> {
-    let mut query = query(request)?;
-    let part = part(&mut query)?;
+pub(super) fn only_part(request: &Request<'_>) -> Result<PartQuery, Refusal> {
+    let query = request.query()?;
+    let part = part(&query)?;
     query.done();
     Ok(part)
 }
 
-/// The query of a list.
-pub(super) fn query(request: &Request<'_>) -> Result<Query, DomainError> {
-    Query::read(request.call).map_err(bad_form)
-}
-
 /// The part of a list that a query asks for.
-pub(super) fn part(query: &mut Query) -> Result<PartQuery, DomainError> {
+pub(super) fn part(query: &Query) -> Result<PartQuery, DomainError> {
     let after = match query.given("cursor") {
         None => None,
         Some(text) => {
@@ -57,25 +33,12 @@ pub(super) fn part(query: &mut Query) -> Result<PartQuery, DomainError> {
 }
 
 /// A whole number from 1.
-pub(super) fn number(query: &mut Query, name: &'static str, usual: u64) -> Result<u64, DomainError> {
+pub(super) fn number(query: &Query, name: &'static str, usual: u64) -> Result<u64, DomainError> {
     match query.named(name).map(str::parse::<u64>) {
         None => Ok(usual),
         Some(Ok(number)) if number > 0 => Ok(number),
         Some(_) => {
             Err(Violation::new(name, "minimum", format!("{name} must be a whole number from 1")).into())
-        }
-    }
-}
-
-fn bad_form(bad: BadForm) -> DomainError {
-    match bad {
-        BadForm::Escape => {
-            let message = "The query has a '%' that does not stand for a character.";
-            Violation::new("query", "format", message).into()
-        }
-        BadForm::Twice => {
-            let message = "The query has a name twice, with different values.";
-            Violation::new("query", "single", message).into()
         }
     }
 }

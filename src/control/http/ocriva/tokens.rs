@@ -7,7 +7,6 @@ use crate::control::domain::{
     By, DomainError, ListQuery, Made, NewToken, Place, Regeneration, TokenPatch, Violation,
 };
 use crate::control::error::Refusal;
-use crate::dialect::form::BadForm;
 use crate::dialect::ocriva;
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
 use bytes::Bytes;
@@ -63,9 +62,11 @@ fn new_token(members: &mut Members, bound_to: Option<ProjectId>) -> NewToken {
 }
 
 pub(in super::super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let query = list_query(request)?;
+    let query = request.query()?;
+    let asked = list_query(&query)?;
+    query.done();
     let organization = organization(request);
-    let listed = api.domain.list_tokens(by, &organization, &place(request), query).await?;
+    let listed = api.domain.list_tokens(by, &organization, &place(request), asked).await?;
     let body = ocriva::tokens(&listed.tokens, listed.page, listed.limit, listed.total);
     Ok(json(StatusCode::OK, body))
 }
@@ -132,13 +133,7 @@ fn id(request: &Request<'_>) -> TokenId {
 }
 
 /// What of the list is asked for; a filter without a value is none.
-fn list_query(request: &Request<'_>) -> Result<ListQuery, DomainError> {
-    let mut query = Query::read(request.call).map_err(|bad| match bad {
-        BadForm::Escape => {
-            Violation::new("query", "format", "The query has a '%' that does not stand for a character.")
-        }
-        BadForm::Twice => Violation::new("query", "single", "Give each parameter of the query once."),
-    })?;
+fn list_query(query: &Query) -> Result<ListQuery, DomainError> {
     let mut wrong = Vec::new();
     let active = query.given("isActive").map(|value| match value {
         "true" => true,
@@ -149,27 +144,24 @@ fn list_query(request: &Request<'_>) -> Result<ListQuery, DomainError> {
             false
         }
     });
-    let mut number =
-        |query: &mut Query, name: &'static str, usual: u64| match query.named(name).map(str::parse::<u64>) {
-            None => usual,
-            Some(Ok(number)) if number > 0 => number,
-            Some(_) => {
-                wrong.push(Violation::new(name, "minimum", format!("{name} must be a whole number from 1")));
-                usual
-            }
-        };
-    let (page, limit) = (number(&mut query, "page", 1), number(&mut query, "limit", PAGE.into()));
+    let mut number = |name: &'static str, usual: u64| match query.named(name).map(str::parse::<u64>) {
+        None => usual,
+        Some(Ok(number)) if number > 0 => number,
+        Some(_) => {
+            wrong.push(Violation::new(name, "minimum", format!("{name} must be a whole number from 1")));
+            usual
+        }
+    };
+    let (page, limit) = (number("page", 1), number("limit", PAGE.into()));
     if !wrong.is_empty() {
         return Err(DomainError::Invalid(wrong));
     }
-    let asked = ListQuery {
+    Ok(ListQuery {
         kind: query.given("type").map(str::to_owned),
         active,
         project: query.given("projectId").map(ProjectId::from),
         search: query.given("search").map(str::to_owned),
         page,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
-    };
-    query.done();
-    Ok(asked)
+    })
 }

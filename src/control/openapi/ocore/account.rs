@@ -93,7 +93,7 @@ pub(super) const ACCEPT_INVITATION: Description =
         .takes(&[required("token", TEXT, "The token of an invitation.")])
         .example(r#"{"token":"invite_…"}"#)
         .answers(&[answer(200, "Joined", "The organization that one belongs to now.")])
-        .refuses(&[409]);
+        .refuses(&[404, 409]);
 
 pub(super) const SHOW_ME: Description = Description::person(
     "getMe",
