@@ -22,10 +22,8 @@ fn main() -> io::Result<()> {
         } else {
             "None".to_owned()
         };
-        table.push_str(&format!(
-            "    ({name:?}, include_bytes!({:?}), {gzip}),\n",
-            file.display().to_string()
-        ));
+        let plain = format!("include_bytes!({:?})", file.display().to_string());
+        table.push_str(&format!("    Built {{ name: {name:?}, plain: {plain}, gzip: {gzip} }},\n"));
     }
     table.push_str("];\n");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());

@@ -6,6 +6,20 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { defineConfig } from "vite";
 
+/** What is handed on carries its licences. */
+function licences() {
+  const from = "node_modules/swagger-ui-dist";
+  return {
+    name: "licences",
+    apply: "build",
+    async generateBundle() {
+      const parts = ["NOTICE", "LICENSE", "swagger-ui-es-bundle.js.LICENSE.txt"];
+      const texts = await Promise.all(parts.map((part) => readFile(join(from, part), "utf8")));
+      this.emitFile({ type: "asset", fileName: "docs/licences.txt", source: texts.join("\n\n") });
+    },
+  };
+}
+
 /** Writes each file in gzip beside itself, where that is smaller: the gateway packs nothing while it serves. */
 function packed() {
   return {
@@ -31,5 +45,5 @@ export default defineConfig({
     chunkSizeWarningLimit: 2000,
     rolldownOptions: { input: { docs: "docs/index.html" } },
   },
-  plugins: [packed()],
+  plugins: [licences(), packed()],
 });

@@ -19,6 +19,7 @@ mod errors;
 mod explain;
 mod forwarding;
 mod fuzzing;
+mod fuzzing_api;
 mod harness;
 mod hooks_delivery;
 mod hooks_endpoints;
