@@ -19,8 +19,8 @@ fn opened<'s>(browser: &Browser, id: &'s str) -> impl Fn(&str) -> String + use<'
 /// Executes an opened operation; gives status and body.
 fn executed(browser: &Browser, inside: impl Fn(&str) -> String) -> (String, Value) {
     browser.find(&inside(".execute")).click();
-    let status = browser.find(&inside(".live-responses-table .response-col_status")).text();
-    let body = browser.find(&inside(".live-responses-table .response-col_description pre")).text();
+    let status = browser.find(&inside(".live-responses-table tbody .response-col_status")).text();
+    let body = browser.find(&inside(".live-responses-table tbody .response-col_description pre")).text();
     let status = status.split_whitespace().next().unwrap_or_default().to_owned();
     (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
 }
