@@ -28,6 +28,12 @@ impl Connection {
         Self::plain(TcpStream::connect(address).expect("connect"), address)
     }
 
+    /// The same, with more patience for an answer.
+    pub(crate) fn patient(self, limit: Duration) -> Self {
+        self.socket.set_read_timeout(Some(limit)).expect("a read time-out");
+        self
+    }
+
     /// Connects from this (loopback) address.
     pub(crate) fn open_from(source: IpAddr, address: SocketAddr) -> Self {
         let domain = socket2::Domain::for_address(address);
