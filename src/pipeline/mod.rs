@@ -22,6 +22,8 @@ mod refusal;
 mod reject;
 pub mod route;
 mod scan;
+mod settle;
+mod stranger;
 mod swap;
 mod worker;
 
@@ -39,6 +41,7 @@ use crate::wire::Inbound;
 use http::{Method, Request, Response, request};
 use http_body::Body;
 
+use authenticate::Recalled;
 pub use authorize::Grant;
 pub use credential::foresee;
 pub use observe::Trail;
@@ -49,6 +52,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+pub use stranger::Stranger;
 
 /// Answers a request. Whatever happens on the way, there is an answer in the dialect of the path.
 pub async fn handle(
@@ -134,7 +138,13 @@ pub async fn decide(
 ) -> Result<Grant, Reject> {
     let now = trail.at();
     let credential = credential::extract(routed, &parts.headers)?;
-    let known = authenticate::identify(worker, snapshot, routed, credential, trail.foreseen, now).await?;
+    let known = match authenticate::recall(worker, credential, trail.foreseen, now)? {
+        Recalled::Known(known) => known,
+        Recalled::Open(open) => {
+            let stranger = Stranger::new(snapshot, peer, &parts.headers, now);
+            Box::pin(settle::settle(worker, snapshot, routed, open, stranger, now)).await?
+        }
+    };
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;
     authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)
