@@ -43,6 +43,7 @@ mod readings;
 mod reload;
 mod tenant;
 mod terminal;
+mod unknown_keys;
 mod upstreams;
 mod usage;
 mod validation;
