@@ -46,6 +46,7 @@ mod reference;
 mod reload;
 mod tenant;
 mod terminal;
+mod unknown_keys;
 mod upstreams;
 mod usage;
 mod validation;
