@@ -206,7 +206,7 @@ async fn build(
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
     let edge = Edge::Here(tokens.clone());
     let domain = Domain::new(store.clone(), edge.clone());
-    domain.replace(&config.apis);
+    domain.replace(&config.apis, config.accounts);
     let sessions = Sessions::new(store.clone(), edge, &config.jwt, config.accounts);
     let api = Arc::new(Api::new(domain, sessions));
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });

@@ -47,7 +47,7 @@ impl Parts {
         }
         self.shared.replace(snapshot);
         self.api.sessions().replace(&config.jwt, config.accounts);
-        self.api.domain().replace(&config.apis);
+        self.api.domain().replace(&config.apis, config.accounts);
         self.config.store(Arc::new(config));
         background::certificates(self);
         Ok(files)

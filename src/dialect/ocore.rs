@@ -1,5 +1,11 @@
 //! oCore: the `{"error":{"code","message","details"}}` envelope, and what its endpoints answer.
 
+mod directory;
+
+pub use directory::{
+    organization, organizations, own_organizations, password_reset, people, person, project, projects,
+};
+
 use super::time::iso;
 use super::{Fault, cursor};
 use crate::store::Membership;
@@ -152,7 +158,7 @@ fn api_key_record(key: &Token) -> Value {
 }
 
 /// `next_cursor` is there on the last page too, and null.
-fn list(data: Vec<Value>, next: Option<&Position>) -> String {
+pub(super) fn list(data: Vec<Value>, next: Option<&Position>) -> String {
     json!({ "data": data, "next_cursor": next.map(cursor::text), "has_more": next.is_some() }).to_string()
 }
 
@@ -183,7 +189,7 @@ pub fn member(member: &OrganizationMember) -> Value {
 }
 
 /// A built-in role is its own id.
-fn role_of(role: &MemberRole) -> Value {
+pub(super) fn role_of(role: &MemberRole) -> Value {
     let id = match role {
         MemberRole::System(role) => role.as_str(),
         MemberRole::Custom(role) => &role.id,

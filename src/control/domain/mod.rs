@@ -6,22 +6,28 @@
 mod access;
 mod actor;
 mod catalogue;
+mod directory;
 mod error;
 mod invitations;
 mod members;
+mod organizations;
 mod people;
+mod projects;
 mod roles;
 mod tokens;
 
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
 pub use catalogue::Catalogue;
+pub use directory::PersonPatch;
 pub use error::{DomainError, Violation};
 pub use invitations::NewInvitation;
 pub(super) use invitations::meant_for;
 pub use members::MANAGE_MEMBERS;
+pub use organizations::{MANAGE_ORGANIZATION, OrganizationPatch, WantedOrganization, slug_of};
 pub use people::{FirstOwner, NewUser};
 pub(super) use people::{violations, weak};
+pub use projects::{MANAGE_PROJECTS, NewProject, ProjectPatch};
 pub use roles::{MANAGE_ROLES, NewRole, RolePatch};
 pub use tokens::{
     ApiKeyPatch, ListQuery, Listed, MANAGE_API_KEYS, Made, NewApiKey, NewToken, Part, PartQuery, Place,
@@ -31,7 +37,7 @@ pub use tokens::{
 use super::edge::Effect;
 pub use super::edge::{Edge, Elsewhere};
 use crate::clock::Moment;
-use crate::config::Api;
+use crate::config::{Accounts, Api};
 use crate::store::management::Management;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -45,6 +51,7 @@ pub struct Domain {
     store: Arc<dyn Management>,
     edge: Edge,
     catalogue: ArcSwap<Catalogue>,
+    accounts: ArcSwap<Accounts>,
     /// Held from reading to writing, so that operations of one process do not undo each other's decisions. The store
     /// has one writer in any case.
     turn: tokio::sync::Mutex<()>,
@@ -54,11 +61,13 @@ impl Domain {
     /// Operations on a store, and on the edge that has to follow.
     pub fn new(store: Arc<dyn Management>, edge: Edge) -> Self {
         let catalogue = ArcSwap::from_pointee(Catalogue::new(&[]));
-        Self { store, edge, catalogue, turn: tokio::sync::Mutex::default() }
+        let accounts = ArcSwap::default();
+        Self { store, edge, catalogue, accounts, turn: tokio::sync::Mutex::default() }
     }
 
-    /// Goes by the permissions that these APIs ask for from now on.
-    pub fn replace(&self, apis: &[Api]) {
+    /// Goes by the permissions that these APIs ask for, and by what is said of accounts, from now on.
+    pub fn replace(&self, apis: &[Api], accounts: Accounts) {
+        self.accounts.store(Arc::new(accounts));
         self.catalogue.store(Arc::new(Catalogue::new(apis)));
     }
 

@@ -4,6 +4,7 @@
 //! itself, its entry in the audit log and, where the edge sees a difference, its place in the list of changes.
 
 mod audit;
+mod directory;
 mod organizations;
 mod passwords;
 mod people;
@@ -12,6 +13,7 @@ mod sessions;
 mod tokens;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
+pub use directory::{Directory, OrganizationRecord, PersonRecord, PersonState};
 pub use organizations::{Invitation, Invited, Joining, OrganizationMember, OrganizationRole, RoleName};
 pub use passwords::{Ending, NewPassword, PasswordReset};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
@@ -36,7 +38,7 @@ pub enum Written {
 }
 
 /// What a database offers to the control side.
-pub trait Management: Store {
+pub trait Management: Store + Directory {
     /// The key with this id, as people see it.
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>>;
     /// Keys of one organization in the order of their making, and how many there are in all.

@@ -3,12 +3,15 @@
 mod audit;
 mod changes;
 mod connect;
+mod directory;
 mod import;
 mod invitations;
 mod management;
 mod members;
 mod organizations;
 mod password;
+mod people;
+mod projects;
 mod refresh;
 mod roles;
 mod row;

@@ -28,9 +28,28 @@ pub(super) async fn organization(
     api.domain.organization_meant(by, slug).await
 }
 
+/// The query.
+pub(super) fn form(request: &Request<'_>) -> Result<Form, DomainError> {
+    Form::read(request.call.query.as_deref()).map_err(bad_form)
+}
+
+/// The text that a list is searched for.
+pub(super) fn search(form: &Form) -> Option<&str> {
+    form.named("search").filter(|text| !text.is_empty())
+}
+
+/// True or false; false where nothing is said.
+pub(super) fn flag(form: &Form, name: &'static str) -> Result<bool, DomainError> {
+    match form.named(name) {
+        None | Some("" | "false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Violation::new(name, "choice", format!("{name} must be true or false")).into()),
+    }
+}
+
 /// The query of a list, with the part that it asks for.
 pub(super) fn part(request: &Request<'_>) -> Result<(PartQuery, Form), DomainError> {
-    let form = Form::read(request.call.query.as_deref()).map_err(bad_form)?;
+    let form = form(request)?;
     let after = match form.named("cursor").filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => {
