@@ -86,6 +86,7 @@ impl Store for Keys {
             id: format!("{number:024x}").into(),
             digest: Digest::of(&key(number)),
             row: number as u64,
+            retiring: false,
             name: "Scanning receipts".into(),
         };
         ready((0..self.0.min(limit)).map(record).collect())

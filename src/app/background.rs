@@ -1,9 +1,10 @@
 //! What runs beside the request path: following the store, writing usage, sweeping, metrics, reloads.
 
-use super::{Parts, admin, lock};
+use super::{Parts, admin, lock, sightings};
 use crate::clock::Moment;
 use crate::config::watch::{Watcher, watch};
-use crate::control::signing;
+use crate::control::webhooks::Now;
+use crate::control::{operations, signing};
 use crate::telemetry::log::chain;
 use std::io;
 use std::net::TcpListener;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// How often the store is asked what has changed.
 const FOLLOW: Duration = Duration::from_millis(100);
@@ -21,19 +23,29 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
-/// Starts all of it; it ends with the control runtime.
-pub(super) async fn start(parts: &Arc<Parts>, socket: TcpListener, files: Vec<PathBuf>) -> io::Result<()> {
+/// Starts all of it; it ends with the control runtime. What is returned ends when it is told to, by
+/// `winding_down`.
+pub(super) async fn start(
+    parts: &Arc<Parts>,
+    socket: TcpListener,
+    files: Vec<PathBuf>,
+) -> io::Result<Vec<JoinHandle<()>>> {
     // Before anybody can learn that the gateway is ready: what changes from then on is seen.
     let watching = Watching::start(parts, files);
     admin::start(parts.clone(), socket)?;
     scrape_hook(parts);
     certificates(parts);
+    sightings::start(parts);
     let hangup = signal(SignalKind::hangup())?;
     tokio::spawn(follow(parts.clone()));
     tokio::spawn(each_second(parts.clone()));
     tokio::spawn(each_minute(parts.clone()));
     tokio::spawn(reloads(parts.clone(), hangup, watching));
-    Ok(())
+    let shared = parts.shared.clone();
+    let now: Now = Arc::new(move || shared.clock.now());
+    let webhooks = parts.webhooks.clone().run(now.clone(), parts.winding_down.subscribe());
+    let operations = operations::run(parts.domain.clone(), now, parts.winding_down.subscribe());
+    Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations)])
 }
 
 /// Waits for SIGINT or SIGTERM.

@@ -5,6 +5,7 @@ mod background;
 mod control;
 pub mod explain;
 mod reload;
+mod sightings;
 
 pub use reload::ReloadError;
 
@@ -15,11 +16,12 @@ use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
 use crate::control::signing::{self, SigningError};
+use crate::control::webhooks::{SystemResolver, Webhooks};
 use crate::limiter::Limiter;
 use crate::listen::tls::CertificateError;
 use crate::listen::worker::{self, Stage, Start};
 use crate::listen::{self, BindError, Endpoint};
-use crate::pipeline::{Shared, Snapshot};
+use crate::pipeline::{Shared, Sighting, Sightings, Snapshot};
 use crate::store::cache::{Options, Tokens};
 use crate::store::journal::{Journal, recover};
 use crate::store::management::Management;
@@ -38,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// How long requests that are under way may take to end after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -86,6 +88,12 @@ struct Parts {
     ring: Arc<ArcSwap<KeyRing>>,
     store: Arc<dyn Management>,
     api: Arc<Api>,
+    domain: Arc<Domain>,
+    webhooks: Arc<Webhooks>,
+    /// True: what runs in steps begins no further one.
+    winding_down: watch::Sender<bool>,
+    /// What workers see of where keys are used from; taken by whoever looks at it.
+    seen: Mutex<Option<mpsc::Receiver<Sighting>>>,
     access_log: Mutex<AccessLog>,
     health: Health,
     stage: watch::Sender<Stage>,
@@ -98,6 +106,8 @@ pub struct Gateway {
     parts: Arc<Parts>,
     control: Runtime,
     workers: Vec<JoinHandle<io::Result<()>>>,
+    /// What has to come to an end of its own before the control runtime does.
+    stepwise: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -118,8 +128,9 @@ impl Gateway {
         let sockets = Sockets::open(&config)?;
         let parts = Arc::new(control.block_on(build(config, file, control.handle().clone()))?);
         let workers = spawn_workers(&parts, sockets.listeners)?;
-        control.block_on(background::start(&parts, sockets.admin, files)).map_err(StartError::System)?;
-        Ok(Self { parts, control, workers })
+        let started = control.block_on(background::start(&parts, sockets.admin, files));
+        let stepwise = started.map_err(StartError::System)?;
+        Ok(Self { parts, control, workers, stepwise })
     }
 
     /// Waits for SIGINT or SIGTERM, then drains. A second signal ends at once.
@@ -140,7 +151,7 @@ impl Gateway {
 
     /// Drains and ends.
     pub fn shutdown(self) {
-        let Self { parts, control, workers } = self;
+        let Self { parts, control, workers, stepwise } = self;
         parts.draining.store(true, Ordering::Relaxed);
         parts.stage.send_if_modified(|stage| {
             let later = *stage < Stage::Draining;
@@ -152,6 +163,12 @@ impl Gateway {
         for worker in workers {
             if let Ok(Err(error)) = worker.join() {
                 tracing::error!(%error, "a worker ended with an error");
+            }
+        }
+        parts.winding_down.send_replace(true);
+        for task in stepwise {
+            if let Err(error) = control.block_on(task) {
+                tracing::error!(%error, "webhooks or operations ended badly; what is not done is done at the next start");
             }
         }
         if let Err(error) = control.block_on(parts.shared.tokens.flush_usage()) {
@@ -205,15 +222,23 @@ async fn build(
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
     let edge = Edge::Here(tokens.clone());
-    let domain = Domain::new(store.clone(), edge.clone());
-    domain.replace(&config.apis, config.accounts);
+    let domain = Arc::new(Domain::new(store.clone(), edge.clone()));
     let sessions = Sessions::new(store.clone(), edge, &config.jwt, config.accounts);
-    let api = Arc::new(Api::new(domain, sessions));
+    let api = Arc::new(Api::new(domain.clone(), sessions));
+    api.replace(&config);
+    let resolver = Box::new(SystemResolver);
+    let webhooks = Webhooks::new(store.clone(), &config.webhooks, resolver, metrics.clone());
     let control = Arc::new(control::Control { api: api.clone(), runtime: control });
-    let shared = Shared::new(clock, tokens, limiter, metrics, snapshot).with_control(control);
+    let (sightings, seen) = Sightings::new();
+    let shared = Shared::new(clock, tokens, limiter, metrics, snapshot);
+    let shared = shared.with_control(control).with_sightings(sightings);
     Ok(Parts {
         shared: Arc::new(shared),
         api,
+        domain,
+        webhooks: Arc::new(webhooks),
+        winding_down: watch::Sender::new(false),
+        seen: Mutex::new(Some(seen)),
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
         access_log: Mutex::new(access_log),
@@ -279,6 +304,6 @@ fn spawn_workers(
     Ok(workers)
 }
 
-fn lock(log: &Mutex<AccessLog>) -> MutexGuard<'_, AccessLog> {
-    log.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

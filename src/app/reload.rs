@@ -46,8 +46,8 @@ impl Parts {
             endpoint.replace(listener, tls);
         }
         self.shared.replace(snapshot);
-        self.api.sessions().replace(&config.jwt, config.accounts);
-        self.api.domain().replace(&config.apis, config.accounts);
+        self.api.replace(&config);
+        self.webhooks.replace(&config.webhooks);
         self.config.store(Arc::new(config));
         background::certificates(self);
         Ok(files)

@@ -58,6 +58,8 @@ pub struct Config {
     pub apis: Vec<Api>,
     /// Logs and traces.
     pub telemetry: Telemetry,
+    /// Where events may be sent to.
+    pub webhooks: Webhooks,
     /// Worker threads on the data path; by default one per core of the process's affinity.
     pub workers: NonZeroUsize,
 }
@@ -398,6 +400,21 @@ pub struct Respond {
     pub status: http::StatusCode,
     /// Body; `application/json` when it parses as JSON, else `text/plain; charset=utf-8`.
     pub body: Arc<str>,
+}
+
+/// Events that people's own systems are told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Networks into which events may be sent although they are private or special, and over plain HTTP too.
+    pub allow_networks: Vec<IpNet>,
+    /// To resolve, connect, send and be answered, all together. Default 10 s.
+    pub timeout: Duration,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self { allow_networks: Vec::new(), timeout: Duration::from_secs(10) }
+    }
 }
 
 /// Logs and traces.

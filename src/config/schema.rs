@@ -75,6 +75,7 @@ pub(crate) const ROOT: &[Key] = &[
     Key::new("upstreams", Type::Named(UPSTREAM), "Backend services, by the names that routes use."),
     Key::new("apis", Type::List(&Type::Section(API)), "What is served; at least one.").required(),
     Key::new("telemetry", Type::Section(TELEMETRY), "Logs and traces."),
+    Key::new("webhooks", Type::Section(WEBHOOKS), "Events that people's own systems are told of."),
     Key::new("workers", Type::Integer(1, 1024), "Worker threads on the data path.")
         .default("one per CPU core of the process"),
 ];
@@ -376,6 +377,17 @@ const RESPOND: &[Key] = &[
     Key::new("status", Type::Integer(200, 599), "Status code.").required(),
     Key::new("body", Type::Text, "Sent as `application/json` when it is JSON, else as plain text.")
         .default("\"\""),
+];
+
+const WEBHOOKS: &[Key] = &[
+    Key::new(
+        "allow_networks",
+        Type::List(&Type::Network),
+        "Private or special networks into which events may be sent all the same, over plain HTTP too.",
+    )
+    .default("[]"),
+    Key::new("timeout", Type::Duration, "To resolve, connect, send and be answered, all together.")
+        .default("10s"),
 ];
 
 const TELEMETRY: &[Key] = &[

@@ -2,6 +2,7 @@
 //!
 //! One table, from which the edge mounts them, the admin listener finds them, and tests know that none is forgotten.
 
+pub mod both;
 pub mod ocore;
 
 use super::form;
@@ -30,6 +31,38 @@ pub enum Operation {
     RegenerateToken,
     /// Removes a key.
     DeleteToken,
+    /// Makes a webhook endpoint.
+    CreateWebhook,
+    /// Lists webhook endpoints.
+    ListWebhooks,
+    /// Shows one webhook endpoint.
+    ShowWebhook,
+    /// Alters one webhook endpoint.
+    UpdateWebhook,
+    /// Removes a webhook endpoint.
+    DeleteWebhook,
+    /// Sends a webhook endpoint the test event.
+    TestWebhook,
+    /// Lists deliveries of events.
+    ListDeliveries,
+    /// Shows one delivery with its attempts.
+    ShowDelivery,
+    /// Sends the event of a delivery once more.
+    ReplayDelivery,
+    /// Lists the audit log.
+    ListAudit,
+    /// The newest entries of the audit log as a file.
+    ExportAudit,
+    /// Begins an operation that takes longer than a request.
+    StartOperation,
+    /// Lists operations.
+    ListOperations,
+    /// Shows one operation.
+    ShowOperation,
+    /// The file of an export.
+    DownloadResult,
+    /// Hands out the new values of a rotation, once.
+    CollectValues,
     /// One of the `ocore` dialect.
     Ocore(ocore::Operation),
 }
@@ -63,7 +96,7 @@ const REGENERATE: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tok
 
 /// Every endpoint, of every dialect.
 pub fn all() -> impl Iterator<Item = &'static Endpoint> {
-    ENDPOINTS.iter().chain(&ocore::ENDPOINTS)
+    ENDPOINTS.iter().chain(&ocore::ENDPOINTS).chain(&both::ENDPOINTS)
 }
 
 /// The endpoints of the `ocriva` dialect.

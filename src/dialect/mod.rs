@@ -2,15 +2,21 @@
 //!
 //! Everything the gateway itself answers with is rendered here; a dialect translates and decides nothing.
 
+pub mod audit;
 mod credential;
+pub mod csv;
 pub mod cursor;
 pub mod endpoint;
 pub mod form;
 pub mod media;
 pub mod ocore;
 pub mod ocriva;
+pub mod operations;
 mod problem;
 pub mod time;
+pub mod usage;
+pub mod webhooks;
+pub mod window;
 
 pub use credential::{Presented, Unusable, cookie, likely_key, present, present_in};
 

@@ -22,6 +22,7 @@ mod refusal;
 mod reject;
 pub mod route;
 mod scan;
+mod sightings;
 mod swap;
 mod worker;
 
@@ -31,6 +32,7 @@ pub use observe::{Observed, Payload};
 pub use peer::Peer;
 pub use refusal::Early;
 pub use reject::Reject;
+pub use sightings::{Sighting, Sightings};
 pub use worker::{Shared, Snapshot, Worker};
 
 use crate::upstream::Outgoing;
@@ -136,7 +138,11 @@ pub async fn decide(
     let credential = credential::extract(routed, &parts.headers)?;
     let known = authenticate::identify(worker, snapshot, routed, credential, trail.foreseen, now).await?;
     let admitted = limit::admit(known, routed.api, now, trail)?;
-    let caller = authenticate::verify(admitted, routed, peer.client(&parts.headers), now)?;
+    let from = peer.client(&parts.headers);
+    let caller = authenticate::verify(admitted, routed, from, now)?;
+    if let authenticate::Known::Key(entry) = caller.known() {
+        worker.noticed.notice(&worker.shared.sightings, entry.record.row, from, now);
+    }
     authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)
 }
 

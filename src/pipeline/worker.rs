@@ -5,6 +5,7 @@ use super::beside::ControlSide;
 use super::identity::Identities;
 use super::ids::Ids;
 use super::route::Router;
+use super::sightings::{Noticed, Sightings};
 use crate::clock::Clock;
 use crate::config::{Config, UpstreamIdentity};
 use crate::deadline::Deadlines;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Answers the endpoints that are served beside the request path; none where nothing is served.
     pub control: Option<Arc<dyn ControlSide>>,
+    /// From which addresses keys are used.
+    pub sightings: Sightings,
     snapshot: ArcSwap<Snapshot>,
     /// Grows with each new snapshot, so that a worker sees by one load whether its own is still the newest.
     version: AtomicU64,
@@ -88,13 +91,20 @@ impl Shared {
         snapshot: Snapshot,
     ) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
-        Self { clock, tokens, limiter, metrics, control: None, snapshot, version: AtomicU64::new(1) }
+        let (control, sightings) = (None, Sightings::default());
+        Self { clock, tokens, limiter, metrics, control, sightings, snapshot, version: AtomicU64::new(1) }
     }
 
     /// With somebody who answers the endpoints beside the request path.
     #[must_use]
     pub fn with_control(self, control: Arc<dyn ControlSide>) -> Self {
         Self { control: Some(control), ..self }
+    }
+
+    /// With somebody who looks at where keys are used from.
+    #[must_use]
+    pub fn with_sightings(self, sightings: Sightings) -> Self {
+        Self { sightings, ..self }
     }
 
     /// Puts another snapshot in its place: requests that begin from now on see it whole.
@@ -118,6 +128,7 @@ pub struct Worker {
     pub(super) arena: Arena,
     pub(super) ids: Ids,
     pub(super) identities: Identities,
+    pub(super) noticed: Noticed,
     /// Its end of the access log.
     pub log: RefCell<LogWriter>,
     snapshot: RefCell<Rc<Current>>,
@@ -144,6 +155,7 @@ impl Worker {
             arena: Arena::default(),
             ids: Ids::new()?,
             identities: Identities::default(),
+            noticed: Noticed::default(),
             log: RefCell::new(log),
             snapshot: RefCell::new(snapshot),
             version: Cell::new(version),

@@ -1,6 +1,7 @@
 //! What every store has to do: one suite, run against each implementation from its own tests.
 
 mod directory;
+mod hooks;
 mod management;
 mod people;
 mod sessions;
@@ -81,6 +82,7 @@ pub(crate) async fn suite<S: Management>(make: impl Fn() -> S) {
     signing_keys_overlap(&make()).await;
     expiring_counts_active_keys_in_the_range(&make()).await;
     management::suite(&make).await;
+    hooks::suite(&make).await;
 }
 
 async fn an_empty_store_has_nothing(store: &dyn Store) {

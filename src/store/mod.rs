@@ -112,6 +112,9 @@ pub struct TokenRecord {
     pub active: bool,
     /// Grows by one with each regeneration: a JWT made from an older value is dead.
     pub version: u64,
+    /// True when this was found by a value that a rotation has replaced: it works until `expires_ms`, which is then the
+    /// end of that value or of the key, whichever comes first.
+    pub retiring: bool,
     /// Its id: names the bucket, survives regeneration.
     pub id: TokenId,
     /// SHA-256 of its present value.

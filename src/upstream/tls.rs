@@ -9,30 +9,39 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// An encrypted stream to an upstream.
-pub(super) type Stream = TlsStream<TcpStream>;
+pub type Stream = TlsStream<TcpStream>;
 
 /// The client side of TLS. The roots are read when the first `https` upstream is connected to.
 #[derive(Clone, Debug)]
 pub struct Client {
     config: Arc<OnceLock<Arc<ClientConfig>>>,
+    protocols: &'static [&'static [u8]],
 }
 
 impl Client {
     pub(super) fn new() -> Self {
-        Self { config: Arc::new(OnceLock::new()) }
+        Self { config: Arc::new(OnceLock::new()), protocols: &[b"h2", b"http/1.1"] }
+    }
+
+    /// A client that speaks HTTP/1.1 only.
+    pub fn http1() -> Self {
+        Self { config: Arc::new(OnceLock::new()), protocols: &[b"http/1.1"] }
     }
 
     /// Makes a connection a TLS one; says whether HTTP/2 was agreed on.
-    pub(super) async fn handshake(&self, host: &str, tcp: TcpStream) -> io::Result<(Stream, bool)> {
+    ///
+    /// # Errors
+    /// When `host` can not be a server's name, or the handshake fails.
+    pub async fn handshake(&self, host: &str, tcp: TcpStream) -> io::Result<(Stream, bool)> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let config = self.config.get_or_init(|| Arc::new(config())).clone();
+        let config = self.config.get_or_init(|| Arc::new(config(self.protocols))).clone();
         let stream = TlsConnector::from(config).connect(name, tcp).await?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok((stream, h2))
     }
 }
 
-fn config() -> ClientConfig {
+fn config(protocols: &[&[u8]]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     // `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured; what does not parse is left out, and an empty store
     // makes each handshake fail with a message of its own.
@@ -42,6 +51,6 @@ fn config() -> ClientConfig {
     }
     roots.add_parsable_certificates(found.certs);
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config
 }

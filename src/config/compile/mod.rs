@@ -7,6 +7,7 @@ mod path;
 mod routes;
 mod services;
 mod upstreams;
+mod webhooks;
 
 use super::check::check;
 use super::document::{Document, Value};
@@ -75,6 +76,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let upstreams = upstreams::upstreams(root);
     let apis = apis::apis(root);
     let access_log = services::access_log(root, files);
+    let webhooks = webhooks::webhooks(root);
     Some(Config {
         listeners: listeners?,
         admin: admin?,
@@ -85,6 +87,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
         upstreams: upstreams?,
         apis: apis?,
         telemetry: Telemetry { access_log: access_log? },
+        webhooks: webhooks?,
         workers: workers(root)?,
     })
 }

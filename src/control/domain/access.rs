@@ -9,6 +9,7 @@ const NO_MEMBER: &str = "You are not a member of this organization.";
 const NO_ACCESS: DomainError =
     DomainError::Forbidden("You have no access to the organization named in X-Org-Slug.");
 const ROLE_TOO_LOW: &str = "Only the organization's owners and admins may do this.";
+const ENDS_IT: &str = "Only the organization's owners may do this.";
 const NOT_YOURS: &str = "Only the token's creator and the organization's owners and admins may do this.";
 const LACKING: &str = "Your role lacks a permission that this takes.";
 const MORE: &str = "You can not grant a permission that your own role does not have.";
@@ -71,6 +72,15 @@ impl Standing {
     /// Making keys is for owners and admins.
     pub(super) fn may_create(&self) -> Result<(), DomainError> {
         if self.manages() { Ok(()) } else { Err(DomainError::Forbidden(ROLE_TOO_LOW)) }
+    }
+
+    /// What ends an organization is for its owners.
+    pub(super) fn owns(&self) -> Result<(), DomainError> {
+        match self {
+            Self::Operator => Ok(()),
+            Self::Member(_, role) if role.system() == Some(Role::Owner) => Ok(()),
+            Self::Member(..) => Err(DomainError::Forbidden(ENDS_IT)),
+        }
     }
 
     /// Whose keys are shown: everybody's to owners and admins, to the others their own.

@@ -15,6 +15,7 @@ const PREFIX: &str = "invite_";
 const USUAL_S: u64 = 7 * 24 * 3600;
 const MOST_S: u64 = 30 * 24 * 3600;
 
+const GONE: DomainError = DomainError::NotFound("invitation");
 const NOT_YOURS: &str = "This invitation is for another e-mail address.";
 
 /// An invitation to be made.
@@ -113,7 +114,7 @@ impl Domain {
     /// Has somebody who is logged in join an organization.
     ///
     /// # Errors
-    /// [`DomainError::WrongToken`], [`DomainError::Forbidden`] when it is for somebody else, [`DomainError::Conflict`]
+    /// [`DomainError::NotFound`] (their session is good: 401 would have them log in again), [`DomainError::Forbidden`] when it is for somebody else, [`DomainError::Conflict`]
     /// when they belong there already.
     pub async fn accept_invitation(&self, by: &By, token: &Secret) -> Result<OrganizationId, DomainError> {
         let person = by.person().ok_or(DomainError::Unauthorized)?;
@@ -121,7 +122,7 @@ impl Domain {
         let member = member.ok_or(DomainError::Unauthorized)?;
         let value = Digest::of(token.expose());
         let found = self.store.invitation(value).await?;
-        let found = found.filter(|it| by.now.unix_ms < it.expires_ms).ok_or(DomainError::WrongToken)?;
+        let found = found.filter(|it| by.now.unix_ms < it.expires_ms).ok_or(GONE)?;
         if !meant_for(&found, &member.email) {
             return Err(DomainError::Forbidden(NOT_YOURS));
         }
@@ -136,7 +137,7 @@ impl Domain {
         let joining = Joining { value, who: Invited::Person(person.clone()), at_ms: by.now.unix_ms };
         match self.store.join(joining, entry).await? {
             Written::Done => {}
-            Written::Moved => return Err(DomainError::WrongToken),
+            Written::Moved => return Err(GONE),
             Written::Taken => {
                 return Err(DomainError::Conflict("You belong to this organization already.".to_owned()));
             }

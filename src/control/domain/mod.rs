@@ -5,16 +5,20 @@
 
 mod access;
 mod actor;
+mod audit;
 mod catalogue;
 mod directory;
 mod error;
 mod invitations;
 mod members;
+mod operations;
 mod organizations;
 mod people;
 mod projects;
 mod roles;
+mod seal;
 mod tokens;
+mod webhooks;
 
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
@@ -24,6 +28,7 @@ pub use error::{DomainError, Violation};
 pub use invitations::NewInvitation;
 pub(super) use invitations::meant_for;
 pub use members::MANAGE_MEMBERS;
+pub use operations::{File, NewOperation, NewValue};
 pub use organizations::{MANAGE_ORGANIZATION, OrganizationPatch, WantedOrganization, slug_of};
 pub use people::{FirstOwner, NewUser};
 pub(super) use people::{violations, weak};
@@ -33,13 +38,16 @@ pub use tokens::{
     ApiKeyPatch, ListQuery, Listed, MANAGE_API_KEYS, Made, NewApiKey, NewToken, Part, PartQuery, Place,
     Regeneration, TokenPatch,
 };
+pub use webhooks::{MadeWebhook, NewWebhook, WebhookPatch};
 
 use super::edge::Effect;
 pub use super::edge::{Edge, Elsewhere};
+use super::webhooks::Guard;
 use crate::clock::Moment;
-use crate::config::{Accounts, Api};
+use crate::config::{Accounts, Config};
 use crate::store::management::Management;
 use arc_swap::ArcSwap;
+use seal::Sealer;
 use std::sync::Arc;
 
 /// How often an operation starts again because what it decided by was altered meanwhile, by another process.
@@ -55,20 +63,38 @@ pub struct Domain {
     /// Held from reading to writing, so that operations of one process do not undo each other's decisions. The store
     /// has one writer in any case.
     turn: tokio::sync::Mutex<()>,
+    /// Where events may be sent; nowhere but to the public internet until something else is said.
+    guard: ArcSwap<Guard>,
+    /// What is kept for one showing is sealed by it.
+    sealer: ArcSwap<Sealer>,
 }
 
 impl Domain {
     /// Operations on a store, and on the edge that has to follow.
     pub fn new(store: Arc<dyn Management>, edge: Edge) -> Self {
         let catalogue = ArcSwap::from_pointee(Catalogue::new(&[]));
-        let accounts = ArcSwap::default();
-        Self { store, edge, catalogue, accounts, turn: tokio::sync::Mutex::default() }
+        let sealer = ArcSwap::from_pointee(Sealer::none());
+        Self {
+            store,
+            edge,
+            catalogue,
+            accounts: ArcSwap::default(),
+            turn: tokio::sync::Mutex::default(),
+            guard: ArcSwap::default(),
+            sealer,
+        }
     }
 
-    /// Goes by the permissions that these APIs ask for, and by what is said of accounts, from now on.
-    pub fn replace(&self, apis: &[Api], accounts: Accounts) {
-        self.accounts.store(Arc::new(accounts));
-        self.catalogue.store(Arc::new(Catalogue::new(apis)));
+    /// Goes by another configuration from now on.
+    pub fn replace(&self, config: &Config) {
+        self.accounts.store(Arc::new(config.accounts));
+        self.catalogue.store(Arc::new(Catalogue::new(&config.apis)));
+        self.guard.store(Arc::new(Guard::new(config.webhooks.allow_networks.clone())));
+        self.sealer.store(Arc::new(Sealer::new(&config.jwt.secret)));
+    }
+
+    fn guard(&self) -> Arc<Guard> {
+        self.guard.load_full()
     }
 
     /// Which permissions there are.

@@ -1,5 +1,6 @@
 //! Who calls: a person by the access token of a session; a key is known for what it is, and may do nothing here.
 
+use crate::config::Dialect;
 use crate::control::domain::{Actor, DomainError};
 use crate::control::sessions::Sessions;
 use crate::dialect::endpoint::Call;
@@ -15,7 +16,11 @@ pub(super) async fn actor(sessions: &Sessions, call: &Call) -> Result<Actor, Dom
     match presented {
         // Not looked up: whether it is a good key makes no difference, and nobody shall learn it here.
         Presented { key: Some(_), jwt: None } => Ok(Actor::Key),
-        Presented { key: None, jwt: Some(jwt) } => sessions.actor(jwt, call.now).await,
+        Presented { key: None, jwt: Some(jwt) } => match sessions.actor(jwt, call.now).await? {
+            // Only the other dialect makes tokens from keys: here, it is nobody's.
+            Actor::Key if call.endpoint.dialect == Dialect::Ocore => Err(DomainError::Unauthorized),
+            actor => Ok(actor),
+        },
         Presented { .. } => Err(DomainError::Unauthorized),
     }
 }

@@ -113,6 +113,12 @@ impl Members {
         list.or_else(|| self.wrong(name, "type", format!("{name} must be an array of strings")))
     }
 
+    /// A whole number from 0, and may be left out.
+    pub(super) fn given_number(&mut self, name: &'static str) -> Option<u64> {
+        let value = self.members.remove(name)?;
+        value.as_u64().or_else(|| self.wrong(name, "type", format!("{name} must be a whole number from 0")))
+    }
+
     /// True or false, and may be left out.
     pub(super) fn given_flag(&mut self, name: &'static str) -> Option<bool> {
         match self.members.remove(name) {

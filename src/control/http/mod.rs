@@ -2,24 +2,33 @@
 //!
 //! The same handlers answer on the client listeners and on the admin listener.
 
+mod audit;
 mod authenticate;
 mod body;
 mod ocore;
 mod ocriva;
+mod operations;
+mod webhooks;
 
-use super::domain::{Actor, By, Domain, Origin};
+use super::domain::{Actor, By, Domain, DomainError, Origin, Violation};
 use super::error::Refusal;
 use super::sessions::Sessions;
+use crate::config::{Config, Dialect};
 use crate::dialect::endpoint::{Answered, Call, Operation, Parameters};
-use crate::token::UserId;
+use crate::dialect::form::{BadForm, Form};
+use crate::dialect::window::{BadWindow, Window};
+use crate::token::{OrganizationId, UserId};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use std::sync::Arc;
+
+static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 
 /// The handlers.
 #[derive(Debug)]
 pub struct Api {
-    domain: Domain,
+    domain: Arc<Domain>,
     sessions: Sessions,
 }
 
@@ -31,7 +40,7 @@ struct Request<'c> {
 
 impl Api {
     /// Handlers over these.
-    pub fn new(domain: Domain, sessions: Sessions) -> Self {
+    pub fn new(domain: Arc<Domain>, sessions: Sessions) -> Self {
         Self { domain, sessions }
     }
 
@@ -43,6 +52,12 @@ impl Api {
     /// The sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// Goes by another configuration from now on.
+    pub fn replace(&self, config: &Config) {
+        self.sessions.replace(&config.jwt, config.accounts);
+        self.domain.replace(config);
     }
 
     /// Answers a call. Whatever happens, there is an answer in the endpoint's dialect.
@@ -95,6 +110,22 @@ impl Api {
             Operation::UpdateToken => ocriva::tokens::update(self, request, by).await,
             Operation::RegenerateToken => ocriva::tokens::regenerate(self, request, by).await,
             Operation::DeleteToken => ocriva::tokens::delete(self, request, by).await,
+            Operation::CreateWebhook => webhooks::create(self, request, by).await,
+            Operation::ListWebhooks => webhooks::list(self, request, by).await,
+            Operation::ShowWebhook => webhooks::show(self, request, by).await,
+            Operation::UpdateWebhook => webhooks::update(self, request, by).await,
+            Operation::DeleteWebhook => webhooks::delete(self, request, by).await,
+            Operation::TestWebhook => webhooks::test(self, request, by).await,
+            Operation::ListDeliveries => webhooks::deliveries(self, request, by).await,
+            Operation::ShowDelivery => webhooks::delivery(self, request, by).await,
+            Operation::StartOperation => operations::start(self, request, by).await,
+            Operation::ListOperations => operations::list(self, request, by).await,
+            Operation::ShowOperation => operations::show(self, request, by).await,
+            Operation::DownloadResult => operations::download(self, request, by).await,
+            Operation::CollectValues => operations::collect(self, request, by).await,
+            Operation::ListAudit => audit::list(self, request, by).await,
+            Operation::ExportAudit => audit::export(self, request, by).await,
+            Operation::ReplayDelivery => webhooks::replay(self, request, by).await,
             Operation::Ocore(operation) => ocore::answer(self, request, operation, by).await,
         }
     }
@@ -106,6 +137,54 @@ impl Api {
 }
 
 impl Request<'_> {
+    fn dialect(&self) -> Dialect {
+        self.call.endpoint.dialect
+    }
+
+    fn named(&self, parameter: &str) -> &str {
+        self.parameters.named(parameter)
+    }
+
+    /// The organization that is meant: by the path, or by `X-Org-Slug`.
+    async fn organization(&self, api: &Api, by: &By) -> Result<OrganizationId, Refusal> {
+        if self.dialect() != Dialect::Ocore {
+            return Ok(self.named("organizationId").into());
+        }
+        let mut slugs = self.call.headers.get_all(&X_ORG_SLUG).iter();
+        let slug = slugs.next().map(|value| value.to_str().map_or("", str::trim));
+        if slugs.any(|other| other.to_str().map(str::trim).ok() != slug) {
+            let message = "X-Org-Slug must be given once";
+            return Err(DomainError::from(Violation::new("X-Org-Slug", "single", message)).into());
+        }
+        Ok(api.domain.organization_meant(by, slug).await?)
+    }
+
+    fn query(&self) -> Result<Form, Refusal> {
+        let read = Form::read(self.call.query.as_deref()).map_err(|bad| match bad {
+            BadForm::Escape => {
+                Violation::new("query", "format", "The query has a '%' that does not stand for a character.")
+            }
+            BadForm::Twice => Violation::new("query", "single", "Give each parameter of the query once."),
+        });
+        Ok(read.map_err(DomainError::from)?)
+    }
+
+    /// The part of a list that is asked for.
+    fn window(&self) -> Result<Window, Refusal> {
+        let read = Window::read(self.dialect(), &self.query()?);
+        let wrong = |BadWindow(field, constraint, message)| Violation::new(field, constraint, message);
+        Ok(read.map_err(|bad| DomainError::from(wrong(bad)))?)
+    }
+
+    /// Says where the thing that was made is: below the path that made it.
+    fn created(&self, id: &str, mut response: Response<Bytes>) -> Response<Bytes> {
+        let location = format!("{}/{id}", self.call.path.trim_end_matches('/'));
+        if let Ok(location) = HeaderValue::try_from(location) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
+    }
+
     fn origin(&self) -> Origin {
         let agent = self.call.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
         Origin {

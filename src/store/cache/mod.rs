@@ -185,9 +185,13 @@ impl Tokens {
 
     /// Puts a key in, and those that had its names out.
     fn enter(&self, gate: &mut Inner, entry: &Arc<Entry>) {
-        let older = [self.held(&entry.record.digest), self.held_by_id(entry.record.id.as_str())];
+        let mut older = [self.held(&entry.record.digest), None];
         self.by_digest.pin().insert(ByDigest(Arc::clone(entry)), ());
-        self.by_id.pin().insert(ById(Arc::clone(entry)), ());
+        // By its id a key is what it is by its present value.
+        if !entry.record.retiring {
+            older[1] = self.held_by_id(entry.record.id.as_str());
+            self.by_id.pin().insert(ById(Arc::clone(entry)), ());
+        }
         for older in older.iter().flatten().filter(|older| !Arc::ptr_eq(older, entry)) {
             self.leave(gate, older);
         }

@@ -70,7 +70,7 @@ pub(crate) fn key(id: &str) -> Token {
     }
 }
 
-async fn added(store: &dyn Management, id: &str, value: &str) -> Token {
+pub(super) async fn added(store: &dyn Management, id: &str, value: &str) -> Token {
     store.import(&fixture(), NOW_MS).await.unwrap();
     let done = store.add_token(key(id), Digest::of(value), entry("api_token.created")).await.unwrap();
     assert_eq!(done, Written::Done);
@@ -81,7 +81,7 @@ pub(super) fn subjects(changes: Vec<Change>) -> Vec<ChangeSubject> {
     changes.into_iter().map(|change| change.subject).collect()
 }
 
-fn token_change(id: &str, value: &str) -> ChangeSubject {
+pub(super) fn token_change(id: &str, value: &str) -> ChangeSubject {
     ChangeSubject::Token { id: id.into(), digest: Digest::of(value) }
 }
 

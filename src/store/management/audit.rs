@@ -16,11 +16,13 @@ pub enum ActorKind {
     Operator,
     /// Nobody who is known.
     Anonymous,
+    /// The gateway itself.
+    System,
 }
 
 impl ActorKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::User, Self::Key, Self::Operator, Self::Anonymous];
+    pub const ALL: [Self; 5] = [Self::User, Self::Key, Self::Operator, Self::Anonymous, Self::System];
 
     /// The name used in the store.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl ActorKind {
             Self::Key => "key",
             Self::Operator => "operator",
             Self::Anonymous => "anonymous",
+            Self::System => "system",
         }
     }
 }
@@ -78,8 +81,22 @@ pub struct AuditRecord {
 pub struct AuditQuery {
     /// Of this organization.
     pub organization: Option<OrganizationId>,
+    /// What was done, as `entity.verb`.
+    pub action: Option<String>,
+    /// What kind of thing it was done to: what stands before the dot of an action.
+    pub kind: Option<String>,
+    /// The id of what it was done to.
+    pub entity: Option<String>,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// Then or later, milliseconds since 1970.
+    pub from_ms: Option<u64>,
+    /// Before then, milliseconds since 1970.
+    pub until_ms: Option<u64>,
     /// Older than this one.
     pub before_sequence: Option<u64>,
+    /// How many come before those to read.
+    pub offset: u64,
     /// How many at most.
     pub limit: u32,
 }

@@ -5,21 +5,31 @@
 
 mod audit;
 mod directory;
+mod operations;
 mod organizations;
 mod passwords;
 mod people;
 mod second_factor;
 mod sessions;
 mod tokens;
+mod webhooks;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
 pub use directory::{Directory, OrganizationRecord, PersonRecord, PersonState};
+pub use operations::{
+    Finish, OperationKind, OperationRecord, OperationState, Operations, Piece, Rotation, SealedValue,
+};
 pub use organizations::{Invitation, Invited, Joining, OrganizationMember, OrganizationRole, RoleName};
 pub use passwords::{Ending, NewPassword, PasswordReset};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
 pub use second_factor::{FactorChange, SecondFactor};
 pub use sessions::{RefreshToken, Session, Trade};
 pub use tokens::{Page, Position, Token, TokenFilter, TokenPage};
+pub use webhooks::{
+    Attempt, Attempted, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, Due,
+    EVENT_TYPES, EVERY_EVENT, EXPIRY_DAYS, Event, FIRST_SEEN_ADDRESS, Outbox, Queue, TEST_EVENT,
+    WebhookEndpoint,
+};
 
 use super::{Answer, Store};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
@@ -38,7 +48,7 @@ pub enum Written {
 }
 
 /// What a database offers to the control side.
-pub trait Management: Store + Directory {
+pub trait Management: Store + Directory + Outbox + Operations {
     /// The key with this id, as people see it.
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>>;
     /// Keys of one organization in the order of their making, and how many there are in all.
@@ -186,4 +196,6 @@ pub trait Management: Store + Directory {
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
     /// Reads the audit log, newest first.
     fn audit<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, Vec<AuditRecord>>;
+    /// How many entries a query has, on all its parts.
+    fn audit_size<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, u64>;
 }

@@ -1,12 +1,14 @@
 //! The audit log. Triggers in the schema see to it that it is only appended to.
 
+use super::outbox;
 use super::row::{Columns, signed};
 use crate::store::StoreError;
 use crate::store::management::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
-use rusqlite::{Connection, Row, params};
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, Row, params, params_from_iter};
 use serde_json::Value;
 
-/// Appends an entry. In the transaction of what it tells of.
+/// Appends an entry, and the event that it stands for. In the transaction of what it tells of.
 pub(super) fn append(db: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
     let sql =
         "INSERT INTO audit (at_ms, organization, actor_kind, actor, actor_name, action, entity, entity_name,
@@ -27,22 +29,57 @@ pub(super) fn append(db: &Connection, entry: &AuditEntry) -> Result<(), StoreErr
         entry.before.as_ref().map(Value::to_string),
         entry.after.as_ref().map(Value::to_string),
     ])?;
-    Ok(())
+    outbox::told_by(db, entry)
 }
 
 /// Newest first.
 pub(super) fn read(db: &Connection, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
-    let sql = "SELECT * FROM audit WHERE (?1 IS NULL OR organization = ?1) AND sequence < ?2
-               ORDER BY sequence DESC LIMIT ?3";
-    let organization = query.organization.as_ref().map(|id| id.as_str());
-    let before = query.before_sequence.map_or(i64::MAX, signed);
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params![organization, before, query.limit])?;
+    let (mut sql, mut values) = conditions(query);
+    if let Some(before) = query.before_sequence {
+        sql.push_str(" AND sequence < ?");
+        values.push(Sql::Integer(signed(before)));
+    }
+    values.extend([Sql::Integer(query.limit.into()), Sql::Integer(signed(query.offset))]);
+    let sql = format!("SELECT * FROM audit {sql} ORDER BY sequence DESC LIMIT ? OFFSET ?");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
         records.push(record(row)?);
     }
     Ok(records)
+}
+
+pub(super) fn size(db: &Connection, query: &AuditQuery) -> Result<u64, StoreError> {
+    let (sql, values) = conditions(query);
+    let mut statement = db.prepare_cached(&format!("SELECT count(*) FROM audit {sql}"))?;
+    let size: i64 = statement.query_row(params_from_iter(values), |row| row.get(0))?;
+    Ok(size.unsigned_abs())
+}
+
+/// The `WHERE` of a query, where it begins apart, and its values.
+fn conditions(query: &AuditQuery) -> (String, Vec<Sql>) {
+    let (mut sql, mut values) = ("WHERE 1".to_owned(), Vec::new());
+    let texts = [
+        (" AND organization = ?", query.organization.as_ref().map(|id| id.as_str())),
+        (" AND action = ?", query.action.as_deref()),
+        (" AND substr(action, 1, instr(action, '.') - 1) = ?", query.kind.as_deref()),
+        (" AND entity = ?", query.entity.as_deref()),
+        (" AND actor = ?", query.actor.as_deref()),
+    ];
+    for (condition, value) in texts {
+        if let Some(value) = value {
+            sql.push_str(condition);
+            values.push(Sql::Text(value.to_owned()));
+        }
+    }
+    for (condition, value) in [(" AND at_ms >= ?", query.from_ms), (" AND at_ms < ?", query.until_ms)] {
+        if let Some(value) = value {
+            sql.push_str(condition);
+            values.push(Sql::Integer(signed(value)));
+        }
+    }
+    (sql, values)
 }
 
 fn record(row: &Row<'_>) -> Result<AuditRecord, StoreError> {

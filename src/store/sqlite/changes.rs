@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 /// How many of the newest changes are kept; who is further behind starts afresh.
 const KEPT: i64 = 100_000;
 
-/// Appends a change. Only in the transaction that makes it.
+/// Appends a change. Only in the transaction that makes it, and for a key before its row goes: its retiring values are
+/// changed with it.
 pub(super) fn append(db: &Connection, subject: &ChangeSubject) -> Result<(), StoreError> {
     let (kind, id, digest) = match subject {
         ChangeSubject::Token { id, digest } => ("token", Some(id.as_str()), Some(digest.0)),
@@ -20,6 +21,11 @@ pub(super) fn append(db: &Connection, subject: &ChangeSubject) -> Result<(), Sto
     };
     db.prepare_cached("INSERT INTO changes (kind, id, digest) VALUES (?1, ?2, ?3)")?
         .execute(params![kind, id, digest])?;
+    if kind == "token" {
+        let sql = "INSERT INTO changes (kind, id, digest)
+                   SELECT 'token', token, digest FROM retiring_values WHERE token = ?1 AND digest <> ?2";
+        db.prepare_cached(sql)?.execute(params![id, digest])?;
+    }
     Ok(())
 }
 

@@ -10,10 +10,13 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One file per version, in order; never edited once released.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_management.sql"),
     include_str!("migrations/0003_people.sql"),
+    include_str!("migrations/0004_webhooks.sql"),
+    include_str!("migrations/0005_operations.sql"),
+    include_str!("migrations/0006_addresses.sql"),
 ];
 
 /// Prepared statements kept per connection.

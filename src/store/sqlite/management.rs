@@ -246,4 +246,9 @@ impl Management for Sqlite {
         let query = query.clone();
         self.read(move |db| audit::read(db, &query))
     }
+
+    fn audit_size<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, u64> {
+        let query = query.clone();
+        self.read(move |db| audit::size(db, &query))
+    }
 }

@@ -1,14 +1,18 @@
 //! The embedded store. One thread writes, two read; each has its own connection, and jobs come over a channel.
 
+mod addresses;
 mod audit;
 mod changes;
 mod connect;
+mod deliveries;
 mod directory;
 mod import;
 mod invitations;
 mod management;
 mod members;
+mod operations;
 mod organizations;
+mod outbox;
 mod password;
 mod people;
 mod projects;
@@ -24,6 +28,7 @@ mod threads;
 mod tokens;
 mod usage;
 mod users;
+mod webhooks;
 
 use super::import::{Fixture, Imported};
 use super::{

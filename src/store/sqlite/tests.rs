@@ -159,7 +159,7 @@ async fn what_is_only_read_is_neither_made_nor_changed() {
     assert!(before == std::fs::read(&path).unwrap());
     assert!(!folder.path().join("a.db-wal").exists());
     Connection::open(&path).unwrap().execute("UPDATE schema_version SET version = 0", []).unwrap();
-    assert!(matches!(Sqlite::open_read_only(&path), Err(StoreError::TooOld { found: 0, needed: 3 })));
+    assert!(matches!(Sqlite::open_read_only(&path), Err(StoreError::TooOld { found: 0, .. })));
 }
 
 #[tokio::test]

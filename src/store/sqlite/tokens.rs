@@ -4,10 +4,10 @@ mod details;
 mod write;
 
 pub(super) use details::{details, list};
-pub(super) use write::{add, remove, replace};
+pub(super) use write::{add, remove, replace, replace_keeping};
 
-use super::roles;
 use super::row::{Columns, signed};
+use super::{operations, roles};
 use crate::store::{StoreError, Terms, TokenRecord};
 use crate::token::{Digest, KeyFamily, Permissions, ProjectId, Reach, TokenId};
 use ipnet::IpNet;
@@ -27,7 +27,17 @@ LEFT JOIN roles r ON r.id = m.custom_role
 "#;
 
 pub(super) fn by_digest(db: &Connection, digest: &Digest) -> Result<Option<TokenRecord>, StoreError> {
-    one(db, "WHERE t.digest = ?1", &digest.0)
+    if let Some(present) = one(db, "WHERE t.digest = ?1", &digest.0)? {
+        return Ok(Some(present));
+    }
+    let Some((id, until_ms)) = operations::retiring(db, digest)? else { return Ok(None) };
+    let found = one(db, "WHERE t.id = ?1", &id.as_str())?;
+    Ok(found.map(|record| TokenRecord {
+        digest: *digest,
+        expires_ms: Some(record.expires_ms.map_or(until_ms, |expires_ms| expires_ms.min(until_ms))),
+        retiring: true,
+        ..record
+    }))
 }
 
 pub(super) fn by_id(db: &Connection, id: &TokenId) -> Result<Option<TokenRecord>, StoreError> {
@@ -82,6 +92,7 @@ fn record(row: &Row<'_>) -> Result<TokenRecord, StoreError> {
         expires_ms: columns.optional_number("expires_ms")?,
         active: columns.flag("active")?,
         version: columns.number("version")?,
+        retiring: false,
         id: columns.text("id")?.into(),
         digest: Digest(row.get("digest")?),
         row: columns.number("row")?,

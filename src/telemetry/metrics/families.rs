@@ -144,6 +144,22 @@ impl Metrics {
                 values: Values::Counters(vec![(Vec::new(), self.log_dropped.value())]),
             },
             Family {
+                name: "portcullis_webhook_deliveries",
+                help: "Attempts to deliver an event to a webhook endpoint.",
+                labels: &["outcome"],
+                values: Values::Counters(self.webhook_deliveries.collect(Counter::value)),
+            },
+            gauge(
+                "portcullis_webhook_queue_length",
+                "Deliveries of events that are on their way.",
+                &self.webhook_queue,
+            ),
+            gauge(
+                "portcullis_webhook_queue_oldest_age_seconds",
+                "Age of the oldest delivery that is on its way.",
+                &self.webhook_oldest,
+            ),
+            Family {
                 name: "portcullis_build_info",
                 help: "The version that runs; always 1.",
                 labels: &["version"],

@@ -41,6 +41,9 @@ pub struct Metrics {
     store_staleness: Gauge,
     tokens_expiring: Series<Gauge>,
     log_dropped: Arc<Counter>,
+    webhook_deliveries: Series<Counter>,
+    webhook_queue: Gauge,
+    webhook_oldest: Gauge,
     scrape_hooks: Mutex<Vec<ScrapeHook>>,
 }
 
@@ -75,6 +78,9 @@ impl Metrics {
             store_staleness: Gauge::default(),
             tokens_expiring: Series::new(),
             log_dropped: Arc::default(),
+            webhook_deliveries: Series::new(),
+            webhook_queue: Gauge::default(),
+            webhook_oldest: Gauge::default(),
             scrape_hooks: Mutex::default(),
         };
         // The process runs, so the configuration that it started with was good.
@@ -143,6 +149,17 @@ impl Metrics {
     /// Sets how many keys expire within a period such as `7d`.
     pub fn set_tokens_expiring(&self, within: &str, tokens: u64) {
         self.tokens_expiring.of(&[within]).set(tokens as f64);
+    }
+
+    /// Counts an attempt to deliver an event: `delivered`, `retried` or `given_up`.
+    pub fn webhook_attempted(&self, outcome: &'static str) {
+        self.webhook_deliveries.of(&[outcome]).increment();
+    }
+
+    /// Sets how many deliveries of events are on their way, and the age of the oldest.
+    pub fn set_webhook_queue(&self, length: u64, oldest: Duration) {
+        self.webhook_queue.set(length as f64);
+        self.webhook_oldest.set(oldest.as_secs_f64());
     }
 
     /// Lines of the access log that were dropped because it could not be written fast enough.

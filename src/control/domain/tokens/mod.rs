@@ -4,6 +4,7 @@ mod api_keys;
 mod decide;
 mod facts;
 mod read;
+mod rotate;
 mod rules;
 #[cfg(test)]
 mod tests;

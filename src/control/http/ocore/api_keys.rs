@@ -9,7 +9,7 @@ use crate::token::TokenId;
 use http::StatusCode;
 
 pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     // Before anything is said about the body: who may not create learns nothing of the rules' outcome.
     api.domain.may(by, &organization, MANAGE_API_KEYS).await?;
     let mut members = Members::read(request.call)?;
@@ -27,20 +27,20 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     let (part, _) = place::part(request)?;
     let part = api.domain.api_keys(by, &organization, part).await?;
     Ok(json(StatusCode::OK, ocore::api_keys(&part.items, part.next.as_ref())))
 }
 
 pub(super) async fn show(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     let key = api.domain.api_key(by, &organization, &id(request)).await?;
     Ok(json(StatusCode::OK, ocore::api_key(&key, None)))
 }
 
 pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     api.domain.may(by, &organization, MANAGE_API_KEYS).await?;
     let mut members = Members::read(request.call)?;
     let patch = ApiKeyPatch {
@@ -55,7 +55,7 @@ pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn delete(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     api.domain.delete_api_key(by, &organization, &id(request)).await?;
     Ok(json(StatusCode::OK, ocore::message("The API key is deleted.")))
 }

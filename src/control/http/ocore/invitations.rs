@@ -10,7 +10,7 @@ use crate::token::{Secret, UserId};
 use http::StatusCode;
 
 pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     api.domain.may(by, &organization, MANAGE_MEMBERS).await?;
     let mut members = Members::read(request.call)?;
     let role = members.text("role");
@@ -22,14 +22,14 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     let (part, _) = place::part(request)?;
     let part = api.domain.invitations(by, &organization, part).await?;
     Ok(json(StatusCode::OK, ocore::invitations(&part.items, part.next.as_ref())))
 }
 
 pub(super) async fn revoke(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     let id = request.parameters.named("invitationId");
     api.domain.revoke_invitation(by, &organization, id).await?;
     Ok(json(StatusCode::OK, ocore::message("The invitation is taken back.")))

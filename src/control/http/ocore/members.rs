@@ -9,14 +9,14 @@ use crate::token::UserId;
 use http::StatusCode;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     let (part, _) = place::part(request)?;
     let part = api.domain.members(by, &organization, part).await?;
     Ok(json(StatusCode::OK, ocore::members(&part.items, part.next.as_ref())))
 }
 
 pub(super) async fn change_role(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     api.domain.may(by, &organization, MANAGE_MEMBERS).await?;
     let mut members = Members::read(request.call)?;
     let role = members.text("role");
@@ -27,13 +27,13 @@ pub(super) async fn change_role(api: &Api, request: &Request<'_>, by: &By) -> Ou
 }
 
 pub(super) async fn remove(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     api.domain.remove_member(by, &organization, &id(request)).await?;
     Ok(json(StatusCode::OK, ocore::message("The member is removed.")))
 }
 
 pub(super) async fn leave(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     let oneself = by.person().ok_or(DomainError::Unauthorized)?;
     api.domain.remove_member(by, &organization, oneself).await?;
     Ok(json(StatusCode::OK, ocore::message("You have left the organization.")))

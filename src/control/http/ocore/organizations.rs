@@ -32,13 +32,13 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn show(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let id = place::organization(api, request, by).await?;
+    let id = request.organization(api, by).await?;
     let organization = api.domain.organization(by, &id).await?;
     Ok(json(StatusCode::OK, ocore::organization(&organization).to_string()))
 }
 
 pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let id = place::organization(api, request, by).await?;
+    let id = request.organization(api, by).await?;
     api.domain.may(by, &id, MANAGE_ORGANIZATION).await?;
     let mut members = Members::read(request.call)?;
     let patch = OrganizationPatch { name: members.given_text("name"), slug: members.given_text("slug") };

@@ -1,37 +1,14 @@
-//! What every call of the `ocore` dialect says in the same way: its organization, and which part of a list it wants.
+//! Which part of a list a call of the `ocore` dialect wants.
 
-use super::super::{Api, Request};
-use crate::control::domain::{By, DomainError, PartQuery, Violation};
+use super::super::Request;
+use crate::control::domain::{DomainError, PartQuery, Violation};
+use crate::control::error::Refusal;
 use crate::dialect::cursor;
-use crate::dialect::form::{BadForm, Form};
-use crate::token::OrganizationId;
-use http::HeaderName;
-
-static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
+use crate::dialect::form::Form;
 
 /// Items of a list where nothing else is asked, and at most.
 const USUAL: u32 = 20;
 const MOST: u32 = 100;
-
-/// The organization that the call is for.
-pub(super) async fn organization(
-    api: &Api,
-    request: &Request<'_>,
-    by: &By,
-) -> Result<OrganizationId, DomainError> {
-    let mut slugs = request.call.headers.get_all(&X_ORG_SLUG).iter();
-    let slug = slugs.next().map(|value| value.to_str().map_or("", str::trim));
-    if slugs.any(|other| other.to_str().map(str::trim).ok() != slug) {
-        let message = "X-Org-Slug must be given once";
-        return Err(Violation::new("X-Org-Slug", "single", message).into());
-    }
-    api.domain.organization_meant(by, slug).await
-}
-
-/// The query.
-pub(super) fn form(request: &Request<'_>) -> Result<Form, DomainError> {
-    Form::read(request.call.query.as_deref()).map_err(bad_form)
-}
 
 /// The text that a list is searched for.
 pub(super) fn search(form: &Form) -> Option<&str> {
@@ -48,12 +25,18 @@ pub(super) fn flag(form: &Form, name: &'static str) -> Result<bool, DomainError>
 }
 
 /// The query of a list, with the part that it asks for.
-pub(super) fn part(request: &Request<'_>) -> Result<(PartQuery, Form), DomainError> {
-    let form = form(request)?;
+pub(super) fn part(request: &Request<'_>) -> Result<(PartQuery, Form), Refusal> {
+    let form = request.query()?;
     let after = match form.named("cursor").filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => {
-            let bad = || Violation::new("cursor", "known", "cursor must be one that a list has given");
+            let bad = || {
+                DomainError::from(Violation::new(
+                    "cursor",
+                    "known",
+                    "cursor must be one that a list has given",
+                ))
+            };
             Some(cursor::position(text).ok_or_else(bad)?)
         }
     };
@@ -69,19 +52,6 @@ pub(super) fn number(form: &Form, name: &'static str, usual: u64) -> Result<u64,
         Some(Ok(number)) if number > 0 => Ok(number),
         Some(_) => {
             Err(Violation::new(name, "minimum", format!("{name} must be a whole number from 1")).into())
-        }
-    }
-}
-
-fn bad_form(bad: BadForm) -> DomainError {
-    match bad {
-        BadForm::Escape => {
-            let message = "The query has a '%' that does not stand for a character.";
-            Violation::new("query", "format", message).into()
-        }
-        BadForm::Twice => {
-            let message = "The query has a name twice, with different values.";
-            Violation::new("query", "single", message).into()
         }
     }
 }

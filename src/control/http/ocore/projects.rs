@@ -9,7 +9,7 @@ use crate::token::ProjectId;
 use http::StatusCode;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let home = place::organization(api, request, by).await?;
+    let home = request.organization(api, by).await?;
     let (part, form) = place::part(request)?;
     let inactive_too = place::flag(&form, "include_archived")?;
     let part = api.domain.projects(by, &home, part, inactive_too).await?;
@@ -17,7 +17,7 @@ pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
 }
 
 pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let home = place::organization(api, request, by).await?;
+    let home = request.organization(api, by).await?;
     api.domain.may(by, &home, MANAGE_PROJECTS).await?;
     let mut members = Members::read(request.call)?;
     let (name, description) = (members.text("name"), members.optional_text("description"));
@@ -28,13 +28,13 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn show(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let home = place::organization(api, request, by).await?;
+    let home = request.organization(api, by).await?;
     let project = api.domain.project(by, &home, &id(request)).await?;
     Ok(json(StatusCode::OK, ocore::project(&home, &project).to_string()))
 }
 
 pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let home = place::organization(api, request, by).await?;
+    let home = request.organization(api, by).await?;
     api.domain.may(by, &home, MANAGE_PROJECTS).await?;
     let mut members = Members::read(request.call)?;
     let patch = ProjectPatch {
@@ -49,9 +49,9 @@ pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 
 /// Keys that are bound to it go with it only where that is asked for: `?delete_keys=true`.
 pub(super) async fn delete(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let home = place::organization(api, request, by).await?;
+    let home = request.organization(api, by).await?;
     api.domain.may(by, &home, MANAGE_PROJECTS).await?;
-    let with_keys = place::flag(&place::form(request)?, "delete_keys")?;
+    let with_keys = place::flag(&request.query()?, "delete_keys")?;
     api.domain.delete_project(by, &home, &id(request), with_keys).await?;
     Ok(json(StatusCode::OK, ocore::message("The project is deleted.")))
 }

@@ -2,19 +2,19 @@
 
 use super::super::body::Members;
 use super::super::{Api, Request, json};
-use super::{Outcome, place};
+use super::Outcome;
 use crate::control::domain::{By, MANAGE_ROLES, NewRole, RolePatch};
 use crate::dialect::ocore;
 use http::StatusCode;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     let roles = api.domain.roles(by, &organization).await?;
     Ok(json(StatusCode::OK, ocore::roles(&roles)))
 }
 
 pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     api.domain.may(by, &organization, MANAGE_ROLES).await?;
     let mut members = Members::read(request.call)?;
     let (name, permissions) = (members.text("name"), members.texts("permissions"));
@@ -26,7 +26,7 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     api.domain.may(by, &organization, MANAGE_ROLES).await?;
     let mut members = Members::read(request.call)?;
     let patch = RolePatch {
@@ -40,7 +40,7 @@ pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn delete(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let organization = place::organization(api, request, by).await?;
+    let organization = request.organization(api, by).await?;
     api.domain.delete_role(by, &organization, id(request)).await?;
     Ok(json(StatusCode::OK, ocore::message("The role is deleted.")))
 }

@@ -6,7 +6,7 @@ use crate::control::domain::{
     By, DomainError, ListQuery, Made, NewToken, Place, Regeneration, TokenPatch, Violation,
 };
 use crate::control::error::Refusal;
-use crate::dialect::form::{BadForm, Form};
+use crate::dialect::form::Form;
 use crate::dialect::ocriva;
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
 use bytes::Bytes;
@@ -62,7 +62,7 @@ fn new_token(members: &mut Members, bound_to: Option<ProjectId>) -> NewToken {
 }
 
 pub(in super::super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let query = list_query(request.call.query.as_deref())?;
+    let query = list_query(&request.query()?)?;
     let organization = organization(request);
     let listed = api.domain.list_tokens(by, &organization, &place(request), query).await?;
     let body = ocriva::tokens(&listed.tokens, listed.page, listed.limit, listed.total);
@@ -131,13 +131,7 @@ fn id(request: &Request<'_>) -> TokenId {
 }
 
 /// What of the list is asked for; a filter without a value is none.
-fn list_query(raw: Option<&str>) -> Result<ListQuery, DomainError> {
-    let form = Form::read(raw).map_err(|bad| match bad {
-        BadForm::Escape => {
-            Violation::new("query", "format", "The query has a '%' that does not stand for a character.")
-        }
-        BadForm::Twice => Violation::new("query", "single", "Give each parameter of the query once."),
-    })?;
+fn list_query(form: &Form) -> Result<ListQuery, DomainError> {
     let given = |name: &str| form.named(name).filter(|value| !value.is_empty());
     let mut wrong = Vec::new();
     let active = given("isActive").map(|value| value == "true");

@@ -51,11 +51,34 @@ pub(in crate::store::sqlite) fn replace(
     update(db, token)?;
     changed(db, &token.id, old)?;
     if let Some(new) = value {
-        let sql = "UPDATE tokens SET digest = ?2, version = version + 1 WHERE id = ?1";
-        db.prepare_cached(sql)?.execute(params![token.id.as_str(), new.0])?;
-        changed(db, &token.id, new)?;
+        // What a rotation had left working ends now too.
+        db.prepare_cached("DELETE FROM retiring_values WHERE token = ?1")?.execute([token.id.as_str()])?;
+        give(db, &token.id, new)?;
     }
     told(db, entry)
+}
+
+/// Gives a key a new value; the one that it has works on until then.
+pub(in crate::store::sqlite) fn replace_keeping(
+    db: &Connection,
+    token: &Token,
+    value: Digest,
+    until_ms: u64,
+) -> Result<Written, StoreError> {
+    let Some(old) = value_of(db, &token.id, token.revision)? else { return Ok(Written::Moved) };
+    update(db, token)?;
+    let sql = "INSERT INTO retiring_values (digest, token, until_ms) VALUES (?1, ?2, ?3)
+               ON CONFLICT (digest) DO UPDATE SET token = excluded.token, until_ms = excluded.until_ms";
+    db.prepare_cached(sql)?.execute(params![old.0, token.id.as_str(), signed(until_ms)])?;
+    changed(db, &token.id, old)?;
+    give(db, &token.id, value)?;
+    Ok(Written::Done)
+}
+
+fn give(db: &Connection, id: &TokenId, value: Digest) -> Result<(), StoreError> {
+    let sql = "UPDATE tokens SET digest = ?2, version = version + 1 WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id.as_str(), value.0])?;
+    changed(db, id, value)
 }
 
 pub(in crate::store::sqlite) fn remove(
@@ -65,8 +88,9 @@ pub(in crate::store::sqlite) fn remove(
     entry: &AuditEntry,
 ) -> Result<Written, StoreError> {
     let Some(old) = value_of(db, id, revision)? else { return Ok(Written::Moved) };
-    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([id.as_str()])?;
+    // Before the row goes, and with it what names its retiring values.
     changed(db, id, old)?;
+    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([id.as_str()])?;
     told(db, entry)
 }
 

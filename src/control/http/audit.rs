@@ -1,0 +1,112 @@
+//! The audit log, in both dialects: `ocore` names its filters in snake case, `ocriva` in camel case.
+
+use super::{Api, Request, json};
+use crate::config::Dialect;
+use crate::control::domain::{By, DomainError, Violation};
+use crate::control::error::Refusal;
+use crate::dialect::audit;
+use crate::dialect::csv;
+use crate::dialect::form::Form;
+use crate::store::management::AuditQuery;
+use bytes::Bytes;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use serde_json::Value;
+
+/// Entries of an export that is answered at once; more take an operation.
+const EXPORTED: u32 = 10_000;
+
+type Outcome = Result<Response<Bytes>, Refusal>;
+
+pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let window = request.window()?;
+    let query = AuditQuery {
+        before_sequence: window.before,
+        offset: window.offset,
+        limit: window.to_read(),
+        ..filters(request.dialect(), &request.query()?)?
+    };
+    let organization = request.organization(api, by).await?;
+    let (found, total) = api.domain.audit_log(by, &organization, query).await?;
+    let items = found.iter().map(|it| (it.sequence, audit::record(it))).collect();
+    Ok(json(StatusCode::OK, window.render(items, total)))
+}
+
+pub(super) async fn export(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let form = request.query()?;
+    let as_csv = match form.named("format").unwrap_or("json") {
+        "json" => false,
+        "csv" => true,
+        _ => {
+            let wrong = Violation::new("format", "choice", "format must be json or csv");
+            return Err(DomainError::from(wrong).into());
+        }
+    };
+    let query = AuditQuery { limit: EXPORTED, ..filters(request.dialect(), &form)? };
+    let organization = request.organization(api, by).await?;
+    let (found, _) = api.domain.audit_log(by, &organization, query).await?;
+    let (body, kind, name) = if as_csv {
+        let head = csv::line(audit::COLUMNS.into_iter());
+        let body = found.iter().map(audit::row).fold(head, |body, row| body + &row);
+        (body, "text/csv; charset=utf-8", "attachment; filename=\"audit-log.csv\"")
+    } else {
+        let body: Value = found.iter().map(audit::record).collect();
+        (body.to_string(), "application/json", "attachment; filename=\"audit-log.json\"")
+    };
+    let mut response = json(StatusCode::OK, body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
+    Ok(response)
+}
+
+fn filters(dialect: Dialect, form: &Form) -> Result<AuditQuery, DomainError> {
+    let names = match dialect {
+        Dialect::Ocriva | Dialect::Problem => {
+            ["action", "resourceType", "resourceId", "userId", "startDate", "endDate"]
+        }
+        Dialect::Ocore => ["action", "resource_type", "resource_id", "user_id", "start_date", "end_date"],
+    };
+    let [action, kind, entity, actor, start, end] = names;
+    let text = |name: &str| form.named(name).filter(|value| !value.is_empty()).map(str::to_owned);
+    let mut wrong = Vec::new();
+    let mut instant = |name: &'static str, whole_day: bool| {
+        let value = text(name)?;
+        let read = instant(&value, whole_day);
+        if read.is_none() {
+            let message = format!(
+                "{name} must be a date such as 2030-01-31, or an instant such as 2030-01-31T00:00:00Z"
+            );
+            wrong.push(Violation::new(name, "format", message));
+        }
+        read
+    };
+    let (from_ms, until_ms) = (instant(start, false), instant(end, true));
+    if !wrong.is_empty() {
+        return Err(DomainError::Invalid(wrong));
+    }
+    Ok(AuditQuery {
+        action: text(action),
+        kind: text(kind),
+        entity: text(entity),
+        actor: text(actor),
+        from_ms,
+        until_ms,
+        ..AuditQuery::default()
+    })
+}
+
+/// Milliseconds since 1970. A date stands for its beginning in UTC; as an end, for that of the day after, so that it is
+/// included.
+pub(super) fn instant(text: &str, end: bool) -> Option<u64> {
+    let at = match text.parse::<Timestamp>() {
+        Ok(at) => at,
+        Err(_) => {
+            let date: Date = text.parse().ok()?;
+            let date = if end { date.checked_add(1.day()).ok()? } else { date };
+            date.to_zoned(TimeZone::UTC).ok()?.timestamp()
+        }
+    };
+    u64::try_from(at.as_millisecond()).ok()
+}
