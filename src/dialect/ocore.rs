@@ -150,6 +150,7 @@ fn api_key_record(key: &Token) -> Value {
         "prefix": key.prefix,
         "permissions": key.permissions.iter().collect::<Vec<_>>(),
         "scope": key.scopes.first(),
+        "isActive": key.active,
         "createdBy": key.created_by.as_ref().map(|id| id.as_str()),
         "createdAt": iso(key.created_ms),
         "expiresAt": key.expires_ms.map(iso),

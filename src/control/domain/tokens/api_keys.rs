@@ -40,6 +40,8 @@ pub struct ApiKeyPatch {
     pub scope: Option<Option<String>>,
     /// An instant in the future; `Some(None)` for never.
     pub expires_at: Option<Option<String>>,
+    /// False blocks it until it is true again.
+    pub active: Option<bool>,
 }
 
 impl Domain {
@@ -267,6 +269,7 @@ impl Domain {
         if let Some(scope) = &patch.scope {
             new.scopes = scope.iter().map(|text| rules.scope(text)).collect();
         }
+        new.active = patch.active.unwrap_or(new.active);
         match &patch.expires_at {
             None => {}
             Some(None) => (new.expires_ms, new.lifetime_ms) = (None, None),
