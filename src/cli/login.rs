@@ -25,10 +25,10 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Login {
     /// URL of the gateway's admin listener
-    #[arg(long, value_name = "URL", env = "PORTCULLIS_SERVER")]
+    #[arg(long, value_name = "URL", env = "PORTCULLIS_SERVER", hide_env_values = true)]
     server: String,
     /// E-mail address to log in with
-    #[arg(long, env = "PORTCULLIS_EMAIL")]
+    #[arg(long, env = "PORTCULLIS_EMAIL", hide_env_values = true)]
     email: String,
     /// Read the password from the first line of standard input
     #[arg(long)]
@@ -45,7 +45,7 @@ pub(super) struct Login {
 #[command(after_help = "Example:\n  portcullis logout --server https://gateway.example.com:9443")]
 pub(super) struct Logout {
     /// URL of the gateway's admin listener
-    #[arg(long, value_name = "URL", env = "PORTCULLIS_SERVER")]
+    #[arg(long, value_name = "URL", env = "PORTCULLIS_SERVER", hide_env_values = true)]
     server: String,
 }
 

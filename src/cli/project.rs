@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
 Examples:
-  portcullis project create --config portcullis.yaml --organization my-org --name Billing
+  portcullis project create -c gw.yaml --organization my-org --name Billing
   portcullis project list --server https://gateway.example.com:9443 --archived
-  portcullis project update --config portcullis.yaml 0199… --active false
-  portcullis project delete --config portcullis.yaml 0199… --with-keys";
+  portcullis project update -c gw.yaml 0199… --active false
+  portcullis project delete -c gw.yaml 0199… --with-keys";
 
 const FACTS: &[Column] = &[
     ("id", "/id"),

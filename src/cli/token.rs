@@ -17,10 +17,10 @@ Where a gateway runs on the store, a command that takes something away (update, 
 delete) ends when the gateway is certain to act on it, which takes `store.max_staleness`.
 
 Examples:
-  portcullis token create --config portcullis.yaml --organization my-org --name CI --permission read --scope documents
-  portcullis token create --config portcullis.yaml --kind ocore --name deploy --permission manage:servers
+  portcullis token create -c gw.yaml --name CI --permission read --scope documents
+  portcullis token create -c gw.yaml --kind ocore --name deploy --permission manage:servers
   portcullis token list --server https://gateway.example.com:9443 --search ci --output json
-  portcullis token regenerate --config portcullis.yaml 0199…";
+  portcullis token regenerate -c gw.yaml 0199…";
 
 const FACTS: &[Column] = &[
     ("id", "/id"),

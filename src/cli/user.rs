@@ -12,10 +12,10 @@ by --owner in an empty store, or by `user update --admin true`. Members of one o
 `portcullis org member`, invitations into it at `portcullis org invitation`.
 
 Examples:
-  portcullis user create --config portcullis.yaml --owner --email you@example.com --organization 'My Org'
-  portcullis user create --config portcullis.yaml --email ann@example.com --organization my-org --role developer
+  portcullis user create -c gw.yaml --owner --email you@example.com --organization 'My Org'
+  portcullis user create -c gw.yaml --email ann@example.com --role viewer --organization my-org
   portcullis user list --server https://gateway.example.com:9443 --search ann
-  portcullis user update --config portcullis.yaml ann@example.com --active false";
+  portcullis user update -c gw.yaml ann@example.com --active false";
 
 const CREATE_AFTER_HELP: &str = "\
 The password is taken from the variable PORTCULLIS_PASSWORD (with --server it is your own, and not looked at \

@@ -41,9 +41,9 @@ Events are token.created, .updated, .regenerated, .deactivated, .deleted, .expir
 operation.completed, operation.failed, or * for all of them. They are sent by a running gateway.
 
 Examples:
-  portcullis webhook create --config portcullis.yaml --url https://example.com/hooks --event '*'
-  portcullis webhook deliveries --config portcullis.yaml --status failed
-  portcullis webhook replay --config portcullis.yaml 0199…";
+  portcullis webhook create -c gw.yaml --url https://example.com/hooks --event '*'
+  portcullis webhook deliveries -c gw.yaml --status failed
+  portcullis webhook replay -c gw.yaml 0199…";
 
 /// Make, list, alter and remove webhook endpoints
 #[derive(clap::Subcommand, Debug)]

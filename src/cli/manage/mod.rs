@@ -46,7 +46,7 @@ pub(super) struct Common {
 #[derive(clap::Args, Debug)]
 pub(super) struct Organization {
     /// Organization, by its id or slug; may be left out where there is only one
-    #[arg(long, value_name = "ID|SLUG", env = "PORTCULLIS_ORGANIZATION")]
+    #[arg(long, value_name = "ID|SLUG", env = "PORTCULLIS_ORGANIZATION", hide_env_values = true)]
     pub(super) organization: Option<String>,
 }
 

@@ -28,9 +28,9 @@ Who is invited joins with the token: by POST /api/auth/signup where they have no
 POST /api/auth/invitations/accept where they have one.
 
 Examples:
-  portcullis org invitation create --config portcullis.yaml --organization my-org --role developer
-  portcullis org invitation create --config portcullis.yaml --role admin --email ann@example.com --expires-in 3600
-  portcullis org invitation revoke 0199… --config portcullis.yaml";
+  portcullis org invitation create -c gw.yaml --organization my-org --role developer
+  portcullis org invitation create -c gw.yaml --role admin --email ann@example.com
+  portcullis org invitation revoke 0199… -c gw.yaml";
 
 #[derive(clap::Subcommand, Debug)]
 #[command(after_help = AFTER_HELP)]

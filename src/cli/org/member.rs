@@ -18,9 +18,9 @@ const AFTER_HELP: &str = "\
 New members come by an invitation (`portcullis org invitation create`) or are made (`portcullis user create`).
 
 Examples:
-  portcullis org member list --config portcullis.yaml --organization my-org
-  portcullis org member set-role ann@example.com 'Key keeper' --config portcullis.yaml
-  portcullis org member remove ann@example.com --config portcullis.yaml";
+  portcullis org member list -c gw.yaml --organization my-org
+  portcullis org member set-role ann@example.com 'Key keeper' -c gw.yaml
+  portcullis org member remove ann@example.com -c gw.yaml";
 
 #[derive(clap::Subcommand, Debug)]
 #[command(after_help = AFTER_HELP)]

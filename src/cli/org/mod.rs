@@ -10,13 +10,13 @@ use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
 Examples:
-  portcullis org create --config portcullis.yaml --name 'My Org' --owner ann@example.com
+  portcullis org create -c gw.yaml --name 'My Org' --owner ann@example.com
   portcullis org list --server https://gateway.example.com:9443
-  portcullis org update my-org --config portcullis.yaml --slug new-slug
-  portcullis org member set-role ann@example.com admin --config portcullis.yaml --organization my-org
+  portcullis org update my-org -c gw.yaml --slug new-slug
+  portcullis org member set-role ann@example.com admin -c gw.yaml
   portcullis org invitation create --server https://gateway.example.com:9443 --role developer
-  portcullis org rotate-keys my-org --config portcullis.yaml --overlap 3600
-  portcullis org delete my-org --config portcullis.yaml --confirm my-org";
+  portcullis org rotate-keys my-org -c gw.yaml --overlap 3600
+  portcullis org delete my-org -c gw.yaml --confirm my-org";
 
 const FACTS: &[Column] = &[
     ("id", "/id"),
@@ -91,7 +91,7 @@ pub(super) struct List {
 #[derive(clap::Args, Debug)]
 pub(super) struct Named {
     /// Organization, by its id or slug; may be left out where there is only one
-    #[arg(value_name = "ID|SLUG", env = "PORTCULLIS_ORGANIZATION")]
+    #[arg(value_name = "ID|SLUG", env = "PORTCULLIS_ORGANIZATION", hide_env_values = true)]
     organization: Option<String>,
 }
 

@@ -22,9 +22,9 @@ const AFTER_HELP: &str = "\
 Permissions are view: and manage: of a resource, or of *; manage includes view.
 
 Examples:
-  portcullis org role permissions --config portcullis.yaml
-  portcullis org role create --config portcullis.yaml --name 'Key keeper' --permission manage:api-keys
-  portcullis org role update 0199… --config portcullis.yaml --permission view:*";
+  portcullis org role permissions -c gw.yaml
+  portcullis org role create -c gw.yaml --name 'Key keeper' --permission manage:api-keys
+  portcullis org role update 0199… -c gw.yaml --permission view:*";
 
 #[derive(clap::Subcommand, Debug)]
 #[command(after_help = AFTER_HELP)]

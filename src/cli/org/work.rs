@@ -48,7 +48,7 @@ pub(in crate::cli) struct RotateKeys {
 
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Example:\n  portcullis org export audit-log --config portcullis.yaml --organization my-org --from 2026-01-01 --to audit.csv"
+    after_help = "Example:\n  portcullis org export audit-log -c gw.yaml --organization my-org --from 2026-01-01 --to audit.csv"
 )]
 pub(in crate::cli) struct Export {
     /// What to write: audit-log, or usage
