@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint unit deny bench clean setup
+.PHONY: help demo test check format lint unit deny hammer bench clean setup
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ deny:
 	else \
 	  echo "cargo-deny is not installed: licences, bans and sources were not checked (cargo install --locked cargo-deny)"; \
 	fi
+
+hammer: ## Revoke keys five hundred times while fifty threads use them (about a minute)
+	HAMMER=50x500 $(CARGO) test --locked --test main c23_no_request_that_starts_after_the_answer_is_accepted
 
 bench: ## Measure the policy alone, then CPU per request beside nginx and HAProxy
 	@scripts/setup.sh bench

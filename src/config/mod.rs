@@ -46,7 +46,7 @@ pub struct Config {
     pub admin: Admin,
     /// Where organizations, keys and usage are kept.
     pub store: Store,
-    /// Where limits are counted.
+    /// Where limits are counted, and what strangers may try.
     pub limits: Limits,
     /// Signing of client-facing tokens and of upstream identities.
     pub jwt: Jwt,
@@ -137,9 +137,19 @@ pub enum StoreUrl {
     Sqlite(PathBuf),
 }
 
+/// Where limits are counted, and the limit that is no API's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Where.
+    pub backend: LimitsBackend,
+    /// How many credentials that nobody has an address may show; `None` for any number. Default 30 per minute, as a
+    /// token bucket.
+    pub unknown_keys: Option<Rate>,
+}
+
 /// Where limits are counted. `redis://` is refused by this version with a message that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limits {
+pub enum LimitsBackend {
     /// In this process.
     Local,
 }

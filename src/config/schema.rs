@@ -68,7 +68,11 @@ pub(crate) const ROOT: &[Key] = &[
         .required(),
     Key::new("admin", Type::Section(ADMIN), "Where operators connect."),
     Key::new("store", Type::Section(STORE), "Where organizations, keys and usage are kept.").required(),
-    Key::new("limits", Type::Section(LIMITS), "Where rate limits are counted."),
+    Key::new(
+        "limits",
+        Type::Section(LIMITS),
+        "Where rate limits are counted, and how many unknown keys an address may show.",
+    ),
     Key::new("jwt", Type::Section(JWT), "Tokens for clients, and the signed identity for upstreams.")
         .required(),
     Key::new("accounts", Type::Section(ACCOUNTS), "How people get an account."),
@@ -193,6 +197,17 @@ const LIMITS: &[Key] = &[
         Type::Choice(&["local", "allow", "deny"]),
         "What decides when Redis is gone.",
     ),
+    Key::new(
+        "unknown_keys",
+        Type::SectionOr("none", UNKNOWN_KEYS),
+        "How many unknown or forged credentials one client address (IPv6: one /64) may show; more are answered 429 without a look-up. Known keys are not affected.",
+    )
+    .default("30 per 1m"),
+];
+
+const UNKNOWN_KEYS: &[Key] = &[
+    Key::new("requests", Type::Integer(1, u32::MAX as u64), "How many at once.").required(),
+    Key::new("per", Type::Duration, "In what time as many are granted again, evenly.").required(),
 ];
 
 const JWT: &[Key] = &[

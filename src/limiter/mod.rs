@@ -1,8 +1,10 @@
 //! The rate limiter: buckets that are lock-free to take from, named by who is limited. No HTTP, no SQL, no clock.
 //!
 //! A [`Limiter`] hands out [`Bucket`]s by name when a key is loaded; a request only touches the bucket it
-//! already holds. One bucket has a cell per [`Slot`], that is per API with a limit of its own.
+//! already holds. One bucket has a cell per [`Slot`], that is per API with a limit of its own. Whoever has no name has the
+//! budget of an address ([`Addresses`]).
 
+mod addresses;
 mod bucket;
 mod fixed_window;
 mod quota;
@@ -11,6 +13,7 @@ mod sliding_window;
 mod token_bucket;
 mod verdict;
 
+pub use addresses::{Addresses, Charge, network};
 pub use bucket::{Bucket, Limit};
 pub use registry::{Limiter, Slot};
 pub use sliding_window::MAX_REQUESTS as SLIDING_WINDOW_MAX;

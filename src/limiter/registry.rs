@@ -1,6 +1,6 @@
 //! Who has which bucket. Touched when a key is loaded, not per request.
 
-use super::Bucket;
+use super::{Addresses, Bucket, Rate};
 use crate::clock::Moment;
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
@@ -44,6 +44,7 @@ pub struct Limiter {
     shards: Box<[Mutex<Shard>]>,
     siphash: RandomState,
     slots: Mutex<HashMap<Box<str>, Slot>>,
+    addresses: Mutex<Option<Arc<Addresses>>>,
 }
 
 /// So many that a sweep, which holds one at a time, stops nobody for long.
@@ -53,7 +54,7 @@ impl Limiter {
     /// A limiter without buckets.
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, siphash: RandomState::new(), slots: Mutex::default() }
+        Self { shards, siphash: RandomState::new(), slots: Mutex::default(), addresses: Mutex::default() }
     }
 
     /// The bucket of this name: the same one as long as anyone holds it or it is not full again.
@@ -78,6 +79,17 @@ impl Limiter {
         let slot = Slot(u16::try_from(slots.len()).unwrap_or(u16::MAX));
         slots.insert(api.into(), slot);
         slot
+    }
+
+    /// The budgets by address under this rate: the same ones for the same rate, so that a reload refills nothing; full
+    /// ones when it is another rate.
+    pub fn addresses(&self, rate: Option<&Rate>) -> Option<Arc<Addresses>> {
+        let mut present = lock(&self.addresses);
+        let same = |present: &Arc<Addresses>| rate == Some(present.rate());
+        if !present.as_ref().is_some_and(same) {
+            *present = rate.map(|rate| Arc::new(Addresses::new(rate)));
+        }
+        present.clone()
     }
 
     /// Forgets the buckets that nobody holds and that are full again; answers how many.

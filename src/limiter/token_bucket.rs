@@ -37,6 +37,11 @@ impl TokenBucket {
         (next - now <= self.capacity()).then_some(next)
     }
 
+    /// The state after one request that was taken is given back.
+    pub(super) fn give_back(&self, full_at: u64) -> u64 {
+        full_at.saturating_sub(self.token)
+    }
+
     pub(super) fn verdict(&self, full_at: u64, now: Moment, allowed: bool) -> Verdict {
         let used = full_at.saturating_sub(self.tick(now.mono_ns));
         let remaining = self.tokens(self.capacity().saturating_sub(used));

@@ -1,4 +1,4 @@
-//! Stages 3 and 5: whose credential it is ([`identify`]), and whether it is good now ([`verify`]).
+//! Stages 3 and 5: whose credential it is ([`recall`], [`settle`]), and whether it is good now ([`verify`]).
 //!
 //! The limit stands between them: a key that is known but refused still spends its quota, so that a 429 tells nobody
 //! whether a key is good.
@@ -7,14 +7,15 @@ use super::credential::{Credential, Foreseen};
 use super::limit::Admitted;
 use super::reject::Reject;
 use super::route::Routed;
+use super::settle::settle;
+use super::stranger::Stranger;
 use super::{Snapshot, Worker};
 use crate::clock::Moment;
 use crate::config::Dialect;
 use crate::store::TokenRecord;
 use crate::store::cache::{Cached, Entry, UserEntry};
 use crate::telemetry::metrics::CacheLookup;
-use crate::token::jwt::{Audience, Subject};
-use crate::token::{KeyFamily, ShownKey, TokenId};
+use crate::token::{KeyFamily, ShownKey};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -48,109 +49,81 @@ impl Caller {
     }
 }
 
-/// Finds out whose credential it is.
+/// What memory says of a credential.
+#[derive(Debug)]
+pub enum Recalled<'r> {
+    /// Whose it is.
+    Known(Known),
+    /// It takes more to say: [`settle`].
+    Open(Open<'r>),
+}
+
+/// A credential that memory alone does not answer for.
+#[derive(Debug)]
+pub struct Open<'r> {
+    /// The key, and what memory says of it.
+    pub(super) key: Option<(ShownKey<'r>, Cached)>,
+    /// The JWT, unverified.
+    pub(super) jwt: Option<&'r str>,
+}
+
+/// Finds out whose credential it is, as far as memory tells: a key that is held is as good as found. Waits for nothing.
 ///
 /// # Errors
-/// [`Reject::UnknownKey`] when nobody's; [`Reject::StaleStore`] and [`Reject::Store`] when it can not be told.
-pub async fn identify(
+/// [`Reject::StaleStore`]
+pub fn recall<'r>(
     worker: &Worker,
-    snapshot: &Snapshot,
-    routed: &Routed<'_>,
-    credential: Credential<'_>,
+    credential: Credential<'r>,
     foreseen: Option<Foreseen>,
     now: Moment,
-) -> Result<Known, Reject> {
-    let Credential::Shown { key, jwt } = credential else { return Ok(Known::Anonymous) };
+) -> Result<Recalled<'r>, Reject> {
+    let Credential::Shown { key, jwt } = credential else { return Ok(Recalled::Known(Known::Anonymous)) };
     if !worker.shared.tokens.fresh(now) {
         return Err(Reject::StaleStore);
     }
-    let by_key = match key {
-        Some(key) => Some(key_entry(worker, key, foreseen, now).await?),
-        None => None,
-    };
-    let Some(jwt) = jwt else {
-        return by_key.map(Known::Key).ok_or(Reject::NoCredential);
-    };
-    let by_jwt = Box::pin(bearer_of(worker, snapshot, routed, jwt, now)).await?;
-    match (&by_key, &by_jwt) {
-        (None, _) => Ok(by_jwt),
-        (Some(key), Known::Key(other)) if key.record.id == other.record.id => Ok(by_jwt),
-        _ => Err(Reject::UnusableCredential),
+    let key = key.map(|key| (key, cached(worker, key, foreseen, now)));
+    match (key, jwt) {
+        (Some((_, Cached::Hit(entry))), None) => Ok(Recalled::Known(Known::Key(entry))),
+        (key, jwt) => Ok(Recalled::Open(Open { key, jwt })),
     }
 }
 
-async fn key_entry(
-    worker: &Worker,
-    key: ShownKey<'_>,
-    foreseen: Option<Foreseen>,
-    now: Moment,
-) -> Result<Arc<Entry>, Reject> {
+fn cached(worker: &Worker, key: ShownKey<'_>, foreseen: Option<Foreseen>, now: Moment) -> Cached {
     let tokens = &worker.shared.tokens;
     let cached = match foreseen.and_then(|foreseen| foreseen.code_of(key)) {
         Some(code) => tokens.cached_by(code, key, now),
         None => tokens.cached(key, now),
     };
-    match counted(worker, cached) {
-        Cached::Hit(entry) => Ok(entry),
-        Cached::Unknown => Err(Reject::UnknownKey),
-        Cached::Miss => {
-            let finding = Box::pin(tokens.find(key.digest(), now));
-            finding.await.map_err(Reject::Store)?.ok_or(Reject::UnknownKey)
-        }
+    match &cached {
+        Cached::Hit(_) => counted(worker, CacheLookup::Hit),
+        Cached::Unknown => counted(worker, CacheLookup::Negative),
+        // Counted when the store is asked, which it may not be.
+        Cached::Miss => {}
+    }
+    cached
+}
+
+/// [`recall`], and [`settle`] where that is needed.
+///
+/// # Errors
+/// Those of both.
+pub async fn identify(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    credential: Credential<'_>,
+    stranger: Stranger<'_>,
+    now: Moment,
+) -> Result<Known, Reject> {
+    match recall(worker, credential, None, now)? {
+        Recalled::Known(known) => Ok(known),
+        Recalled::Open(open) => settle(worker, snapshot, routed, open, stranger, now).await,
     }
 }
 
 /// Counts a look-up, with what it found.
-fn counted(worker: &Worker, cached: Cached) -> Cached {
-    let found = match cached {
-        Cached::Hit(_) => CacheLookup::Hit,
-        Cached::Unknown => CacheLookup::Negative,
-        Cached::Miss => CacheLookup::Miss,
-    };
+pub(super) fn counted(worker: &Worker, found: CacheLookup) {
     worker.shared.metrics.cache_lookup(worker.index, found);
-    cached
-}
-
-/// Whom a JWT stands for: what it names is looked up, so that it dies with it.
-async fn bearer_of(
-    worker: &Worker,
-    snapshot: &Snapshot,
-    routed: &Routed<'_>,
-    jwt: &str,
-    now: Moment,
-) -> Result<Known, Reject> {
-    let audience = match routed.api.config.dialect {
-        Dialect::Ocriva | Dialect::Problem => Audience::Ocriva,
-        Dialect::Ocore => Audience::Ocore,
-    };
-    let subject = snapshot.client_tokens.verify(audience, jwt, now).map_err(|_| Reject::UnknownKey)?;
-    let tokens = &worker.shared.tokens;
-    match subject {
-        Subject::Key { id, version } => {
-            let entry = key_by_id(worker, id, now).await?;
-            // A JWT made from a value that was regenerated away is as dead as that value.
-            if entry.record.version == version { Ok(Known::Key(entry)) } else { Err(Reject::UnknownKey) }
-        }
-        Subject::Session(claims) => {
-            // A session that was ended takes its access tokens with it.
-            let session = tokens.session(&claims.session, now).await.map_err(Reject::Store)?;
-            let record = session.as_ref().map(|entry| &entry.record).ok_or(Reject::UnknownKey)?;
-            if record.person != claims.user || record.expires_ms <= now.unix_ms {
-                return Err(Reject::UnknownKey);
-            }
-            let user = tokens.user(claims.user, now).await.map_err(Reject::Store)?;
-            user.map(Known::User).ok_or(Reject::UnknownKey)
-        }
-    }
-}
-
-async fn key_by_id(worker: &Worker, id: TokenId, now: Moment) -> Result<Arc<Entry>, Reject> {
-    let tokens = &worker.shared.tokens;
-    match counted(worker, tokens.cached_by_id(id.as_str(), now)) {
-        Cached::Hit(entry) => Ok(entry),
-        Cached::Unknown => Err(Reject::UnknownKey),
-        Cached::Miss => tokens.find_by_id(id, now).await.map_err(Reject::Store)?.ok_or(Reject::UnknownKey),
-    }
 }
 
 /// Checks that the credential is good now, from this address, and counts the use.

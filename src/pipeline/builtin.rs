@@ -5,7 +5,7 @@ use super::credential::Credential;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::route::{Builtin, Routed};
-use super::{Peer, Snapshot, Worker, limit, project_body};
+use super::{Peer, Snapshot, Stranger, Worker, limit, project_body};
 use crate::config::Respond;
 use crate::dialect::ocriva;
 use crate::store::cache::Entry;
@@ -75,7 +75,8 @@ pub(super) async fn login(
     let key = presented.map_err(|_| Reject::BodyBroke)??;
     let now = trail.at();
     let credential = Credential::Shown { key: Some(ShownKey::new(key.expose())), jwt: None };
-    let known = authenticate::identify(worker, snapshot, routed, credential, None, now).await?;
+    let stranger = Stranger::new(snapshot, peer, headers, now);
+    let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let caller = authenticate::verify(admitted, routed, peer.client(headers), now)?;
     trail.accepted();

@@ -22,7 +22,9 @@ mod refusal;
 mod reject;
 pub mod route;
 mod scan;
+mod settle;
 mod sightings;
+mod stranger;
 mod swap;
 mod worker;
 
@@ -41,6 +43,7 @@ use crate::wire::Inbound;
 use http::{Method, Request, Response, request};
 use http_body::Body;
 
+use authenticate::Recalled;
 pub use authorize::Grant;
 pub use credential::foresee;
 pub use observe::Trail;
@@ -51,6 +54,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+pub use stranger::Stranger;
 
 /// Answers a request. Whatever happens on the way, there is an answer in the dialect of the path.
 pub async fn handle(
@@ -136,7 +140,13 @@ pub async fn decide(
 ) -> Result<Grant, Reject> {
     let now = trail.at();
     let credential = credential::extract(routed, &parts.headers)?;
-    let known = authenticate::identify(worker, snapshot, routed, credential, trail.foreseen, now).await?;
+    let known = match authenticate::recall(worker, credential, trail.foreseen, now)? {
+        Recalled::Known(known) => known,
+        Recalled::Open(open) => {
+            let stranger = Stranger::new(snapshot, peer, &parts.headers, now);
+            Box::pin(settle::settle(worker, snapshot, routed, open, stranger, now)).await?
+        }
+    };
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let from = peer.client(&parts.headers);
     let caller = authenticate::verify(admitted, routed, from, now)?;

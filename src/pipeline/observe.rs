@@ -179,6 +179,9 @@ impl Trail {
 
     /// The request is refused.
     pub fn refused(&mut self, reject: &Reject) {
+        if let Reject::UnknownKeys { .. } = reject {
+            self.snapshot.router.api(self.api).cells.unknown_keys_refused(self.worker.index);
+        }
         if let Some(outcome) = reject.auth_outcome() {
             self.auth(outcome);
         }

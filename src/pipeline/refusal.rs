@@ -7,7 +7,7 @@ use super::route::{Routed, Router};
 use crate::config::Dialect;
 use crate::dialect::{self, Fault, Rendered};
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
@@ -18,6 +18,9 @@ pub(super) fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
     let headers = response.headers_mut();
     if reject.status() == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Reject::UnknownKeys { retry_after_s } = reject {
+        headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_s));
     }
     if let Reject::MethodNotAllowed(methods) = reject {
         headers.insert(ALLOW, allow(methods));

@@ -41,6 +41,12 @@ pub enum Reject {
     Address,
     /// The bucket is empty.
     Limited,
+    /// Too many credentials that nobody has came from this address; whole seconds, at least 1, until one is looked at
+    /// again.
+    UnknownKeys {
+        /// For `Retry-After`.
+        retry_after_s: u64,
+    },
     /// An organization key has to name a project here.
     ProjectRequired,
     /// A project key has to name its project here.
@@ -107,7 +113,7 @@ impl Reject {
             | Self::ForeignProject
             | Self::ForeignOrganization => StatusCode::UNAUTHORIZED,
             Self::Address | Self::ForeignSlug | Self::Permission | Self::Scope => StatusCode::FORBIDDEN,
-            Self::Limited => StatusCode::TOO_MANY_REQUESTS,
+            Self::Limited | Self::UnknownKeys { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -150,7 +156,7 @@ impl Reject {
             Self::Address => {
                 "This key may not be used from this IP address. Ask the key's owner to allow it."
             }
-            Self::Limited => "Too many requests. Please slow down.",
+            Self::Limited | Self::UnknownKeys { .. } => "Too many requests. Please slow down.",
             Self::ProjectRequired => "projectId is required for organization tokens",
             Self::OwnProjectRequired => "projectId is required here, and must be the token's own project",
             Self::ForeignSlug => "You have no access to the organization named in X-Org-Slug.",
@@ -208,6 +214,7 @@ impl Reject {
             Self::Expired => "expired",
             Self::Address => "address",
             Self::Limited => "limited",
+            Self::UnknownKeys { .. } => "unknown_keys",
             Self::ProjectRequired => "project_required",
             Self::OwnProjectRequired => "own_project_required",
             Self::ForeignProject => "foreign_project",

@@ -9,7 +9,7 @@ use super::sightings::{Noticed, Sightings};
 use crate::clock::Clock;
 use crate::config::{Config, UpstreamIdentity};
 use crate::deadline::Deadlines;
-use crate::limiter::Limiter;
+use crate::limiter::{Addresses, Limiter};
 use crate::store::cache::Tokens;
 use crate::telemetry::access_log::LogWriter;
 use crate::telemetry::metrics::Metrics;
@@ -47,6 +47,8 @@ pub struct Shared {
 pub struct Snapshot {
     /// Paths and what they lead to.
     pub router: Router,
+    /// What addresses may show of credentials that nobody has; none when that is not limited.
+    pub strangers: Option<Arc<Addresses>>,
     /// Client-facing JWTs.
     pub client_tokens: ClientTokens,
     /// How identities are made.
@@ -62,6 +64,7 @@ impl Snapshot {
             config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
         Self {
             router: Router::new(&config.apis, &services, limiter, metrics),
+            strangers: limiter.addresses(config.limits.unknown_keys.as_ref()),
             client_tokens: ClientTokens::new(&config.jwt.secret),
             identity: config.jwt.upstream.clone(),
             ring,

@@ -227,6 +227,16 @@ impl ClientTokens {
         }
     }
 
+    /// Whether a token bears a signature of ours, be it over or for the other surface: then it was not made up.
+    pub fn signed_here(&self, token: &str) -> bool {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let signed = |keys: &Keys| jsonwebtoken::decode::<Claims>(token, &keys.verify, &validation).is_ok();
+        signed(&self.ocriva) || signed(&self.ocore)
+    }
+
     /// The claims of a token that is ours, for this surface, and not over.
     fn claims(&self, audience: Audience, token: &str, now: Moment) -> Result<Claims, Invalid> {
         let keys = match audience {
@@ -286,6 +296,22 @@ mod tests {
         assert_eq!(subject, Ok(Subject::Key { id: "t1".into(), version: 3 }));
         let later = NOW.after(std::time::Duration::from_secs(3600));
         assert_eq!(tokens().verify(Audience::Ocriva, issued.token.expose(), later), Err(Invalid));
+    }
+
+    #[test]
+    fn a_token_that_is_over_was_signed_here_all_the_same_and_a_forged_one_was_not() {
+        let key = tokens().for_key(facts(Some(NOW.unix_ms)), NOW, 3600).unwrap();
+        let session = SessionClaims { user: "u1".into(), session: "s1".to_owned() };
+        let session = tokens().for_session(&session, NOW, 0).unwrap();
+        for issued in [key, session] {
+            let token = issued.token.expose();
+            assert!(tokens().signed_here(token));
+            assert!(!ClientTokens::new(&Secret::from("another secret of 32 characters!")).signed_here(token));
+            let (head, signature) = token.rsplit_once('.').unwrap();
+            assert!(!tokens().signed_here(&format!("{head}.")));
+            assert!(!tokens().signed_here(&format!("{head}x.{signature}")));
+        }
+        assert!(!tokens().signed_here("a.b.c"));
     }
 
     #[test]

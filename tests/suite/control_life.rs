@@ -149,12 +149,18 @@ impl Drop for Done<'_> {
     }
 }
 
+/// Threads and rounds: few enough for every run; `make hammer` asks for 50 and 500 (about a minute).
+fn hammer_size() -> (usize, usize) {
+    let Ok(size) = std::env::var("HAMMER") else { return (6, 30) };
+    let (threads, rounds) = size.split_once('x').expect("HAMMER is as 50x500");
+    (threads.parse().expect("threads"), rounds.parse().expect("rounds"))
+}
+
 /// Threads use a key while it is regenerated, deactivated and deleted in turn: a request that begins after the answer
 /// that ended its value is not accepted.
 #[test]
 fn c23_no_request_that_starts_after_the_answer_is_accepted() {
-    const THREADS: usize = 6;
-    const ROUNDS: usize = 30;
+    let (threads, rounds) = hammer_size();
     let upstream = Upstream::http();
     let mut ours = organization();
     ours.member("owner", "owner");
@@ -169,12 +175,12 @@ fn c23_no_request_that_starts_after_the_answer_is_accepted() {
         accepted: AtomicUsize::new(0),
     };
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for _ in 0..threads {
             scope.spawn(|| hammer(&gateway, &anvil));
         }
         // Also when something fails here: the threads would go on for ever.
         let _done = Done(&anvil.done);
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let accepted = anvil.accepted.load(Ordering::SeqCst);
             wait::until("the present value is used", || anvil.accepted.load(Ordering::SeqCst) > accepted);
             let id = text(&made, "id").to_owned();
@@ -185,7 +191,7 @@ fn c23_no_request_that_starts_after_the_answer_is_accepted() {
             *anvil.value.lock().expect("a lock") = (text(&made, "token").to_owned(), round + 1);
         }
     });
-    assert!(anvil.accepted.load(Ordering::SeqCst) >= ROUNDS);
+    assert!(anvil.accepted.load(Ordering::SeqCst) >= rounds);
 }
 
 /// Ends the present value; gives the record of the next one where there is one already.

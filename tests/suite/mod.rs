@@ -48,6 +48,7 @@ mod terminal;
 mod terminal_help;
 mod terminal_server;
 mod terminal_whole;
+mod unknown_keys;
 mod upstreams;
 mod usage;
 mod validation;

@@ -89,6 +89,7 @@ fn every_metric_that_is_promised_is_there() {
         "upstream_duration_seconds_bucket",
         "auth_total",
         "rate_limit_total",
+        "unknown_keys_refused_total",
         "token_cache_lookups_total",
         "token_cache_entries",
         "connections",

@@ -45,7 +45,7 @@ fn every_page_says_what_its_command_is_for() {
         let options = page.split("Examples:").next().unwrap_or_default();
         let undocumented = options.lines().find(|line| {
             let text = line.trim_start();
-            text.starts_with("--") && !text.trim_end().contains("  ") && {
+            line.starts_with(' ') && text.starts_with("--") && !text.trim_end().contains("  ") && {
                 let next = page.lines().skip_while(|it| it != line).nth(1).unwrap_or_default();
                 !next.starts_with("          ")
             }

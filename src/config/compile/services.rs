@@ -6,11 +6,12 @@ use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
 use crate::config::{
-    AccessLog, Accounts, Founders, Jwt, Limits, LogPath, SigningAlgorithm, Signup, Store, StoreUrl,
-    UpstreamIdentity,
+    AccessLog, Accounts, Founders, Jwt, Limits, LimitsBackend, LogPath, SigningAlgorithm, Signup, Store,
+    StoreUrl, UpstreamIdentity,
 };
+use crate::limiter::{Algorithm, Rate};
 use crate::token::Secret;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,13 @@ use std::time::Duration;
 const SECRET_CHARACTERS: usize = 32;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DEFAULT_CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000_000).expect("not zero");
+/// As many as logins that may fail from one address. Whoever mistypes a key, or goes on with one that was deleted, stays
+/// below it or loses nothing by it; whoever guesses gets nowhere.
+const UNKNOWN_KEYS: Rate = Rate {
+    requests: NonZeroU32::new(30).expect("not zero"),
+    per: Duration::from_secs(60),
+    algorithm: Algorithm::TokenBucket,
+};
 
 pub(super) fn store(value: &Value<'_>, files: &Files) -> Option<Store> {
     let section = value.any_section()?;
@@ -50,13 +58,25 @@ fn store_url(value: &Value<'_>, files: &Files) -> Option<StoreUrl> {
 }
 
 pub(super) fn limits(root: &Section<'_>) -> Option<Limits> {
-    let Some(value) = root.get("limits") else { return Some(Limits::Local) };
-    or(
-        &value.any_section()?,
-        "backend",
-        |value| value.choice(&["local"]).map(|_| Limits::Local),
-        || Limits::Local,
-    )
+    let default = Limits { backend: LimitsBackend::Local, unknown_keys: Some(UNKNOWN_KEYS) };
+    let Some(value) = root.get("limits") else { return Some(default) };
+    let section = value.any_section()?;
+    let local = |value: &Value<'_>| value.choice(&["local"]).map(|_| LimitsBackend::Local);
+    let backend = or(&section, "backend", local, || default.backend);
+    let unknown_keys = or(&section, "unknown_keys", unknown_keys, || default.unknown_keys);
+    Some(Limits { backend: backend?, unknown_keys: unknown_keys? })
+}
+
+/// `Some(None)` for `none`, which turns the limit off.
+fn unknown_keys(value: &Value<'_>) -> Option<Option<Rate>> {
+    if value.peek() == Some("none") {
+        return Some(None);
+    }
+    let section = value.any_section()?;
+    let requests = section.optional("requests", |value| value.integer(1, u32::MAX.into()));
+    let per = section.optional("per", Value::duration);
+    let requests = requests.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
+    Some(Some(Rate { requests: requests?, per: per?, algorithm: Algorithm::TokenBucket }))
 }
 
 pub(super) fn accounts(root: &Section<'_>) -> Option<Accounts> {

@@ -239,6 +239,30 @@ fn listeners_and_admin_are_checked() {
 }
 
 #[test]
+fn unknown_keys_are_limited_unless_that_is_turned_off() {
+    let limit = |limits: &str| {
+        let limits = load(&file(PLAIN, limits, "")).unwrap_or_else(|p| panic!("{p}")).limits;
+        limits.unknown_keys.map(|rate| (rate.requests.get(), rate.per.as_secs()))
+    };
+    for default in ["", "limits: { backend: local }"] {
+        assert_eq!(limit(default), Some((30, 60)));
+    }
+    assert_eq!(limit("limits: { unknown_keys: none }"), None);
+    assert_eq!(limit("limits: { unknown_keys: { requests: 5, per: 1h } }"), Some((5, 3600)));
+    for (bad, path) in [
+        ("nnoe", "wrong-type limits.unknown_keys"),
+        ("false", "wrong-type limits.unknown_keys"),
+        ("{ per: 1m }", "missing-key limits.unknown_keys.requests"),
+        ("{ requests: 5 }", "missing-key limits.unknown_keys.per"),
+        ("{ requests: 0, per: 1m }", "invalid-value limits.unknown_keys.requests"),
+        ("{ requests: 5, per: 0s }", "invalid-value limits.unknown_keys.per"),
+        ("{ requests: 5, per: 1m, mode: observe }", "unknown-key limits.unknown_keys.mode"),
+    ] {
+        assert_eq!(more(&format!("limits: {{ unknown_keys: {bad} }}")), path);
+    }
+}
+
+#[test]
 fn networks_may_be_addresses_and_lose_their_host_bits() {
     let source = file("{ address: \"127.0.0.1:1\", trusted_proxies: [10.1.2.3/8, 192.0.2.7] }", "", "");
     let nets: Vec<String> =

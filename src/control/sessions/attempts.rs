@@ -5,9 +5,10 @@
 //! nothing to forget a name whose debt is paid.
 
 use crate::clock::Moment;
+use crate::limiter::network;
 use crate::token::UserId;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -101,14 +102,6 @@ impl Attempts {
                 *at = at.saturating_sub(name.cost_ns());
             }
         }
-    }
-}
-
-/// Whoever has one IPv6 address has the 2^64 beside it.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::config::{Dialect, Mode};
 use crate::dialect::time::iso_millis;
 use crate::dialect::{self, Presented, Unusable};
-use crate::limiter::{Algorithm, Verdict};
+use crate::limiter::{Addresses, Algorithm, Rate, Verdict};
 use crate::store::cache::Entry;
 use crate::token::{KeyFamily, Reach};
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
@@ -78,15 +78,20 @@ pub(super) fn shown(credential: &Credential<'_>) -> &'static str {
     }
 }
 
-/// Says in advance what an unsuccessful look-up means.
-pub(super) fn lookup(way: &mut Way, credential: &Credential<'_>) {
-    way.if_refused(match credential {
+/// Says in advance what an unsuccessful look-up means, and what a running gateway makes of many.
+pub(super) fn lookup(way: &mut Way, credential: &Credential<'_>, strangers: Option<&Addresses>) {
+    let meaning = match credential {
         Credential::Shown { jwt: Some(_), key: None } => {
             "the JWT is not one of this API, is over, or what it names is gone or was regenerated"
         }
         Credential::Shown { jwt: Some(_), .. } => "key and JWT are not both of one key that the store has",
         _ => "no key in the store has this value",
+    };
+    let many = strangers.map(Addresses::rate).map(|rate| {
+        let Rate { requests, per, .. } = rate;
+        format!(". An address that shows more than {requests} such credentials in {per:?} is answered 429")
     });
+    way.if_refused(format!("{meaning}{}", many.unwrap_or_default()));
 }
 
 /// Who it is.

@@ -16,8 +16,8 @@ use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::route::{Builtin, Routed, Serve};
 use super::{
-    Peer, Snapshot, Worker, authenticate, authorize, builtin, credential, is_preflight, limit, project_body,
-    refusal, swap,
+    Peer, Snapshot, Stranger, Worker, authenticate, authorize, builtin, credential, is_preflight, limit,
+    project_body, refusal, swap,
 };
 use crate::clock::Moment;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, PROXY_AUTHORIZATION};
@@ -169,8 +169,9 @@ async fn walk(
         );
         return Ok(End::Undecided);
     }
-    caller::lookup(way, &credential);
-    let known = authenticate::identify(worker, snapshot, routed, credential, None, now).await?;
+    caller::lookup(way, &credential, snapshot.strangers.as_deref());
+    let stranger = Stranger::new(snapshot, peer, &parts.headers, now);
+    let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
     caller::known(way, &known);
     way.enter(Stage::Limit);
     let (verdict, admitted) = limit::foresee(known.clone(), routed.api, now);

@@ -63,6 +63,7 @@ impl Tokens {
         for entry in [self.held(digest), self.held_by_id(id.as_str())].iter().flatten() {
             self.leave(&mut gate, entry);
         }
+        self.absent.insert(*digest, ());
     }
 
     fn forget_user(&self, id: &UserId) {
@@ -86,7 +87,10 @@ impl Tokens {
         gate.raise_all();
         self.unknown.clear();
         let by_digest = self.by_digest.pin();
-        by_digest.keys().for_each(|named| named.0.revoke());
+        for entry in by_digest.keys().map(|named| &named.0) {
+            entry.revoke();
+            self.absent.insert(entry.record.digest, ());
+        }
         self.codes.clear(&mut gate);
         by_digest.clear();
         self.by_id.pin().clear();

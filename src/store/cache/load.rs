@@ -175,7 +175,12 @@ impl Tokens {
                 Some(Found::Session(entry)) => {
                     self.sessions.pin().insert(entry.id.clone(), Arc::clone(entry));
                 }
-                None => self.unknown.insert(name.clone(), until_ns(now, self.options.negative_ttl)),
+                None => {
+                    if let Name::Digest(digest) = name {
+                        self.absent.remove(digest);
+                    }
+                    self.unknown.insert(name.clone(), until_ns(now, self.options.negative_ttl));
+                }
             }
             gate.land(name, ticket);
             return Ok(found);

@@ -40,6 +40,9 @@ type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
 /// Most names that are remembered as unknown.
 const NEGATIVE_CAPACITY: usize = 100_000;
 
+/// Most values that are remembered as good ones that are not held.
+const ABSENT_CAPACITY: usize = 100_000;
+
 /// How much is held, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -80,6 +83,9 @@ pub struct Tokens {
     organizations: organization::Organizations,
     /// Names without a record, with the monotonic nanosecond at which each is asked for again.
     unknown: quick_cache::sync::Cache<Name, u64>,
+    /// Values of keys that the store has or had, as it said itself, and the index does not hold: see
+    /// [`heard_of`](Tokens::heard_of).
+    absent: quick_cache::sync::Cache<Digest, ()>,
     gate: Gate,
     terms: intern::Interner<Terms>,
     /// The change up to which this index is complete; locked while changes are applied.
@@ -125,6 +131,7 @@ impl Tokens {
             sessions: Map::default(),
             organizations: organization::Organizations::default(),
             unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
+            absent: quick_cache::sync::Cache::new(ABSENT_CAPACITY),
             gate: Gate::default(),
             terms: intern::Interner::default(),
             sequence: tokio::sync::Mutex::new(sequence),
@@ -195,11 +202,14 @@ impl Tokens {
         for older in older.iter().flatten().filter(|older| !Arc::ptr_eq(older, entry)) {
             self.leave(gate, older);
         }
+        // After they left: an older one may have had the same value.
+        self.absent.remove(&entry.record.digest);
     }
 
     /// Takes a key out, under every name that is still its own, and tells those who hold it.
     fn leave(&self, gate: &mut Inner, entry: &Arc<Entry>) {
         entry.revoke();
+        self.absent.insert(entry.record.digest, ());
         self.codes.forget(gate, entry);
         let _ =
             self.by_digest.pin().remove_if(&entry.record.digest, |named, ()| Arc::ptr_eq(&named.0, entry));
@@ -220,6 +230,13 @@ impl Tokens {
             return Cached::Unknown;
         }
         Cached::Miss
+    }
+
+    /// Whether this value is held, or the store has named it lately, in a change or as a key that had to make room: then
+    /// nobody made it up, and it is most likely good. Forgets some when there are too many.
+    pub fn heard_of(&self, digest: &Digest) -> bool {
+        // In this order: what comes to be held is held before it is taken from among the absent.
+        self.absent.get(digest).is_some() || self.held(digest).is_some()
     }
 
     fn known_unknown(&self, name: &Name, now: Moment) -> bool {

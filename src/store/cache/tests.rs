@@ -1,5 +1,6 @@
 //! The promises of the index, against a store that can be held up, made to fail, and altered behind its back.
 
+mod absent;
 mod codes;
 
 use super::*;

@@ -70,11 +70,12 @@ outcomes! {
 /// The cells of one API.
 #[derive(Debug)]
 pub struct ApiCells {
-    /// Outcomes of authentication first, then decisions of the limit.
+    /// Outcomes of authentication first, then decisions of the limit, then requests refused for their address.
     counters: Sharded<Counters>,
 }
 
 const DECISIONS_FROM: usize = AuthOutcome::ALL.len();
+const UNKNOWN_KEYS: usize = DECISIONS_FROM + RateDecision::ALL.len();
 
 impl ApiCells {
     pub(super) fn new(shards: usize) -> Self {
@@ -89,6 +90,16 @@ impl ApiCells {
     /// Counts a decision of the limit. For `shard` see [`super::RouteCells::finished`].
     pub fn rate_limit(&self, shard: usize, decision: RateDecision) {
         self.counters.of(shard).increment(DECISIONS_FROM + decision as usize);
+    }
+
+    /// Counts a request that was refused because its address had shown too many unknown keys. For `shard` see
+    /// [`super::RouteCells::finished`].
+    pub fn unknown_keys_refused(&self, shard: usize) {
+        self.counters.of(shard).increment(UNKNOWN_KEYS);
+    }
+
+    pub(super) fn unknown_keys_count(&self) -> u64 {
+        sum(&self.counters, UNKNOWN_KEYS)
     }
 
     pub(super) fn auth_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {

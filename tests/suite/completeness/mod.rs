@@ -180,6 +180,8 @@ fn no_endpoint_answers_who_has_no_session() {
             bare().bearer(""),
             bare().bearer("nonsense"),
             bare().bearer("eyJh.eyJz.c2ln"),
+            bare().bearer("refresh_0000"),
+            bare().bearer("partial_0000"),
             bare().header("Authorization", "Basic dTpw"),
             bare().bearer(&owner.access).bearer("other"),
         ];

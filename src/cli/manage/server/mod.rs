@@ -52,10 +52,7 @@ pub(in crate::cli) async fn log_in(wanted: LogIn<'_>, code: Code<'_>) -> Result<
     warn_of_listeners(&peer);
     let sessions = Sessions::of_user()?;
     let mut session = begin(&peer, wanted.email, &wanted.password, code).await?;
-    session.ca = match wanted.ca {
-        Some(file) => Some(std::path::absolute(file).unwrap_or_else(|_| file.to_owned())),
-        None => None,
-    };
+    session.ca = wanted.ca.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
     let turn = sessions.turn()?;
     if let Some(old) = sessions.at(&peer.url)? {
         // One that is over already needs no ending.
