@@ -371,7 +371,7 @@ fn security_schemes() -> Value {
 
 impl Tag {
     /// In the order in which they are shown.
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 19] = [
         Self::OcrivaLogin,
         Self::OcrivaTokens,
         Self::OcrivaWebhooks,
@@ -384,6 +384,9 @@ impl Tag {
         Self::OcoreMembers,
         Self::OcoreRoles,
         Self::OcoreInvitations,
+        Self::OcoreOrganizations,
+        Self::OcoreProjects,
+        Self::OcorePeople,
         Self::OcoreWebhooks,
         Self::OcoreOperations,
         Self::OcoreAudit,
@@ -402,6 +405,9 @@ impl Tag {
             Self::OcoreMembers => "oCore: members",
             Self::OcoreRoles => "oCore: roles",
             Self::OcoreInvitations => "oCore: invitations",
+            Self::OcoreOrganizations => "oCore: organizations",
+            Self::OcoreProjects => "oCore: projects",
+            Self::OcorePeople => "oCore: everybody",
             Self::OcrivaWebhooks => "Ocriva: webhooks",
             Self::OcrivaAudit => "Ocriva: audit log",
             Self::OcrivaOperations => "Ocriva: operations",
@@ -423,6 +429,9 @@ impl Tag {
             Self::OcoreMembers => "The people of an organization.",
             Self::OcoreRoles => "What the people of an organization may do.",
             Self::OcoreInvitations => "How people get into an organization.",
+            Self::OcoreOrganizations => "The tenants themselves.",
+            Self::OcoreProjects => "What an organization has its keys for.",
+            Self::OcorePeople => "Everybody there is, for the server's admins.",
             Self::OcrivaWebhooks | Self::OcoreWebhooks => "Events, sent and signed (Standard Webhooks).",
             Self::OcrivaAudit | Self::OcoreAudit => "Who did what, when and from where.",
             Self::OcrivaOperations | Self::OcoreOperations => "What takes longer than a request.",
