@@ -1,6 +1,8 @@
 //! The endpoints that both dialects have, described: webhooks, the audit log, operations. In `ocriva`, then in `ocore`.
 
 use super::description::*;
+use super::shape::*;
+use super::tags::Tag;
 
 const PAGE: Parameter = parameter("page", Shape::Whole(1, None), "The page, counted from 1.");
 const LIMIT: Parameter = parameter(
@@ -34,7 +36,10 @@ const MANAGE: &str = "Takes `manage:webhooks`.";
 
 const OCRIVA_CREATE_WEBHOOK: Description =
     Description::person("createWebhook", Tag::OcrivaWebhooks, "Make a webhook endpoint")
-        .about("Takes `manage:webhooks`. `signingSecret` is in this answer, and nowhere else. A `webhook.test` event is sent.")
+        .about(
+            "Takes `manage:webhooks`. `signingSecret` is in this answer, and nowhere else. A \
+             `webhook.test` event is sent.",
+        )
         .takes(&[
             required("url", TEXT, URL),
             required("events", TYPES, EVENTS),
@@ -42,8 +47,12 @@ const OCRIVA_CREATE_WEBHOOK: Description =
             nullable("secret", TEXT, SIGNING),
             optional("isActive", Shape::Flag, SWITCH),
         ])
-        .example(r#"{"url":"https://hooks.example.com/portcullis","events":["token.created","token.deleted"]}"#)
-        .answers(&[answer(201, "WebhookWithSecret", "The endpoint, and its secret.").with(&[Header::Location])])
+        .example(
+            r#"{"url":"https://hooks.example.com/portcullis","events":["token.created","token.deleted"]}"#,
+        )
+        .answers(&[
+            answer(201, "WebhookWithSecret", "The endpoint, and its secret.").with(&[Header::Location])
+        ])
         .refuses(&[404, 409]);
 pub(super) static CREATE_WEBHOOK: [Description; 2] = [
     OCRIVA_CREATE_WEBHOOK,
@@ -91,7 +100,10 @@ pub(super) static SHOW_WEBHOOK: [Description; 2] = [
 
 const OCRIVA_UPDATE_WEBHOOK: Description =
     Description::person("updateWebhook", Tag::OcrivaWebhooks, "Alter a webhook endpoint")
-        .about("Takes `manage:webhooks`. What is not named stays. Switching it on also ends a switching off for failures.")
+        .about(
+            "Takes `manage:webhooks`. What is not named stays. Switching it on also ends a switching \
+             off for failures.",
+        )
         .takes(&[
             optional("url", TEXT, URL),
             optional("events", TYPES, EVENTS),
@@ -255,9 +267,11 @@ const OCRIVA_START_OPERATION: Description =
              in an organization (409 for another).",
         )
         .takes(&[
-            required("type", TEXT, "`rotate_tokens`, `export_audit`, `export_usage` or `delete_organization`."),
+            required("type", TEXT, "`rotate_tokens`, `export_audit`, `export_usage` or \
+                 `delete_organization`."),
             nullable("projectId", TEXT, "`rotate_tokens`: keys of this project only."),
-            optional("overlapSeconds", Shape::Whole(0, None), "`rotate_tokens`: how long old and new values both work; a day where nothing is said, at most 30 days."),
+            optional("overlapSeconds", Shape::Whole(0, None), "`rotate_tokens`: how long old and new \
+                 values both work; a day where nothing is said, at most 30 days."),
             nullable("format", TEXT, "Exports: `csv` or `json`; `csv` where nothing is said."),
             nullable("startDate", TEXT, "`export_audit`: from this instant or day on."),
             nullable("endDate", TEXT, "`export_audit`: before this instant, or until the end of this day."),

@@ -1,7 +1,8 @@
 //! The document, written from the tables of endpoints and their descriptions.
 
-use super::description::{Answer, Body, Description, Format, Header, Parameter, Shape, Tag, Who};
-use super::{described, ocriva, schema};
+use super::description::{Answer, Body, Description, Header, Parameter, Who};
+use super::shape::{Format, Shape};
+use super::{components, described, ocriva, schema, tags};
 use crate::config::Dialect;
 use crate::dialect::endpoint::{self, edge};
 use http::Method;
@@ -52,14 +53,14 @@ pub fn document() -> Value {
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/", "description": "The listener that this document comes from." }],
-        "tags": tags(),
+        "tags": tags::all(),
         "paths": paths,
         "components": {
-            "schemas": schema::records(),
+            "schemas": schema::all_records(),
             "responses": refusals(),
-            "parameters": { "OrgSlug": slug() },
-            "headers": headers(),
-            "securitySchemes": security_schemes(),
+            "parameters": { "OrgSlug": components::slug() },
+            "headers": components::headers(),
+            "securitySchemes": components::security_schemes(),
         },
     })
 }
@@ -273,179 +274,20 @@ fn refusals() -> Value {
     let mut refusals = Map::new();
     for place in places() {
         for status in statuses(&place) {
-            refusals.insert(format!("{}{status}", envelope(place.dialect)), refusal(place.dialect, status));
+            refusals.insert(
+                format!("{}{status}", envelope(place.dialect)),
+                components::refusal(place.dialect, status),
+            );
         }
     }
     refusals.sort_keys();
     refusals.into()
 }
 
-fn refusal(dialect: Dialect, status: u16) -> Value {
-    let (record, media) = match dialect {
-        Dialect::Ocriva => ("OcrivaError", "application/json"),
-        Dialect::Ocore => ("OcoreError", "application/json"),
-        Dialect::Problem => ("Problem", "application/problem+json"),
-    };
-    let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
-    match status {
-        401 => headers["WWW-Authenticate"] = json!({ "$ref": "#/components/headers/Challenge" }),
-        429 => headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" }),
-        _ => {}
-    }
-    json!({
-        "description": reason(status),
-        "headers": headers,
-        "content": { media: { "schema": schema::reference(record) } },
-    })
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        400 => "Something is wrong with the request.",
-        401 => "Nobody is known by what the request shows.",
-        403 => "Whoever asks may not.",
-        404 => "It is not there, or not there for who asks.",
-        409 => "It contradicts what is there.",
-        413 => "The body is too large.",
-        415 => "The body is not said to be JSON.",
-        429 => "Tried too often.",
-        503 => "The gateway's database does not answer, or can not confirm a change.",
-        _ => "Something of the gateway's own failed.",
-    }
-}
-
-fn headers() -> Value {
-    let text = |about: &str, required: bool| json!({ "description": about, "required": required, "schema": { "type": "string" } });
-    json!({
-        "RequestId": text("Under this id the request is in the log.", true),
-        "Location": text("The path of what was made.", true),
-        "SetCookie": text(
-            "`access_token` and `refresh_token`, for browsers: `HttpOnly; Secure; SameSite=Lax`.",
-            false,
-        ),
-        "Disposition": text("The name of a file.", true),
-        "Challenge": text("`Bearer`.", true),
-        "RetryAfter": {
-            "description": "Seconds after which one more try is looked at.",
-            "required": true,
-            "schema": { "type": "integer", "minimum": 1 },
-        },
-    })
-}
-
-fn slug() -> Value {
-    json!({
-        "name": "X-Org-Slug",
-        "in": "header",
-        "required": false,
-        "description": "The organization that the request is for. Who belongs to one only may leave it out.",
-        "schema": { "type": "string", "minLength": 1 },
-        "example": "my-org",
-    })
-}
-
-fn security_schemes() -> Value {
-    let bearer = |about: &str, format: &str| json!({ "type": "http", "scheme": "bearer", "bearerFormat": format, "description": about });
-    json!({
-        "session": bearer("The `accessToken` of a person's login.", "JWT"),
-        "sessionCookie": {
-            "type": "apiKey",
-            "in": "cookie",
-            "name": "access_token",
-            "description": "The same, as browsers keep it; in the `ocore` dialect.",
-        },
-        "keyHeader": {
-            "type": "apiKey",
-            "in": "header",
-            "name": "X-API-Key",
-            "description": "An `ocr_…` key, for what is served by key. No key opens the endpoints that manage keys.",
-        },
-        "ocrivaKey": bearer("The same key, as a bearer token.", "ocr_…"),
-        "keyToken": bearer("The token that a key was traded for.", "JWT"),
-        "ocoreKey": bearer(
-            "A key of the `ocore` dialect. For what lies behind the gateway; no endpoint of this document takes it.",
-            "ocore_k_…",
-        ),
-    })
-}
-
-impl Tag {
-    /// In the order in which they are shown.
-    const ALL: [Self; 19] = [
-        Self::OcrivaLogin,
-        Self::OcrivaTokens,
-        Self::OcrivaWebhooks,
-        Self::OcrivaOperations,
-        Self::OcrivaAudit,
-        Self::OcoreSessions,
-        Self::OcoreAccount,
-        Self::OcoreSecondFactor,
-        Self::OcoreApiKeys,
-        Self::OcoreMembers,
-        Self::OcoreRoles,
-        Self::OcoreInvitations,
-        Self::OcoreOrganizations,
-        Self::OcoreProjects,
-        Self::OcorePeople,
-        Self::OcoreWebhooks,
-        Self::OcoreOperations,
-        Self::OcoreAudit,
-        Self::Edge,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Edge => "Edge: by key",
-            Self::OcrivaLogin => "Ocriva: login",
-            Self::OcrivaTokens => "Ocriva: keys",
-            Self::OcoreSessions => "oCore: sessions",
-            Self::OcoreAccount => "oCore: account",
-            Self::OcoreSecondFactor => "oCore: second factor",
-            Self::OcoreApiKeys => "oCore: API keys",
-            Self::OcoreMembers => "oCore: members",
-            Self::OcoreRoles => "oCore: roles",
-            Self::OcoreInvitations => "oCore: invitations",
-            Self::OcoreOrganizations => "oCore: organizations",
-            Self::OcoreProjects => "oCore: projects",
-            Self::OcorePeople => "oCore: everybody",
-            Self::OcrivaWebhooks => "Ocriva: webhooks",
-            Self::OcrivaAudit => "Ocriva: audit log",
-            Self::OcrivaOperations => "Ocriva: operations",
-            Self::OcoreWebhooks => "oCore: webhooks",
-            Self::OcoreAudit => "oCore: audit log",
-            Self::OcoreOperations => "oCore: operations",
-        }
-    }
-
-    fn about(self) -> &'static str {
-        match self {
-            Self::Edge => "What the edge answers who has a key. Not on the admin listener.",
-            Self::OcrivaLogin => "A person's session, in the `ocriva` dialect.",
-            Self::OcrivaTokens => "Keys of the `ocriva` dialect, managed by people.",
-            Self::OcoreSessions => "A person's session, in the `ocore` dialect.",
-            Self::OcoreAccount => "What people do with their own account.",
-            Self::OcoreSecondFactor => "Codes of an authenticator (RFC 6238), asked for after the password.",
-            Self::OcoreApiKeys => "Keys of the `ocore` dialect, managed by people.",
-            Self::OcoreMembers => "The people of an organization.",
-            Self::OcoreRoles => "What the people of an organization may do.",
-            Self::OcoreInvitations => "How people get into an organization.",
-            Self::OcoreOrganizations => "The tenants themselves.",
-            Self::OcoreProjects => "What an organization has its keys for.",
-            Self::OcorePeople => "Everybody there is, for the server's admins.",
-            Self::OcrivaWebhooks | Self::OcoreWebhooks => "Events, sent and signed (Standard Webhooks).",
-            Self::OcrivaAudit | Self::OcoreAudit => "Who did what, when and from where.",
-            Self::OcrivaOperations | Self::OcoreOperations => "What takes longer than a request.",
-        }
-    }
-}
-
-fn tags() -> Value {
-    Tag::ALL.iter().map(|tag| json!({ "name": tag.name(), "description": tag.about() })).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::description::Presence;
+    use super::super::shape::Presence;
+    use super::super::tags::Tag;
     use super::*;
 
     /// Every `$ref` below a value.

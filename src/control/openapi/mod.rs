@@ -4,6 +4,7 @@
 //! described (`reading`), and the suite holds every answer that it gets against the document.
 
 mod both;
+mod components;
 mod description;
 mod document;
 mod ocore;
@@ -11,11 +12,13 @@ mod ocriva;
 mod reading;
 mod records;
 mod schema;
+mod shape;
+mod tags;
 
 pub use document::document;
 
-pub(in crate::control) use description::{Kind, Presence};
 pub(in crate::control) use reading::Reading;
+pub(in crate::control) use shape::{Kind, Presence};
 
 use crate::config::Dialect;
 use crate::console::File;

@@ -1,6 +1,8 @@
 //! The endpoints of the `ocriva` dialect, described.
 
 use super::description::*;
+use super::shape::*;
+use super::tags::Tag;
 use crate::dialect::endpoint::edge;
 
 const EXPIRES: &str = "An instant in the future, such as `2030-01-01T00:00:00Z`.";
@@ -38,12 +40,14 @@ const NEW_WHITELIST: Member = nullable("ipWhitelist", NETWORKS, WHITELIST);
 
 pub(super) const CREATE_TOKEN: Description =
     Description::person("createToken", Tag::OcrivaTokens, "Make a key")
-        .about("For owners and admins of the organization. The value is in `token` of the answer, and nowhere else, ever.")
+        .about("For owners and admins of the organization. The value is in `token` of the answer, and \
+             nowhere else, ever.")
         .takes(&[
             NEW_NAME,
             NEW_DESCRIPTION,
             required("type", KINDS, "Whether it opens all projects of the organization, or one."),
-            nullable("projectId", TEXT, "For the type `project`: a project of the organization. Not for the other."),
+            nullable("projectId", TEXT, "For the type `project`: a project of the organization. Not for \
+                 the other."),
             NEW_PERMISSIONS,
             NEW_SCOPES,
             NEW_EXPIRES,
@@ -66,18 +70,30 @@ pub(super) const CREATE_PROJECT_TOKEN: Description =
         .answers(&[answer(201, "TokenWithValue", "The key, and its value.").with(&[Header::Location])])
         .refuses(&[404, 409]);
 
-pub(super) const LIST_TOKENS: Description =
-    Description::person("listTokens", Tag::OcrivaTokens, "List keys")
-        .about("Owners and admins see all keys of the organization, other members those that they made. In the order of their making.")
-        .query(&[
-            parameter("type", KINDS, "Keys of this type."),
-            parameter("isActive", Shape::Flag, "Keys that are active, or are not; an expired key may be active."),
-            parameter("projectId", TEXT, "Keys that are bound to this project."),
-            parameter("search", TEXT, "Keys with this text in their name or description, whatever its case."),
-            parameter("page", Shape::Whole(1, None), "The page, counted from 1."),
-            parameter("limit", Shape::Whole(1, None), "Keys on a page: 20 where nothing is said, at most 100; more is taken for 100."),
-        ])
-        .answers(&[answer(200, "TokenPage", "A page of keys.")]);
+pub(super) const LIST_TOKENS: Description = Description::person("listTokens", Tag::OcrivaTokens, "List keys")
+    .about(
+        "Owners and admins see all keys of the organization, other members those that they made. \
+             In the order of their making.",
+    )
+    .query(&[
+        parameter("type", KINDS, "Keys of this type."),
+        parameter(
+            "isActive",
+            Shape::Flag,
+            "Keys that are active, or are not; an expired key may be \
+                 active.",
+        ),
+        parameter("projectId", TEXT, "Keys that are bound to this project."),
+        parameter("search", TEXT, "Keys with this text in their name or description, whatever its case."),
+        parameter("page", Shape::Whole(1, None), "The page, counted from 1."),
+        parameter(
+            "limit",
+            Shape::Whole(1, None),
+            "Keys on a page: 20 where nothing is said, at most \
+                 100; more is taken for 100.",
+        ),
+    ])
+    .answers(&[answer(200, "TokenPage", "A page of keys.")]);
 
 pub(super) const SHOW_TOKEN: Description = Description::person("getToken", Tag::OcrivaTokens, "Read a key")
     .about("For its creator and the organization's owners and admins.")
@@ -143,7 +159,8 @@ const LOG_IN_WITH_KEY: Description =
         .answers(&[answer(200, "KeySession", "A token in the place of the key.")])
         .refuses(&[401, 403, 429]);
 
-const PROJECTS: &str = "An organization key has all active projects of the organization, a project key its own project, active or not.";
+const PROJECTS: &str = "An organization key has all active projects of the organization, a project key \
+     its own project, active or not.";
 const PROJECT_ID: Parameter =
     parameter("projectId", TEXT, "Does not filter; where it is given, it must be a project of the key.");
 

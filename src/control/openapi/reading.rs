@@ -2,7 +2,7 @@
 //! described, or described and not read, is a panic.
 
 use super::described;
-use super::description::{Kind, Presence};
+use super::shape::{Kind, Presence};
 use crate::dialect::endpoint::Endpoint;
 
 /// What of one call's body or query was read so far.

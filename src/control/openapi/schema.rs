@@ -1,14 +1,14 @@
 //! Descriptions as JSON Schema (2020-12), the dialect of OpenAPI 3.1.
 
-use super::description::{Field, Form, Format, Member, Presence, Record, Shape};
-use super::records::RECORDS;
+use super::description::{Field, Form, Member, Record};
+use super::records;
+use super::shape::{Format, Presence, Shape};
 use serde_json::{Map, Value, json};
 
 /// All records, by name.
-pub(super) fn records() -> Value {
+pub(super) fn all_records() -> Value {
     Value::Object(
-        RECORDS
-            .iter()
+        records::all()
             .map(|record| (record.name.to_owned(), of_record(record)))
             .chain([messages()])
             .collect(),
@@ -161,7 +161,7 @@ fn of_record(record: &Record) -> Value {
 
 /// The members of a record, those that it has from another one first.
 fn fields(name: &str) -> Vec<Field> {
-    match RECORDS.iter().find(|record| record.name == name).map(|record| record.form) {
+    match records::all().find(|record| record.name == name).map(|record| record.form) {
         Some(Form::Fields(own)) => own.to_vec(),
         Some(Form::With(base, own)) => fields(base).into_iter().chain(own.iter().copied()).collect(),
         _ => Vec::new(),

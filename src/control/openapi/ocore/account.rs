@@ -1,6 +1,8 @@
 //! `/api/auth`, described: sessions, and what people do with their own account.
 
 use super::super::description::*;
+use super::super::shape::*;
+use super::super::tags::Tag;
 use super::done;
 
 const SESSION: Answer =
@@ -26,7 +28,10 @@ pub(super) const LOG_IN: Description =
 
 pub(super) const LOG_IN_WITH_CODE: Description =
     Description::anybody("logInWithCode", Tag::OcoreSessions, "The second step of a login")
-        .about("A partial token is good for five minutes and five codes. A recovery code does as well as one of the authenticator.")
+        .about(
+            "A partial token is good for five minutes and five codes. A recovery code does as well as \
+             one of the authenticator.",
+        )
         .takes(&[
             required("code", Shape::Text(0, ANY, Format::Password), "Six digits, or a recovery code."),
             required("partialToken", TEXT, "What the first step answered."),
@@ -59,7 +64,10 @@ pub(super) const LOG_OUT: Description =
 
 pub(super) const FORGOT_PASSWORD: Description =
     Description::anybody("forgotPassword", Tag::OcoreAccount, "Ask for a token to choose a password by")
-        .about("Put on record for whoever runs the service, who can hand over a token. Answered alike whether there is such an account.")
+        .about(
+            "Put on record for whoever runs the service, who can hand over a token. Answered alike \
+             whether there is such an account.",
+        )
         .takes(&[required("email", TEXT, "The e-mail address of the account.")])
         .example(r#"{"email":"owner@example.com"}"#)
         .answers(&[done()]);
@@ -75,18 +83,22 @@ pub(super) const RESET_PASSWORD: Description =
         .answers(&[ENDED])
         .refuses(&[401, 429]);
 
-pub(super) const SIGN_UP: Description =
-    Description::anybody("signUp", Tag::OcoreAccount, "Make an account")
-        .about("With an invitation, and a place in its organization with it; `accounts.signup` may ask for none, or allow nobody.")
-        .takes(&[
-            required("email", EMAIL, "Whatever its case, one account has it."),
-            required("name", Shape::Text(1, 100, Format::Free), "Without control characters."),
-            required("password", NEW_PASSWORD, "Has at least one letter and one digit."),
-            nullable("invitation", TEXT, "The token of an invitation."),
-        ])
-        .example(r#"{"email":"new@example.com","name":"Nora","password":"correct horse 3","invitation":"invite_…"}"#)
-        .answers(&[answer(201, "SignedUp", "The account. It is not logged in.")])
-        .refuses(&[403, 409, 429]);
+pub(super) const SIGN_UP: Description = Description::anybody("signUp", Tag::OcoreAccount, "Make an account")
+    .about(
+        "With an invitation, and a place in its organization with it; `accounts.signup` may ask \
+             for none, or allow nobody.",
+    )
+    .takes(&[
+        required("email", EMAIL, "Whatever its case, one account has it."),
+        required("name", Shape::Text(1, 100, Format::Free), "Without control characters."),
+        required("password", NEW_PASSWORD, "Has at least one letter and one digit."),
+        nullable("invitation", TEXT, "The token of an invitation."),
+    ])
+    .example(
+        r#"{"email":"new@example.com","name":"Nora","password":"correct horse 3","invitation":"invite_…"}"#,
+    )
+    .answers(&[answer(201, "SignedUp", "The account. It is not logged in.")])
+    .refuses(&[403, 409, 429]);
 
 pub(super) const ACCEPT_INVITATION: Description =
     Description::person("acceptInvitation", Tag::OcoreAccount, "Join an organization")

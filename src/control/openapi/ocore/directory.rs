@@ -1,6 +1,8 @@
 //! Organizations, projects, and everybody there is, described.
 
 use super::super::description::*;
+use super::super::shape::*;
+use super::super::tags::Tag;
 use super::{CURSOR, LIMIT, done};
 
 const ORGANIZATION_NAME: Shape = Shape::Text(2, 100, Format::Line);

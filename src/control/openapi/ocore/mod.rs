@@ -5,6 +5,7 @@ mod directory;
 mod organization;
 
 use super::description::*;
+use super::shape::*;
 use crate::dialect::endpoint::ocore::Operation;
 
 /// How an operation is described. No wildcard: an endpoint without a description does not compile.

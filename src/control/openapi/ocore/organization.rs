@@ -1,6 +1,8 @@
 //! Keys, members, roles and invitations of an organization, described.
 
 use super::super::description::*;
+use super::super::shape::*;
+use super::super::tags::Tag;
 use super::{CURSOR, LIMIT, done};
 
 const PERMISSIONS: &str = "Known ones, that one has oneself: `GET /api/permissions` lists them.";
@@ -90,7 +92,8 @@ pub(super) const CHANGE_ROLE: Description =
              stays. In force when the answer has come, for the person and for the keys that they made.",
         )
         .in_organization()
-        .takes(&[required("role", TEXT, "`owner`, `admin`, `developer`, `viewer`, or the name or id of a role of the organization's own.")])
+        .takes(&[required("role", TEXT, "`owner`, `admin`, `developer`, `viewer`, or the name or id of a \
+             role of the organization's own.")])
         .example(r#"{"role":"developer"}"#)
         .answers(&[answer(200, "Member", "The member as they are now.")])
         .refuses(&[404, 409]);
@@ -128,7 +131,10 @@ pub(super) const CREATE_ROLE: Description = Description::person("createRole", Ta
 
 pub(super) const UPDATE_ROLE: Description =
     Description::person("updateRole", Tag::OcoreRoles, "Alter a role")
-        .about("Takes `manage:roles`. What is not named stays. In force when the answer has come, for everybody who has it.")
+        .about(
+            "Takes `manage:roles`. What is not named stays. In force when the answer has come, for \
+             everybody who has it.",
+        )
         .in_organization()
         .takes(&[
             optional("name", Shape::Text(1, 50, Format::Line), "No other role of the organization has it."),
