@@ -22,7 +22,7 @@ pub use actor::{Actor, By, Origin, Person};
 pub use catalogue::Catalogue;
 pub use error::{DomainError, Violation};
 pub use invitations::NewInvitation;
-pub(super) use invitations::meant_for;
+pub(super) use invitations::{meant_for, still_given};
 pub use members::MANAGE_MEMBERS;
 pub use operations::{File, NewOperation, NewValue};
 pub use people::{FirstOwner, NewUser};

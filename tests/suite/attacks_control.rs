@@ -1,0 +1,213 @@
+//! The control side against people who mean it ill: who was taken down, who wants more than they have, who floods.
+
+use crate::support::client::Connection;
+use crate::support::fixture::email;
+use crate::support::gateway::Gateway;
+use crate::support::hooks::{self, Habit, Receiver};
+use crate::support::person::{House, PASSWORD, Person, text};
+use crate::support::settings::Settings;
+use crate::support::totp::code;
+use crate::support::{Reply, Request, assert_ocore, assert_ocriva, delete, get, patch, post, wait};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const NEW: &str = "another horse 2";
+
+fn invite(role: &str) -> Request {
+    post("/api/invite-links").json(&json!({ "role": role }))
+}
+
+fn accept(token: &str) -> Request {
+    post("/api/auth/invitations/accept").json(&json!({ "token": token }))
+}
+
+fn sign_up(name: &str, token: &str) -> Request {
+    let body = json!({ "email": email(name), "name": name, "password": PASSWORD, "invitation": token });
+    post("/api/auth/signup").json(&body)
+}
+
+fn role_of(person: &Person<'_>, role: &str) -> Request {
+    patch(&format!("/api/members/{}/role", person.id)).json(&json!({ "role": role }))
+}
+
+/// Has `owner` make a role, and gives it to `person`.
+#[track_caller]
+fn give(owner: &Person<'_>, person: &Person<'_>, permissions: &[&str]) {
+    let body = json!({ "name": "made", "permissions": permissions });
+    owner.admin(post("/api/roles").json(&body)).expect(201);
+    owner.admin(role_of(person, "made")).expect(200);
+}
+
+#[test]
+fn who_is_taken_out_has_no_way_back_that_they_put_by() {
+    let house = House::open();
+    let [owner, admin, stranger] = ["owner", "admin", "stranger"].map(|name| house.person(name));
+    let mut links: Vec<String> =
+        (0..3).map(|_| text(&admin.admin(invite("admin")).expect(201).json(), "token")).collect();
+    owner.admin(delete(&format!("/api/members/{}", admin.id))).expect(200);
+    assert_ocore(&admin.send(accept(&links[0])), 404);
+    assert_ocore(&stranger.send(accept(&links[0])), 404);
+    assert_ocore(&house.send(&sign_up("straw", &links[0])), 403);
+    assert_ocore(&admin.admin(get("/api/members")), 403);
+    // Others' are as good as before.
+    let good = text(&owner.admin(invite("admin")).expect(201).json(), "token");
+    admin.send(accept(&good)).expect(200);
+    // And with the role comes back what one may give.
+    stranger.send(accept(&links.remove(1))).expect(200);
+}
+
+#[test]
+fn an_invitation_is_worth_what_its_maker_s_word_is_worth_now() {
+    let house = House::open();
+    let [owner, admin] = ["owner", "admin"].map(|name| house.person(name));
+    let [high, low] =
+        ["admin", "viewer"].map(|role| text(&admin.admin(invite(role)).expect(201).json(), "token"));
+    give(&owner, &admin, &["manage:members", "view:*"]);
+    assert_ocore(&house.send(&sign_up("high", &high)), 403);
+    house.send(&sign_up("low", &low)).expect(201);
+    let [link, other] = [(); 2].map(|()| text(&owner.admin(invite("owner")).expect(201).json(), "token"));
+    house.send(&sign_up("second", &link)).expect(201);
+    house.person("both").admin(role_of(&owner, "admin")).expect(200);
+    // An admin makes no owners, whatever they were when they said so.
+    assert_ocore(&house.send(&sign_up("third", &other)), 403);
+}
+
+/// Begins an operation and waits for its end; gives the path of its result.
+#[track_caller]
+fn done(person: &Person<'_>, body: &Value) -> String {
+    let started = person.admin(post("/api/operations").json(body)).expect(202).json();
+    let path = format!("/api/operations/{}", text(&started, "id"));
+    let ended = wait::poll(Duration::from_secs(30), || {
+        let record = person.admin(get(&path)).expect(200).json();
+        (record["finishedAt"] != Value::Null).then_some(record)
+    });
+    assert_eq!(ended.expect("an end")["status"], json!("succeeded"));
+    format!("{path}/result")
+}
+
+#[test]
+fn a_result_takes_what_making_it_takes() {
+    let house = House::open();
+    let [owner, admin] = ["owner", "admin"].map(|name| house.person(name));
+    admin
+        .admin(post("/api/api-keys").json(&json!({ "name": "a", "permissions": ["view:servers"] })))
+        .expect(201);
+    let [audit, usage] = ["export_audit", "export_usage"].map(|kind| done(&owner, &json!({ "type": kind })));
+    let rotated = done(&admin, &json!({ "type": "rotate_tokens" }));
+    give(&owner, &admin, &["manage:operations", "view:usage"]);
+    // They see that there was such an operation, and not the log that they may not read.
+    admin.admin(get(audit.trim_end_matches("/result"))).expect(200);
+    assert_ocore(&admin.admin(get(&audit)), 403);
+    assert_ocore(&admin.admin(get("/api/audit-logs")), 403);
+    admin.admin(get(&usage)).expect(200);
+    // What was made for an admin is not handed to who was one.
+    assert_ocore(&admin.admin(post(&rotated)), 403);
+    owner.admin(role_of(&admin, "admin")).expect(200);
+    admin.admin(post(&rotated)).expect(200);
+}
+
+/// Sets a second factor up; gives the secret.
+#[track_caller]
+fn enrol(person: &Person<'_>) -> String {
+    let setup = post("/api/auth/totp/setup").json(&json!({ "password": PASSWORD }));
+    let secret = text(&person.send(setup).expect(200).json(), "secret");
+    let enable = post("/api/auth/totp/enable").json(&json!({ "code": code(&secret, 0) }));
+    person.send(enable).expect(200);
+    secret
+}
+
+#[test]
+fn a_new_password_ends_the_logins_that_the_old_one_began() {
+    let house = House::open();
+    let person = house.person("developer");
+    let secret = enrol(&person);
+    let [before, _] = [(); 2].map(|()| text(&house.login("developer").expect(200).json(), "partialToken"));
+    let change = json!({ "currentPassword": PASSWORD, "newPassword": NEW });
+    person.send(post("/api/auth/change-password").json(&change)).expect(200);
+    let second_step = |partial: &str, code: &str| {
+        house.send(&post("/api/auth/login/2fa").json(&json!({ "partialToken": partial, "code": code })))
+    };
+    assert_ocore(&second_step(&before, &code(&secret, 1)), 401);
+    let alive = person.send(get("/api/auth/sessions")).expect(200).json();
+    assert_eq!(alive["data"].as_array().expect("sessions").len(), 1, "{alive}");
+}
+
+#[test]
+fn logins_that_race_with_a_new_password_do_not_outlive_it() {
+    let house = House::open();
+    let person = house.person("developer");
+    let change = json!({ "currentPassword": PASSWORD, "newPassword": NEW, "revokeOtherSessions": true });
+    let racing: Vec<Reply> = std::thread::scope(|scope| {
+        let logins: Vec<_> = (0..8).map(|_| scope.spawn(|| house.login("developer"))).collect();
+        person.send(post("/api/auth/change-password").json(&change)).expect(200);
+        logins.into_iter().map(|login| login.join().expect("a login")).collect()
+    });
+    for reply in racing.iter().filter(|reply| reply.status == 200) {
+        assert!(!Person::of(&house, &reply.json()).is_known(), "a session by the old password is alive");
+    }
+    assert!(person.is_known());
+}
+
+fn hooked(receiver: &Receiver) -> (Gateway, Value) {
+    let gateway = super::hooks_delivery::gateway();
+    let endpoint = hooks::Person::of(&gateway, "olivia").webhook(&receiver.url("/"));
+    (gateway, endpoint)
+}
+
+fn hook_path(endpoint: &Value, rest: &str) -> String {
+    hooks::Person::path(&format!("/webhook-endpoints/{}{rest}", endpoint["id"].as_str().expect("an id")))
+}
+
+#[test]
+fn the_queue_of_deliveries_is_not_filled_by_hand() {
+    let receiver = Receiver::start(Habit::Answer(500));
+    let (gateway, endpoint) = hooked(&receiver);
+    let owner = hooks::Person::of(&gateway, "olivia");
+    let test = || owner.send(post(&hook_path(&endpoint, "/test")));
+    let sent = (0..150).map(|_| test()).take_while(|reply| reply.status == 202).count();
+    // One is that of the endpoint's making.
+    assert_eq!(sent, 99);
+    assert_ocriva(&test(), 409, None);
+    let list = owner.send(get(&hooks::Person::path("/webhook-deliveries?limit=1"))).expect(200).json();
+    assert_eq!(list["pagination"]["total"], json!(100));
+    let replay = format!("/webhook-deliveries/{}/replay", list["data"][0]["id"].as_str().expect("an id"));
+    assert_ocriva(&owner.send(post(&hooks::Person::path(&replay))), 409, None);
+}
+
+#[test]
+fn an_endpoint_that_says_410_is_sent_nothing_more() {
+    let receiver = Receiver::start(Habit::Answer(410));
+    let (gateway, endpoint) = hooked(&receiver);
+    let owner = hooks::Person::of(&gateway, "olivia");
+    wait::until("the endpoint is switched off", || {
+        owner.send(get(&hook_path(&endpoint, ""))).expect(200).json()["isActive"] == json!(false)
+    });
+    let record = owner.send(get(&hook_path(&endpoint, ""))).expect(200).json();
+    assert!(record["disabledAt"].is_string(), "{record}");
+    let list = owner.send(get(&hooks::Person::path("/webhook-deliveries"))).expect(200).json();
+    assert_eq!(list["data"][0]["status"], json!("failed"));
+    owner.token("nobody is told");
+    assert_eq!(receiver.all().len(), 1);
+    // Whoever runs it may have changed their mind.
+    owner.send(patch(&hook_path(&endpoint, "")).json(&json!({ "isActive": true }))).expect(200);
+    receiver.behave(Habit::Answer(200));
+    owner.token("somebody is told");
+    receiver.wait_for(1);
+}
+
+#[test]
+fn a_connection_that_ends_says_so() {
+    let gateway = Gateway::start(&Settings::usual("http://127.0.0.1:9"), &Default::default());
+    // The body comes after the answer, as it does from clients that send it apart.
+    for (target, status) in [("/api/auth/me", 405), ("/nothing-here", 404), ("/healthz", 405)] {
+        let mut connection = Connection::open(gateway.admin);
+        let head = format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+        connection.write(head.as_bytes());
+        let reply = connection.reply("POST").expect("an answer");
+        assert_eq!((reply.status, reply.header("connection")), (status, Some("close")), "{target}");
+    }
+    let mut connection = Connection::open(gateway.admin);
+    for _ in 0..3 {
+        assert_eq!(connection.send(&post("/api/auth/me")).header("connection"), None);
+    }
+}
