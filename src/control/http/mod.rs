@@ -5,6 +5,7 @@
 mod audit;
 mod authenticate;
 mod body;
+mod downloads;
 mod ocore;
 mod ocriva;
 mod operations;
@@ -19,6 +20,7 @@ use crate::dialect::form::{BadForm, Form};
 use crate::dialect::window::{BadWindow, Window};
 use crate::token::{OrganizationId, UserId};
 use bytes::Bytes;
+use downloads::Downloads;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 pub struct Api {
     domain: Arc<Domain>,
     sessions: Sessions,
+    downloads: Downloads,
 }
 
 /// One call on its way through its handler.
@@ -41,7 +44,7 @@ struct Request<'c> {
 impl Api {
     /// Handlers over these.
     pub fn new(domain: Arc<Domain>, sessions: Sessions) -> Self {
-        Self { domain, sessions }
+        Self { domain, sessions, downloads: Downloads::default() }
     }
 
     /// The operations.
