@@ -203,7 +203,7 @@ fn judge(db: &Connection, attempted: &Attempted, now_ms: u64) -> Result<bool, St
     let Some(it) = webhooks::by_id(db, &endpoint)?.filter(|_| switched > 0) else { return Ok(false) };
     db.prepare_cached(
         "UPDATE webhook_deliveries SET state = 'failed', next_ms = NULL, finished_ms = ?2,
-             error = 'the endpoint was switched off because it had failed for too long'
+             error = 'the endpoint was switched off because it had failed for too long, or wants no more'
          WHERE endpoint = ?1 AND state = 'pending'",
     )?
     .execute(params![endpoint, signed(now_ms)])?;
