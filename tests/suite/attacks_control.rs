@@ -211,3 +211,56 @@ fn a_connection_that_ends_says_so() {
         assert_eq!(connection.send(&post("/api/auth/me")).header("connection"), None);
     }
 }
+
+#[test]
+fn the_log_has_readers_who_may_not_write_to_endpoints() {
+    let gateway = super::hooks_delivery::gateway();
+    let owner = hooks::Person::of(&gateway, "olivia");
+    let made = owner.webhook("https://hooks.example.com:8443/services/T0123/very-secret-path?token=abcd");
+    let other = json!({ "url": "https://hooks.example.com:8443/services/another-secret" });
+    owner.send(patch(&hook_path(&made, "")).json(&other)).expect(200);
+    let log = format!("/audit-logs?resourceId={}", made["id"].as_str().expect("an id"));
+    let log = owner.send(get(&hooks::Person::path(&log))).expect(200);
+    let export = owner.send(get(&hooks::Person::path("/audit-logs/export?format=csv"))).expect(200);
+    for text in [log.text(), export.text()] {
+        assert!(text.contains("https://hooks.example.com:8443"), "{text}");
+        for secret in ["T0123", "secret", "abcd"] {
+            assert!(!text.contains(secret), "{secret} is in {text}");
+        }
+    }
+    // That it leads elsewhere now is seen.
+    let update = &log.json()["data"][0];
+    let fingerprint = |state: &str| update[state]["urlFingerprint"].as_str().expect("one").to_owned();
+    assert_ne!(fingerprint("beforeState"), fingerprint("afterState"));
+}
+
+#[test]
+fn secrets_that_people_put_where_they_do_not_belong_are_in_no_log() {
+    let house = House::open();
+    let owner = house.person("owner");
+    let hook = json!({ "url": "https://hooks.example.com/", "events": ["*"] });
+    let hook = owner.admin(post("/api/webhook-endpoints").json(&hook)).expect(201).json();
+    let invitation = text(&owner.admin(invite("viewer")).expect(201).json(), "token");
+    enrol(&owner);
+    let partial = text(&house.login("owner").expect(200).json(), "partialToken");
+    let secrets = [owner.refresh.clone(), invitation, partial, text(&hook, "signingSecret")];
+    for secret in &secrets {
+        let body = json!({ "description": secret });
+        let path = format!("/api/webhook-endpoints/{}", text(&hook, "id"));
+        owner.admin(patch(&path).json(&body).header("User-Agent", secret)).expect(200);
+        let path = format!("/api/{secret}?q={secret}");
+        owner.ours(get(&path).header("User-Agent", format!("x {secret}; y")));
+    }
+    let log = owner.admin(get("/api/audit-logs/export?format=csv")).expect(200).text();
+    assert!(log.contains("refresh_[redacted]") && log.contains("whsec_[redacted]"), "{log}");
+    let access = wait::poll(Duration::from_secs(10), || {
+        let text = std::fs::read_to_string(house.gateway.path("access.log")).unwrap_or_default();
+        text.contains("x whsec_[redacted]").then_some(text)
+    });
+    let access = access.expect("lines of the access log");
+    for secret in &secrets {
+        // Its last half as well: what is cut short is still a secret.
+        let half = &secret[secret.len() / 2..];
+        assert!(!log.contains(half) && !access.contains(half), "{secret}");
+    }
+}

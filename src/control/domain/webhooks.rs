@@ -8,7 +8,7 @@ use crate::store::management::{
     AuditEntry, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, EVENT_TYPES,
     EVERY_EVENT, Page, WebhookEndpoint, Written,
 };
-use crate::token::{OrganizationId, Secret, random_id};
+use crate::token::{Digest, OrganizationId, Secret, random_id};
 use serde_json::{Value, json};
 
 /// What seeing and altering them takes.
@@ -332,10 +332,12 @@ fn valid(endpoint: &WebhookEndpoint, secret: Option<&Secret>, guard: &Guard) -> 
     if wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(wrong)) }
 }
 
-/// What the audit log says of an endpoint. Never its secret.
+/// What the audit log says of an endpoint. Never its secret; and of its URL where it leads, for the rest is often all that it
+/// takes to write there, and the log has readers of its own. That it is another one can be seen by its fingerprint.
 fn facts(endpoint: &WebhookEndpoint) -> Value {
     json!({
-        "url": endpoint.url,
+        "url": endpoint.origin(),
+        "urlFingerprint": fingerprint(&endpoint.url),
         "description": endpoint.description,
         "events": endpoint.events,
         "active": endpoint.active,
@@ -349,8 +351,13 @@ fn entry(
     before: Option<Value>,
     after: Option<Value>,
 ) -> AuditEntry {
-    let (organization, name) = (Some(&endpoint.organization), Some(endpoint.url.as_str()));
+    let (organization, name) = (Some(&endpoint.organization), Some(endpoint.origin()));
     by.entry(Subject { action, organization, id: &endpoint.id, name, before, after })
+}
+
+/// The first 16 hexadecimal digits of a text's SHA-256.
+fn fingerprint(text: &str) -> String {
+    Digest::of(text).0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn new_id(prefix: &str) -> Result<String, DomainError> {
