@@ -264,3 +264,48 @@ fn secrets_that_people_put_where_they_do_not_belong_are_in_no_log() {
         assert!(!log.contains(half) && !access.contains(half), "{secret}");
     }
 }
+
+#[test]
+fn a_member_that_comes_twice_is_not_guessed_at() {
+    let house = House::open();
+    let owner = house.person("owner");
+    let asked = |body: &str| owner.admin(post("/api/invite-links").body("application/json", body));
+    for body in [r#"{"role":"viewer","role":"owner"}"#, r#"{"role":"viewer","\u0072ole":"owner"}"#] {
+        assert_ocore(&asked(body), 400);
+    }
+    for body in ["[]", "null", "1", "\"x\"", "{", "{}{}", r#"{"role":"\ud800"}"#, "[{]", "NaN"] {
+        assert_ocore(&asked(body), 400);
+    }
+    let deep = format!(r#"{{"role":"viewer","x":{}1{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    assert_ocore(&asked(&deep), 400);
+    asked(r#"{"role":"viewer","x":{"role":1}}"#).expect(201);
+}
+
+#[test]
+fn names_show_as_what_they_are() {
+    let house = House::open();
+    let owner = house.person("owner");
+    let role =
+        |name: &str| post("/api/roles").json(&json!({ "name": name, "permissions": ["view:servers"] }));
+    let key =
+        |name: &str| post("/api/api-keys").json(&json!({ "name": name, "permissions": ["view:servers"] }));
+    for name in ["admin\u{200b}", "\u{202e}nimda", "\u{2060}", "ad\u{ad}min", "\u{feff}x", "a\u{2066}b"] {
+        for request in [role(name), key(name)] {
+            let refused = assert_ocore(&owner.admin(request), 400);
+            assert_eq!(refused["field"], json!("name"), "{name:?}");
+        }
+        let link = text(&owner.admin(invite("viewer")).expect(201).json(), "token");
+        let body =
+            json!({ "email": "new@example.com", "name": name, "password": PASSWORD, "invitation": link });
+        assert_ocore(&house.send(&post("/api/auth/signup").json(&body)), 400);
+        let body = json!({ "email": email(&format!("owner{name}")), "name": "x", "password": PASSWORD, "invitation": link });
+        assert_ocore(&house.send(&post("/api/auth/signup").json(&body)), 400);
+    }
+    // Letters of every script, and what joins them.
+    for name in
+        ["\u{e01}\u{e38}\u{e0d}\u{e41}\u{e08}", "\u{645}\u{6cc}\u{200c}\u{62e}", "\u{1f469}\u{200d}\u{1f4bb}"]
+    {
+        owner.admin(role(name)).expect(201);
+        owner.admin(key(name)).expect(201);
+    }
+}
