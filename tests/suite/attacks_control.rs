@@ -309,3 +309,43 @@ fn names_show_as_what_they_are() {
         owner.admin(key(name)).expect(201);
     }
 }
+
+#[test]
+fn who_asks_for_everything_at_once_takes_it_from_nobody() {
+    let house = House::with(|settings| {
+        settings.unlimited().with(|value| value["store"]["max_staleness"] = json!("2s"))
+    });
+    let (owner, developer) = (house.person("owner"), house.person("developer"));
+    let filler = "INSERT INTO audit (at_ms, organization, actor_kind, action, entity, user_agent)
+                  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+                  SELECT 1, ?1, 'user', 'a.b', 'x', hex(zeroblob(150)) FROM n";
+    hooks::write(&house.gateway, filler, [crate::support::settings::ORG]);
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let over = || ended.load(std::sync::atomic::Ordering::SeqCst);
+    let mut statuses: Vec<u16> = std::thread::scope(|scope| {
+        let greedy = || {
+            let mut statuses = Vec::new();
+            while !over() {
+                let reply = owner.admin(get("/api/audit-logs/export"));
+                assert!(reply.status == 200 || reply.header("retry-after").is_some(), "{}", reply.text());
+                statuses.push(reply.status);
+            }
+            statuses
+        };
+        let greedy: Vec<_> = (0..24).map(|_| scope.spawn(greedy)).collect();
+        // Three times as long as the edge bears a store that does not answer.
+        let begun = wait::now();
+        while wait::now().since(begun) < Duration::from_secs(6) {
+            assert_eq!(developer.ours(get("/api/anything")).status, 200);
+            let unknown =
+                house.send(&get("/v1/openapi/templates").key(&crate::support::fixture::ocriva_key()));
+            assert_eq!(unknown.status, 401);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        ended.store(true, std::sync::atomic::Ordering::SeqCst);
+        greedy.into_iter().flat_map(|one| one.join().expect("its statuses")).collect()
+    });
+    statuses.sort_unstable();
+    statuses.dedup();
+    assert_eq!(statuses, [200, 429]);
+}

@@ -19,6 +19,7 @@ mod webhooks;
 
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
+pub use audit::MANAGE_AUDIT_LOGS;
 pub use catalogue::Catalogue;
 pub use error::{DomainError, Violation};
 pub use invitations::NewInvitation;

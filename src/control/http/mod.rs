@@ -5,7 +5,7 @@
 mod audit;
 mod authenticate;
 mod body;
-mod downloads;
+mod in_flight;
 mod ocore;
 mod ocriva;
 mod operations;
@@ -20,10 +20,14 @@ use crate::dialect::form::{BadForm, Form};
 use crate::dialect::window::{BadWindow, Window};
 use crate::token::{OrganizationId, UserId};
 use bytes::Bytes;
-use downloads::Downloads;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
+use in_flight::InFlight;
 use std::sync::Arc;
+
+/// Files that one organization is handed at once, and calls of one person that are answered at once.
+const FILES: u32 = 2;
+const CALLS: u32 = 16;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 
@@ -32,7 +36,8 @@ static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 pub struct Api {
     domain: Arc<Domain>,
     sessions: Sessions,
-    downloads: Downloads,
+    files: InFlight<OrganizationId>,
+    calls: InFlight<UserId>,
 }
 
 /// One call on its way through its handler.
@@ -44,7 +49,7 @@ struct Request<'c> {
 impl Api {
     /// Handlers over these.
     pub fn new(domain: Arc<Domain>, sessions: Sessions) -> Self {
-        Self { domain, sessions, downloads: Downloads::default() }
+        Self { domain, sessions, files: InFlight::new(FILES), calls: InFlight::new(CALLS) }
     }
 
     /// The operations.
@@ -87,6 +92,7 @@ impl Api {
         }
         let by = self.authenticated(&request).await?;
         *user = by.person().cloned();
+        let _one = by.person().map(|person| self.calls.begin(person)).transpose()?;
         match call.endpoint.operation {
             Operation::LogIn => Err(Refusal::Nothing),
             Operation::CreateToken | Operation::CreateProjectToken => {

@@ -85,14 +85,14 @@ pub(super) async fn download(api: &Api, request: &Request<'_>, by: &By) -> Outco
     let id = request.named("operationId");
     // Of whom it is; whether they may have it is decided below.
     let of = api.domain.operation(by, organization.as_ref(), id).await?.organization;
-    let download = api.downloads.begin(of)?;
+    let one = api.files.begin(&of)?;
     let file = api.domain.exported(by, organization.as_ref(), id).await?;
     let (kind, name) = match file.csv {
         true => ("text/csv; charset=utf-8", "attachment; filename=\"export.csv\""),
         false => ("application/json", "attachment; filename=\"export.json\""),
     };
     let mut response = json(StatusCode::OK, String::new());
-    *response.body_mut() = download.body(file.text);
+    *response.body_mut() = one.body(file.text);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
     Ok(response)
