@@ -10,9 +10,10 @@ use crate::dialect::endpoint::{self, BODY_MOST, Call, Found};
 use crate::listen::tls;
 use crate::token::random_id;
 use bytes::Bytes;
+use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -90,19 +91,26 @@ async fn answer(parts: &Parts, request: Request<Incoming>, client: IpAddr) -> Re
             if let Some(file) = file(request.uri().path()) {
                 return file.answer(request.method(), request.headers()).map(Full::new);
             }
-            return parts.health.answer(request.method(), request.uri().path(), request.headers(), clock);
+            let (method, path) = (request.method(), request.uri().path());
+            let mut response = parts.health.answer(method, path, request.headers(), clock);
+            if !request.body().is_end_stream() {
+                close(&mut response);
+            }
+            return response;
         }
         found => found,
     };
     let now = clock.now();
     let request_id = random_id().unwrap_or_default();
     let (head, body) = request.into_parts();
+    let mut unread = !body.is_end_stream();
     let mut response = match found {
         Found::Methods(dialect, methods) => Refusal::Method(methods).answer(dialect, &request_id),
         Found::Nothing => Refusal::Nothing.answer(Dialect::Problem, &request_id),
         Found::Endpoint(endpoint) => match whole(body).await {
             Err(refusal) => refusal.answer(endpoint.dialect, &request_id),
             Ok(body) => {
+                unread = false;
                 let (path, query) = (head.uri.path().to_owned(), head.uri.query().map(str::to_owned));
                 let (headers, id) = (head.headers, request_id.clone());
                 let call = Call { endpoint, path, query, headers, body, client, request_id: id, now };
@@ -119,7 +127,17 @@ async fn answer(parts: &Parts, request: Request<Incoming>, client: IpAddr) -> Re
     if let Ok(id) = HeaderValue::try_from(&request_id) {
         response.headers_mut().insert("x-request-id", id);
     }
-    response.map(Full::new)
+    let mut response = response.map(Full::new);
+    if unread {
+        close(&mut response);
+    }
+    response
+}
+
+/// Says that the connection ends with this answer, as it does when a body was not read: a client that is not told sends
+/// its next request into nothing.
+fn close(response: &mut Response<Full<Bytes>>) {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 async fn whole(body: Incoming) -> Result<Bytes, Refusal> {

@@ -8,7 +8,7 @@ mod tests;
 
 pub use address::{network, network_text};
 pub use parse::parse;
-pub use rules::{is_email, is_slug};
+pub use rules::{is_deceptive, is_email, is_slug};
 
 use crate::config::{Code, Problem, Problems};
 use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, ProjectId, Reach, Role, Secret, TokenId};

@@ -10,10 +10,24 @@ use std::fmt;
 /// What stands for what was taken out.
 const REDACTED: &str = "[redacted]";
 
-/// Families of keys, in lower case.
-const PREFIXES: [&str; 2] = ["ocr_", "ocore_"];
+/// What secrets begin with, in lower case, and how much has to follow. Whatever follows a key's prefix is a key, for people
+/// mistype them; the others are ordinary words, which paths begin with as well.
+const FAMILIES: [(&str, usize); 7] = [
+    ("ocr_", 1),
+    ("ocore_", 1),
+    ("refresh_", LONG),
+    ("partial_", LONG),
+    ("invite_", LONG),
+    ("reset_", LONG),
+    (WEBHOOK_SECRET, LONG),
+];
+/// No word has so many characters, and no secret so few.
+const LONG: usize = 20;
+/// Base64 follows it, which has slashes of its own.
+const WEBHOOK_SECRET: &str = "whsec_";
 
-/// `text` with keys replaced by `ocr_[redacted]` or `ocore_[redacted]` and JWTs by `[redacted]`.
+/// `text` with keys replaced by `ocr_[redacted]` or `ocore_[redacted]`, the gateway's other secrets likewise, and JWTs by
+/// `[redacted]`.
 ///
 /// Allocates only when there is something to replace.
 pub fn redact(text: &str) -> Cow<'_, str> {
@@ -40,12 +54,16 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 /// The family and the end of the secret that starts at `at`, if one does.
 fn secret_at(bytes: &[u8], at: usize) -> Option<(&'static str, usize)> {
     // Most bytes end here.
-    if !matches!(bytes[at], b'o' | b'O' | b'e' | b'E' | b'%') {
+    let first = bytes[at].to_ascii_lowercase();
+    if !matches!(first, b'o' | b'e' | b'r' | b'p' | b'i' | b'w' | b'%') {
         return None;
     }
-    let key =
-        PREFIXES.iter().find_map(|prefix| Some((*prefix, key_end(bytes, prefix_end(bytes, at, prefix)?)?)));
-    key.or_else(|| Some(("", jwt_end(bytes, at)?)))
+    let may = |prefix: &str| first == b'%' || prefix.as_bytes().first() == Some(&first);
+    let family = |(prefix, least): &(&'static str, usize)| {
+        let start = may(prefix).then(|| prefix_end(bytes, at, prefix))??;
+        Some((*prefix, key_end(bytes, start, *least, *prefix == WEBHOOK_SECRET)?))
+    };
+    FAMILIES.iter().find_map(family).or_else(|| Some(("", jwt_end(bytes, at)?)))
 }
 
 fn prefix_end(bytes: &[u8], at: usize, prefix: &str) -> Option<usize> {
@@ -55,16 +73,17 @@ fn prefix_end(bytes: &[u8], at: usize, prefix: &str) -> Option<usize> {
     })
 }
 
-/// The end of a key whose prefix ends at `start`; `None` when nothing follows the prefix.
-fn key_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut end = start;
+/// The end of a key whose prefix ends at `start`; `None` when fewer than `least` characters follow the prefix.
+fn key_end(bytes: &[u8], start: usize, least: usize, slashes: bool) -> Option<usize> {
+    let (mut end, mut length) = (start, 0);
     while let Some((byte, next)) = decoded(bytes, end) {
-        if byte.is_ascii_whitespace() || b"/?&#,;\"'<>()[]{}\\".contains(&byte) {
+        let ends = byte.is_ascii_whitespace() || b"/?&#,;\"'<>()[]{}\\".contains(&byte);
+        if ends && !(slashes && byte == b'/') {
             break;
         }
-        end = next;
+        (end, length) = (next, length + 1);
     }
-    (end > start).then_some(end)
+    (length >= least).then_some(end)
 }
 
 /// A header alone that is shorter than this is taken for a word, unless it is spelt as JWTs are.
@@ -157,6 +176,9 @@ mod tests {
             (format!("/x/%65%79J{}", &JWT[3..]), "/x/[redacted]"),
             (JWT.to_lowercase(), "[redacted]"),
             ("é/ocr_éé/é".to_owned(), "é/ocr_[redacted]/é"),
+            (format!("a refresh_{0}, invite_{0}", &KEY[4..]), "a refresh_[redacted], invite_[redacted]"),
+            (format!("/Reset_{0}/%70artial_{0}", &KEY[4..]), "/reset_[redacted]/partial_[redacted]"),
+            ("x whsec_MfKQ9r8GKYq/TwjUPD8ILP+IbVzk5q0= y".to_owned(), "x whsec_[redacted] y"),
         ] {
             assert_eq!(redact(&text), expected, "{text}");
         }
@@ -169,6 +191,7 @@ mod tests {
             "/v1/openapi/templates",
             "ocr",
             "ocr_",
+            "/reset_password/invite_link?refresh_token=1&partial_content&whsec_",
             "/ocr_/x",
             "eyJ",
             "eyjafjallajokull",

@@ -3,6 +3,7 @@
 mod agreement;
 mod agreement_bodies;
 mod architecture;
+mod attacks_control;
 mod audit_log;
 mod bodies;
 mod canary;

@@ -5,7 +5,7 @@ use crate::store::management::{AuditQuery, AuditRecord};
 use crate::token::OrganizationId;
 
 /// What reading it takes.
-pub(super) const MANAGE_AUDIT_LOGS: &str = "manage:audit-logs";
+pub const MANAGE_AUDIT_LOGS: &str = "manage:audit-logs";
 
 impl Domain {
     /// Entries about an organization, newest first, and how many there are in all.

@@ -1,11 +1,13 @@
 //! Invitations: a link that somebody hands over, shown once, good once.
 
+use super::access::Standing;
 use super::actor::Subject;
 use super::members::MANAGE_MEMBERS;
 use super::tokens::{Part, PartQuery};
 use super::{By, Domain, DomainError, Effect, Violation};
+use crate::store::StoreError;
 use crate::store::import::is_email;
-use crate::store::management::{AuditEntry, Invitation, Invited, Joining, Position, Written};
+use crate::store::management::{AuditEntry, Invitation, Invited, Joining, Management, Position, Written};
 use crate::token::{Digest, OrganizationId, Secret, random_secret};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -123,6 +125,9 @@ impl Domain {
         let value = Digest::of(token.expose());
         let found = self.store.invitation(value).await?;
         let found = found.filter(|it| by.now.unix_ms < it.expires_ms).ok_or(GONE)?;
+        if !still_given(self.store.as_ref(), &found).await? {
+            return Err(GONE);
+        }
         if !meant_for(&found, &member.email) {
             return Err(DomainError::Forbidden(NOT_YOURS));
         }
@@ -145,6 +150,25 @@ impl Domain {
         self.confirm(by.now, Effect::Adds).await?;
         Ok(found.organization)
     }
+}
+
+/// Whether who made an invitation may still give what it gives. It is worth what their word is worth now: who is taken
+/// out, or down, must not find a way back that they put by.
+///
+/// # Errors
+/// The store's.
+pub(in crate::control) async fn still_given(
+    store: &dyn Management,
+    invitation: &Invitation,
+) -> Result<bool, StoreError> {
+    // The operator's are as good as they were.
+    let Some(maker) = &invitation.created_by else { return Ok(true) };
+    let member = store.member(maker).await?.filter(|member| member.active);
+    let places = member.map(|member| member.memberships).unwrap_or_default();
+    let place = places.into_iter().find(|place| place.organization == invitation.organization);
+    let standing = place.map(|place| Standing::Member(maker.clone(), place.role));
+    Ok(standing
+        .is_some_and(|it| it.require(MANAGE_MEMBERS).and_then(|()| it.gives(&invitation.role)).is_ok()))
 }
 
 /// Whether somebody with this address may take the invitation up.

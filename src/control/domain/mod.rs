@@ -22,11 +22,12 @@ mod webhooks;
 
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
+pub use audit::MANAGE_AUDIT_LOGS;
 pub use catalogue::Catalogue;
 pub use directory::PersonPatch;
 pub use error::{DomainError, Violation};
 pub use invitations::NewInvitation;
-pub(super) use invitations::meant_for;
+pub(super) use invitations::{meant_for, still_given};
 pub use members::MANAGE_MEMBERS;
 pub use operations::{File, NewOperation, NewValue};
 pub use organizations::{MANAGE_ORGANIZATION, OrganizationPatch, WantedOrganization, slug_of};

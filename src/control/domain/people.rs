@@ -2,7 +2,7 @@
 
 use super::actor::Subject;
 use super::{Actor, By, Domain, DomainError, Effect, Violation};
-use crate::store::import::{is_email, is_slug};
+use crate::store::import::{is_deceptive, is_email, is_slug};
 use crate::store::management::{NewMember, NewOrganization, NewPerson, PasswordReset, Written};
 use crate::store::password::{acceptable, hash};
 use crate::token::{Digest, OrganizationId, Role, Secret, UserId, random_secret};
@@ -55,6 +55,7 @@ impl Domain {
                 "the organization's name must have 2 to 100 characters",
             ));
         }
+        wrong.extend(unreadable(&first.organization, "organization"));
         if !is_slug(&first.slug) {
             wrong.push(Violation::new("slug", "format", "the slug must be 3 to 50 of a-z, 0-9 and -"));
         }
@@ -185,15 +186,24 @@ pub(in crate::control) fn weak(password: &Secret, field: &'static str) -> Option
     (!acceptable(password.expose())).then(|| Violation::new(field, "strength", message))
 }
 
+/// What is wrong with a name that does not show as what it is.
+pub(in crate::control) fn unreadable(name: &str, field: &'static str) -> Option<Violation> {
+    let message =
+        format!("{field} must not have control characters, nor invisible ones or such as turn text around");
+    let bad = |c: char| c.is_control() || is_deceptive(c);
+    name.contains(bad).then(|| Violation::new(field, "characters", message))
+}
+
 /// What is wrong with a person who is to be made.
 pub(in crate::control) fn violations(user: &NewUser) -> Vec<Violation> {
     let mut wrong = Vec::new();
     if !is_email(&user.email) {
         wrong.push(Violation::new("email", "format", "email must be an e-mail address"));
     }
-    if !(1..=100).contains(&user.name.chars().count()) || user.name.contains(char::is_control) {
+    if !(1..=100).contains(&user.name.chars().count()) || user.name.trim().is_empty() {
         wrong.push(Violation::new("name", "length", "name must have 1 to 100 characters"));
     }
+    wrong.extend(unreadable(&user.name, "name"));
     wrong.extend(weak(&user.password, "password"));
     wrong
 }

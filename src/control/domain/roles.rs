@@ -1,6 +1,7 @@
 //! The roles that an organization makes for itself. The built-in ones stay as they are.
 
 use super::actor::Subject;
+use super::people::unreadable;
 use super::tokens::Rules;
 use super::{By, Domain, DomainError, Effect, Violation};
 use crate::store::management::{AuditEntry, OrganizationRole, Written};
@@ -163,8 +164,11 @@ impl Domain {
 /// Whether name and description may be what they are.
 fn named(role: &OrganizationRole) -> Result<(), DomainError> {
     let name = role.name.trim();
-    if name.is_empty() || role.name.chars().count() > NAME || role.name.contains(char::is_control) {
+    if name.is_empty() || role.name.chars().count() > NAME {
         return Err(Violation::new("name", "length", format!("name must have 1 to {NAME} characters")).into());
+    }
+    if let Some(violation) = unreadable(name, "name") {
+        return Err(violation.into());
     }
     if Role::from_name(&name.to_lowercase()).is_some() {
         return Err(taken());

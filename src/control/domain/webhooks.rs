@@ -5,16 +5,18 @@ use super::actor::Subject;
 use super::{ATTEMPTS, By, Domain, DomainError, Violation};
 use crate::control::webhooks::{Guard, Target, is_secret, new_secret};
 use crate::store::management::{
-    AuditEntry, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, EVENT_TYPES, EVERY_EVENT, Page,
-    WebhookEndpoint, Written,
+    AuditEntry, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, EVENT_TYPES,
+    EVERY_EVENT, Page, WebhookEndpoint, Written,
 };
-use crate::token::{OrganizationId, Secret, random_id};
+use crate::token::{Digest, OrganizationId, Secret, random_id};
 use serde_json::{Value, json};
 
 /// What seeing and altering them takes.
 const MANAGE_WEBHOOKS: &str = "manage:webhooks";
 /// Endpoints of one organization at most.
 const MOST: usize = 20;
+/// Deliveries that wait for an endpoint, from which on none is asked for by hand.
+const WAITING: u64 = 100;
 /// Characters of a description at most.
 const DESCRIPTION: usize = 500;
 
@@ -186,7 +188,7 @@ impl Domain {
     /// Sends an endpoint the test event.
     ///
     /// # Errors
-    /// [`DomainError::Forbidden`], [`DomainError::NotFound`]
+    /// [`DomainError::Forbidden`], [`DomainError::NotFound`]; [`DomainError::Conflict`] when too many are waiting.
     pub async fn test_webhook(
         &self,
         by: &By,
@@ -194,6 +196,7 @@ impl Domain {
         id: &str,
     ) -> Result<Delivery, DomainError> {
         let endpoint = self.webhook(by, organization, id).await?;
+        self.has_room(organization, id).await?;
         let entry = entry(by, "webhook_endpoint.tested", &endpoint, None, None);
         let delivery = self.store.test_webhook_endpoint(id, entry).await?;
         let delivery = delivery.ok_or(DomainError::NotFound(WEBHOOK))?;
@@ -232,7 +235,8 @@ impl Domain {
     /// Sends the event of a delivery once more, under the same `webhook-id`.
     ///
     /// # Errors
-    /// [`DomainError::Forbidden`], [`DomainError::NotFound`]; [`DomainError::Conflict`] when the endpoint is switched off.
+    /// [`DomainError::Forbidden`], [`DomainError::NotFound`]; [`DomainError::Conflict`] when the endpoint is switched off, or
+    /// too many are waiting.
     pub async fn replay_delivery(
         &self,
         by: &By,
@@ -245,6 +249,7 @@ impl Domain {
             let message = "The webhook endpoint is switched off. Switch it on first.";
             return Err(DomainError::Conflict(message.to_owned()));
         }
+        self.has_room(organization, &endpoint.id).await?;
         let entry = by.entry(Subject {
             action: "webhook_delivery.replayed",
             organization: Some(organization),
@@ -255,6 +260,26 @@ impl Domain {
         });
         let new = self.store.replay(id, entry).await?.ok_or(DomainError::NotFound(DELIVERY))?;
         Ok(self.delivery(by, organization, &new).await?.delivery)
+    }
+}
+
+impl Domain {
+    /// Whether one more delivery may be asked for by hand: the queue is everybody's, and must not be filled by whoever
+    /// likes to.
+    async fn has_room(&self, organization: &OrganizationId, endpoint: &str) -> Result<(), DomainError> {
+        let filter = DeliveryFilter {
+            organization: organization.clone(),
+            endpoint: Some(endpoint.to_owned()),
+            state: Some(DeliveryState::Pending),
+            before_sequence: None,
+        };
+        let waiting = self.store.deliveries(&filter, Page { offset: 0, limit: 0 }).await?.total;
+        if waiting < WAITING {
+            return Ok(());
+        }
+        let message =
+            format!("{WAITING} deliveries to this endpoint are waiting. Repeat when some have ended.");
+        Err(DomainError::Conflict(message))
     }
 }
 
@@ -307,10 +332,12 @@ fn valid(endpoint: &WebhookEndpoint, secret: Option<&Secret>, guard: &Guard) -> 
     if wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(wrong)) }
 }
 
-/// What the audit log says of an endpoint. Never its secret.
+/// What the audit log says of an endpoint. Never its secret; and of its URL where it leads, for the rest is often all that it
+/// takes to write there, and the log has readers of its own. That it is another one can be seen by its fingerprint.
 fn facts(endpoint: &WebhookEndpoint) -> Value {
     json!({
-        "url": endpoint.url,
+        "url": endpoint.origin(),
+        "urlFingerprint": fingerprint(&endpoint.url),
         "description": endpoint.description,
         "events": endpoint.events,
         "active": endpoint.active,
@@ -324,8 +351,13 @@ fn entry(
     before: Option<Value>,
     after: Option<Value>,
 ) -> AuditEntry {
-    let (organization, name) = (Some(&endpoint.organization), Some(endpoint.url.as_str()));
+    let (organization, name) = (Some(&endpoint.organization), Some(endpoint.origin()));
     by.entry(Subject { action, organization, id: &endpoint.id, name, before, after })
+}
+
+/// The first 16 hexadecimal digits of a text's SHA-256.
+fn fingerprint(text: &str) -> String {
+    Digest::of(text).0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn new_id(prefix: &str) -> Result<String, DomainError> {

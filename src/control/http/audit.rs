@@ -3,7 +3,7 @@
 use super::query::Query;
 use super::{Api, Request, json};
 use crate::config::Dialect;
-use crate::control::domain::{By, DomainError, Violation};
+use crate::control::domain::{By, DomainError, MANAGE_AUDIT_LOGS, Violation};
 use crate::control::error::Refusal;
 use crate::dialect::audit;
 use crate::dialect::csv;
@@ -49,6 +49,8 @@ pub(super) async fn export(api: &Api, request: &Request<'_>, by: &By) -> Outcome
     let wanted = AuditQuery { limit: EXPORTED, ..filters(request.dialect(), &query)? };
     query.done();
     let organization = request.organization(api, by).await?;
+    api.domain.may(by, &organization, MANAGE_AUDIT_LOGS).await?;
+    let one = api.files.begin(&organization)?;
     let (found, _) = api.domain.audit_log(by, &organization, wanted).await?;
     let (body, kind, name) = if as_csv {
         let head = csv::line(audit::COLUMNS.into_iter());
@@ -58,7 +60,8 @@ pub(super) async fn export(api: &Api, request: &Request<'_>, by: &By) -> Outcome
         let body: Value = found.iter().map(audit::record).collect();
         (body.to_string(), "application/json", "attachment; filename=\"audit-log.json\"")
     };
-    let mut response = json(StatusCode::OK, body);
+    let mut response = json(StatusCode::OK, String::new());
+    *response.body_mut() = one.body(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
     Ok(response)

@@ -7,10 +7,15 @@ use crate::control::openapi::{Kind, Presence, Reading};
 use crate::dialect::endpoint::Call;
 use crate::dialect::media::is_json;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
+use std::fmt;
 
 const NOT_JSON: &str = "The body is not well-formed JSON in UTF-8.";
 const NO_OBJECT: &str = "The body must be a JSON object.";
+
+const TWICE: &str = "Give each member of the body once.";
 
 /// The members of a body, taken one by one. Those that nobody takes are ignored; those that are taken are described.
 #[derive(Debug)]
@@ -36,11 +41,17 @@ impl Members {
         if !plain || !json {
             return Err(Refusal::MediaType);
         }
-        match serde_json::from_slice(&call.body) {
-            Ok(Value::Object(members)) => Ok(Self::of(call, members)),
-            Ok(_) => Err(Refusal::Malformed(NO_OBJECT)),
-            Err(_) => Err(Refusal::Malformed(NOT_JSON)),
+        let Pairs(pairs) = serde_json::from_slice(&call.body).map_err(|error| match error.classify() {
+            Category::Data => Refusal::Malformed(NO_OBJECT),
+            Category::Io | Category::Syntax | Category::Eof => Refusal::Malformed(NOT_JSON),
+        })?;
+        let mut members = Map::new();
+        for (name, value) in pairs {
+            if members.insert(name, value).is_some() {
+                return Err(Refusal::Malformed(TWICE));
+            }
         }
+        Ok(Self::of(call, members))
     }
 
     /// Reads a body that may be left out.
@@ -165,6 +176,31 @@ impl Members {
     pub(super) fn done(self) -> Result<(), DomainError> {
         self.reading.members_done();
         if self.wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(self.wrong)) }
+    }
+}
+
+/// The members of an object as they came. A map would keep the last of two with one name, and somebody before the gateway may
+/// have looked at the first.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Self(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self, A::Error> {
+        while let Some(member) = members.next_entry()? {
+            self.0.push(member);
+        }
+        Ok(self)
     }
 }
 

@@ -5,6 +5,7 @@
 mod audit;
 mod authenticate;
 mod body;
+mod in_flight;
 mod ocore;
 mod ocriva;
 mod operations;
@@ -22,8 +23,13 @@ use crate::token::{OrganizationId, UserId};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
+use in_flight::InFlight;
 use query::Query;
 use std::sync::Arc;
+
+/// Files that one organization is handed at once, and calls of one person that are answered at once.
+const FILES: u32 = 2;
+const CALLS: u32 = 16;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 
@@ -32,6 +38,8 @@ static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 pub struct Api {
     domain: Arc<Domain>,
     sessions: Sessions,
+    files: InFlight<OrganizationId>,
+    calls: InFlight<UserId>,
 }
 
 /// One call on its way through its handler.
@@ -43,7 +51,7 @@ struct Request<'c> {
 impl Api {
     /// Handlers over these.
     pub fn new(domain: Arc<Domain>, sessions: Sessions) -> Self {
-        Self { domain, sessions }
+        Self { domain, sessions, files: InFlight::new(FILES), calls: InFlight::new(CALLS) }
     }
 
     /// The operations.
@@ -86,6 +94,7 @@ impl Api {
         }
         let by = self.authenticated(&request).await?;
         *user = by.person().cloned();
+        let _one = by.person().map(|person| self.calls.begin(person)).transpose()?;
         self.dispatch(&request, &by).await
     }
 

@@ -82,12 +82,17 @@ pub(super) async fn collect(api: &Api, request: &Request<'_>, by: &By) -> Outcom
 
 pub(super) async fn download(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = place(api, request, by).await?;
-    let file = api.domain.exported(by, organization.as_ref(), request.named("operationId")).await?;
+    let id = request.named("operationId");
+    // Of whom it is; whether they may have it is decided below.
+    let of = api.domain.operation(by, organization.as_ref(), id).await?.organization;
+    let one = api.files.begin(&of)?;
+    let file = api.domain.exported(by, organization.as_ref(), id).await?;
     let (kind, name) = match file.csv {
         true => ("text/csv; charset=utf-8", "attachment; filename=\"export.csv\""),
         false => ("application/json", "attachment; filename=\"export.json\""),
     };
-    let mut response = json(StatusCode::OK, file.text);
+    let mut response = json(StatusCode::OK, String::new());
+    *response.body_mut() = one.body(file.text);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
     Ok(response)

@@ -49,20 +49,21 @@ impl Sessions {
         let attempt = self.attempts.begin(address, email, now).map_err(DomainError::TooManyAttempts)?;
         let account = self.store.account(email).await?;
         let hash = account.as_ref().filter(|it| it.active).and_then(|it| it.password.clone());
-        if !self.matches(hash, password).await? {
+        if !self.matches(hash.clone(), password).await? {
             self.note_failure(account, origin, now);
             return Err(DomainError::WrongPassword);
         }
         // Nobody's password matches nothing.
-        let account = account.ok_or(DomainError::WrongPassword)?;
+        let (Some(account), Some(hash)) = (account, hash) else { return Err(DomainError::WrongPassword) };
+        let shown = Digest::of(hash.expose());
         if self.store.second_factor(&account.id).await?.is_some_and(|factor| factor.enabled) {
-            let token = self.partials.begin(account.id, attempt, now);
+            let token = self.partials.begin(account.id, shown, attempt, now);
             let token = token.map_err(|error| DomainError::Internal(Box::new(error)))?;
             let full = DomainError::TooManyAttempts(Duration::from_secs(60));
             return token.map(LogIn::Partial).ok_or(full);
         }
         self.attempts.forgive(attempt);
-        Ok(LogIn::Done(Box::new(self.begin(&account.id, origin, now).await?)))
+        Ok(LogIn::Done(Box::new(self.begin(&account.id, shown, origin, now).await?)))
     }
 
     /// Hashes the password and compares: with nobody's where there is no hash.
@@ -85,10 +86,11 @@ impl Sessions {
         tokio::task::spawn_blocking(work).await.map_err(|error| DomainError::Internal(Box::new(error)))
     }
 
-    /// Begins a session of somebody who has shown who they are.
+    /// Begins a session of somebody who has shown who they are, by the password with this hash.
     pub(super) async fn begin(
         &self,
         person: &UserId,
+        password: Digest,
         origin: &Origin,
         now: Moment,
     ) -> Result<LoggedIn, DomainError> {
@@ -112,8 +114,21 @@ impl Sessions {
             Written::Done => {}
             Written::Moved | Written::Taken => return Err(gone()),
         }
+        if !self.is_password(&person, password).await? {
+            let entry = Self::own_entry(&person, &id, "auth.session_revoked", origin, now);
+            let _: Written = self.store.end_session(&id, now.unix_ms, entry).await?;
+            return Err(gone());
+        }
         let access = self.access_token(&SessionClaims { user: person.id.clone(), session: id }, now)?;
         Ok(LoggedIn { person, access, refresh })
+    }
+
+    /// Whether somebody's password still has this hash. Asked when their session is in the store: a new password either
+    /// finds it there and ends it, or is found here.
+    async fn is_password(&self, person: &Member, hash: Digest) -> Result<bool, DomainError> {
+        let account = self.store.account(&person.email).await?;
+        let present = account.filter(|it| it.id == person.id).and_then(|it| it.password);
+        Ok(present.is_some_and(|present| Digest::of(present.expose()) == hash))
     }
 
     /// Writes that somebody's login failed. Not waited for: the time of the answer must not tell that there is such an

@@ -20,6 +20,8 @@ struct Partial {
     person: UserId,
     until_ns: u64,
     tries: u32,
+    /// Of the password's hash that was compared with: another password ends what this one has begun.
+    password: Digest,
     /// What the login counted as, until it is seen through.
     attempt: Option<Attempt>,
 }
@@ -33,6 +35,7 @@ impl Partials {
     pub(super) fn begin(
         &self,
         person: UserId,
+        password: Digest,
         attempt: Attempt,
         now: Moment,
     ) -> Result<Option<Secret>, Unspecified> {
@@ -44,14 +47,14 @@ impl Partials {
                 return Ok(None);
             }
         }
-        let partial =
-            Partial { person, until_ns: now.mono_ns + LIFE_NS, tries: TRIES, attempt: Some(attempt) };
+        let until_ns = now.mono_ns + LIFE_NS;
+        let partial = Partial { person, until_ns, tries: TRIES, password, attempt: Some(attempt) };
         waiting.insert(Digest::of(token.expose()), partial);
         Ok(Some(token))
     }
 
-    /// Uses one try of a token, and says whose it is.
-    pub(super) fn attempt(&self, token: &Secret, now: Moment) -> Option<UserId> {
+    /// Uses one try of a token, and says whose it is and which password was shown for it.
+    pub(super) fn attempt(&self, token: &Secret, now: Moment) -> Option<(UserId, Digest)> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let digest = Digest::of(token.expose());
         let partial = waiting.get_mut(&digest)?;
@@ -60,7 +63,7 @@ impl Partials {
             return None;
         }
         partial.tries -= 1;
-        Some(partial.person.clone())
+        Some((partial.person.clone(), partial.password))
     }
 
     /// Ends a token that was good; gives back what its login counted as. `None` when somebody else was faster.
@@ -80,7 +83,7 @@ mod tests {
 
     fn begun(partials: &Partials) -> Secret {
         let attempt = Attempts::default().begin([203, 0, 113, 1].into(), "a@x", T0).unwrap();
-        partials.begin("u1".into(), attempt, T0).unwrap().unwrap()
+        partials.begin("u1".into(), Digest::of("hash"), attempt, T0).unwrap().unwrap()
     }
 
     #[test]
@@ -88,7 +91,7 @@ mod tests {
         let partials = Partials::default();
         let token = begun(&partials);
         for _ in 0..TRIES {
-            assert_eq!(partials.attempt(&token, T0), Some("u1".into()));
+            assert_eq!(partials.attempt(&token, T0), Some(("u1".into(), Digest::of("hash"))));
         }
         assert_eq!(partials.attempt(&token, T0), None);
         let token = begun(&partials);

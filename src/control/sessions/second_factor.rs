@@ -34,7 +34,7 @@ impl Sessions {
         origin: &Origin,
         now: Moment,
     ) -> Result<LoggedIn, DomainError> {
-        let person = self.partials.attempt(partial, now).ok_or(DomainError::WrongCode)?;
+        let (person, password) = self.partials.attempt(partial, now).ok_or(DomainError::WrongCode)?;
         let attempt = self.attempts.begin_code(&person, now).map_err(DomainError::TooManyAttempts)?;
         let factor = self.store.second_factor(&person).await?.filter(|factor| factor.enabled);
         let member = self.store.member(&person).await?.filter(|member| member.active);
@@ -45,7 +45,10 @@ impl Sessions {
         let login = self.partials.finish(partial).ok_or(DomainError::WrongCode)?;
         self.attempts.forgive(attempt);
         self.attempts.forgive(login);
-        self.begin(&person, origin, now).await
+        match self.begin(&person, password, origin, now).await {
+            Err(DomainError::WrongPassword) => Err(DomainError::WrongCode),
+            begun => begun,
+        }
     }
 
     /// Takes a code, which is then good no more; false when it is wrong.

@@ -3,7 +3,7 @@
 use super::Sessions;
 use crate::clock::Moment;
 use crate::config::Signup;
-use crate::control::domain::{DomainError, NewUser, Origin, meant_for, violations};
+use crate::control::domain::{DomainError, NewUser, Origin, meant_for, still_given, violations};
 use crate::control::edge::Effect;
 use crate::store::management::{Invitation, Invited, Joining, Member, NewPerson, Written};
 use crate::token::{Digest, Secret};
@@ -56,7 +56,9 @@ impl Sessions {
         let value = Digest::of(token.expose());
         let good = |it: &Invitation| now.unix_ms < it.expires_ms && meant_for(it, email);
         let found = self.store.invitation(value).await?.filter(good);
-        found.map(|it| (value, it)).ok_or(DomainError::Forbidden(INVITED))
+        let found = found.ok_or(DomainError::Forbidden(INVITED))?;
+        let given = still_given(self.store.as_ref(), &found).await?;
+        given.then_some((value, found)).ok_or(DomainError::Forbidden(INVITED))
     }
 
     async fn add(

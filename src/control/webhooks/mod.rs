@@ -33,6 +33,8 @@ const FOR_ALL: usize = 256;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long what is under way may take when the process ends.
 const DRAIN: Duration = Duration::from_secs(5);
+/// The answer of an endpoint that wants no more.
+const GONE: u16 = 410;
 const DAY_MS: u64 = 24 * 3600 * 1000;
 /// Finished deliveries that are kept, for how long and how many of each endpoint.
 const KEPT_MS: u64 = 7 * DAY_MS;
@@ -173,7 +175,9 @@ impl Webhooks {
             (Err(_), Some(_)) => "retried",
             (Err(_), None) => "given_up",
         });
-        let patience_since_ms = ended.unix_ms.saturating_sub(DAY_MS);
+        // 410 says that nobody wants this any more (Standard Webhooks): there is nothing to be patient for.
+        let gone = outcome == Err(SendError::Status(GONE));
+        let patience_since_ms = if gone { u64::MAX } else { ended.unix_ms.saturating_sub(DAY_MS) };
         self.write_down(Attempted { sequence: due.sequence, attempt, next_ms, patience_since_ms }).await;
     }
 
@@ -196,7 +200,9 @@ impl Webhooks {
             match self.store.attempted(attempted.clone()).await {
                 Ok(false) => return,
                 Ok(true) => {
-                    tracing::warn!("a webhook endpoint was switched off: it had failed for a day");
+                    tracing::warn!(
+                        "a webhook endpoint was switched off: it had failed for a day, or wants no more"
+                    );
                     return;
                 }
                 Err(error) => {

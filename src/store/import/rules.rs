@@ -17,10 +17,19 @@ pub fn is_slug(text: &str) -> bool {
     (3..=50).contains(&text.len()) && text.bytes().all(allowed)
 }
 
+/// Whether a character shows as nothing, or turns around how others are shown: with it, two names look the same and are not.
+/// What joins letters (U+200C, U+200D) is none: scripts and pictures need it.
+pub fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Whether a text can be an e-mail address; whether it is one, only a letter to it would show.
 pub fn is_email(text: &str) -> bool {
     let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
-    parts.is_some() && text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+    let joins = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
+    let bad = |c: char| c.is_whitespace() || c.is_control() || is_deceptive(c) || joins(c);
+    parts.is_some() && text.len() <= 254 && !text.contains(bad)
 }
 
 fn refuse<T>(value: &Value<'_>, message: impl Into<String>, help: &str) -> Option<T> {

@@ -106,6 +106,13 @@ impl WebhookEndpoint {
     pub fn wants(&self, kind: &str) -> bool {
         self.events.iter().any(|wanted| &**wanted == EVERY_EVENT || &**wanted == kind)
     }
+
+    /// Scheme, host and port of its URL.
+    pub fn origin(&self) -> &str {
+        let host = self.url.find("://").map_or(0, |at| at + 3);
+        let end = self.url[host..].find(['/', '?']).map_or(self.url.len(), |at| host + at);
+        &self.url[..end]
+    }
 }
 
 /// How far a delivery has come.

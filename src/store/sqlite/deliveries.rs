@@ -201,9 +201,10 @@ fn judge(db: &Connection, attempted: &Attempted, now_ms: u64) -> Result<bool, St
         signed(attempted.patience_since_ms)
     ])?;
     let Some(it) = webhooks::by_id(db, &endpoint)?.filter(|_| switched > 0) else { return Ok(false) };
+    let name = it.origin().to_owned();
     db.prepare_cached(
         "UPDATE webhook_deliveries SET state = 'failed', next_ms = NULL, finished_ms = ?2,
-             error = 'the endpoint was switched off because it had failed for too long'
+             error = 'the endpoint was switched off because it had failed for too long, or wants no more'
          WHERE endpoint = ?1 AND state = 'pending'",
     )?
     .execute(params![endpoint, signed(now_ms)])?;
@@ -217,7 +218,7 @@ fn judge(db: &Connection, attempted: &Attempted, now_ms: u64) -> Result<bool, St
             actor_name: None,
             action: "webhook_endpoint.disabled".into(),
             entity: it.id,
-            entity_name: Some(it.url),
+            entity_name: Some(name),
             address: None,
             user_agent: None,
             request_id: None,

@@ -16,12 +16,12 @@ use crate::token::{Digest, OrganizationId, TokenId, UserId};
 impl Management for Sqlite {
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>> {
         let id = id.clone();
-        self.read(move |db| tokens::details(db, &id))
+        self.ask(move |db| tokens::details(db, &id))
     }
 
     fn list_tokens<'a>(&'a self, filter: &'a TokenFilter, page: Page) -> Answer<'a, TokenPage> {
         let filter = filter.clone();
-        self.read(move |db| tokens::list(db, &filter, page))
+        self.ask(move |db| tokens::list(db, &filter, page))
     }
 
     fn add_token(&self, token: Token, value: Digest, entry: AuditEntry) -> Answer<'_, Written> {
@@ -39,16 +39,16 @@ impl Management for Sqlite {
 
     fn member<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<Member>> {
         let id = id.clone();
-        self.read(move |db| users::member(db, &id))
+        self.ask(move |db| users::member(db, &id))
     }
 
     fn account<'a>(&'a self, email: &'a str) -> Answer<'a, Option<Account>> {
         let email = email.to_owned();
-        self.read(move |db| users::account(db, &email))
+        self.ask(move |db| users::account(db, &email))
     }
 
     fn people(&self) -> Answer<'_, u64> {
-        self.read(|db| users::count(db))
+        self.ask(|db| users::count(db))
     }
 
     fn add_member(&self, new: NewMember, entry: AuditEntry) -> Answer<'_, Written> {
@@ -66,7 +66,7 @@ impl Management for Sqlite {
 
     fn organization_by_slug<'a>(&'a self, slug: &'a str) -> Answer<'a, Option<OrganizationId>> {
         let slug = slug.to_owned();
-        self.read(move |db| organizations::by_slug(db, &slug))
+        self.ask(move |db| organizations::by_slug(db, &slug))
     }
 
     fn add_session(
@@ -80,7 +80,7 @@ impl Management for Sqlite {
 
     fn session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Session>> {
         let id = id.to_owned();
-        self.read(move |db| sessions::by_id(db, &id))
+        self.ask(move |db| sessions::by_id(db, &id))
     }
 
     fn end_session<'a>(&'a self, id: &'a str, at_ms: u64, entry: AuditEntry) -> Answer<'a, Written> {
@@ -90,11 +90,11 @@ impl Management for Sqlite {
 
     fn sessions_of<'a>(&'a self, person: &'a UserId, now_ms: u64) -> Answer<'a, Vec<Session>> {
         let person = person.clone();
-        self.read(move |db| sessions::of_person(db, &person, now_ms))
+        self.ask(move |db| sessions::of_person(db, &person, now_ms))
     }
 
     fn refresh_token(&self, value: Digest) -> Answer<'_, Option<RefreshToken>> {
-        self.read(move |db| refresh::by_value(db, value))
+        self.ask(move |db| refresh::by_value(db, value))
     }
 
     fn trade_refresh_token(&self, trade: Trade, entry: AuditEntry) -> Answer<'_, Written> {
@@ -112,7 +112,7 @@ impl Management for Sqlite {
         limit: u32,
     ) -> Answer<'a, Vec<OrganizationMember>> {
         let organization = organization.clone();
-        self.read(move |db| members::list(db, &organization, after.as_ref(), limit))
+        self.ask(move |db| members::list(db, &organization, after.as_ref(), limit))
     }
 
     fn member_of<'a>(
@@ -121,7 +121,7 @@ impl Management for Sqlite {
         person: &'a UserId,
     ) -> Answer<'a, Option<OrganizationMember>> {
         let (organization, person) = (organization.clone(), person.clone());
-        self.read(move |db| members::one(db, &organization, &person))
+        self.ask(move |db| members::one(db, &organization, &person))
     }
 
     fn set_role<'a>(
@@ -148,7 +148,7 @@ impl Management for Sqlite {
 
     fn roles<'a>(&'a self, organization: &'a OrganizationId) -> Answer<'a, Vec<OrganizationRole>> {
         let organization = organization.clone();
-        self.read(move |db| roles::list(db, &organization))
+        self.ask(move |db| roles::list(db, &organization))
     }
 
     fn add_role(&self, role: OrganizationRole, entry: AuditEntry) -> Answer<'_, Written> {
@@ -176,11 +176,11 @@ impl Management for Sqlite {
         limit: u32,
     ) -> Answer<'a, Vec<Invitation>> {
         let organization = organization.clone();
-        self.read(move |db| invitations::list(db, &organization, now_ms, after.as_ref(), limit))
+        self.ask(move |db| invitations::list(db, &organization, now_ms, after.as_ref(), limit))
     }
 
     fn invitation(&self, value: Digest) -> Answer<'_, Option<Invitation>> {
-        self.read(move |db| invitations::by_value(db, value))
+        self.ask(move |db| invitations::by_value(db, value))
     }
 
     fn remove_invitation<'a>(
@@ -206,7 +206,7 @@ impl Management for Sqlite {
     }
 
     fn password_reset(&self, value: Digest) -> Answer<'_, Option<PasswordReset>> {
-        self.read(move |db| password::reset(db, value))
+        self.ask(move |db| password::reset(db, value))
     }
 
     fn end_sessions<'a>(
@@ -225,7 +225,7 @@ impl Management for Sqlite {
 
     fn second_factor<'a>(&'a self, person: &'a UserId) -> Answer<'a, Option<SecondFactor>> {
         let person = person.clone();
-        self.read(move |db| second_factor::of(db, &person))
+        self.ask(move |db| second_factor::of(db, &person))
     }
 
     fn change_factor<'a>(
@@ -244,11 +244,11 @@ impl Management for Sqlite {
 
     fn audit<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, Vec<AuditRecord>> {
         let query = query.clone();
-        self.read(move |db| audit::read(db, &query))
+        self.ask(move |db| audit::read(db, &query))
     }
 
     fn audit_size<'a>(&'a self, query: &'a AuditQuery) -> Answer<'a, u64> {
         let query = query.clone();
-        self.read(move |db| audit::size(db, &query))
+        self.ask(move |db| audit::size(db, &query))
     }
 }

@@ -47,6 +47,9 @@ pub struct Sqlite {
     /// Before the writer, so that they are closed before it: the last connection to be closed writes the log back into
     /// the database, and of two readers that close at once neither would.
     readers: Threads,
+    /// What people ask for takes as long as they like, and comes as often. What the edge asks for must not wait for it: a
+    /// store that does not answer the edge in time has it accept no key at all.
+    askers: Threads,
     writer: Threads,
 }
 
@@ -58,10 +61,11 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         connect::create_private(path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let writer = connect::writer(path)?;
-        let readers = (0..READERS).map(|_| connect::reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let readers = || (0..READERS).map(|_| connect::reader(path)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             writer: Threads::start("store-write", vec![writer])?,
-            readers: Threads::start("store-read", readers)?,
+            readers: Threads::start("store-read", readers()?)?,
+            askers: Threads::start("store-ask", readers()?)?,
         })
     }
 
@@ -71,11 +75,11 @@ impl Sqlite {
     /// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] and [`StoreError::TooOld`] when
     /// another version made it.
     pub fn open_read_only(path: &Path) -> Result<Option<Self>, StoreError> {
-        let (Some(reader), Some(writer)) = (connect::existing(path)?, connect::existing(path)?) else {
-            return Ok(None);
-        };
+        let open = || connect::existing(path);
+        let (Some(reader), Some(asker), Some(writer)) = (open()?, open()?, open()?) else { return Ok(None) };
         Ok(Some(Self {
             readers: Threads::start("store-read", vec![reader])?,
+            askers: Threads::start("store-ask", vec![asker])?,
             writer: Threads::start("store-write", vec![writer])?,
         }))
     }
@@ -84,10 +88,15 @@ impl Sqlite {
         &self,
         job: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
-        self.readers.run(move |connection| {
-            // One snapshot for all statements of the job.
-            job(&connection.transaction_with_behavior(TransactionBehavior::Deferred)?)
-        })
+        self.readers.run(move |connection| in_snapshot(connection, job))
+    }
+
+    /// Reads for people.
+    fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.askers.run(move |connection| in_snapshot(connection, job))
     }
 
     fn write<T: Send + 'static>(
@@ -96,6 +105,14 @@ impl Sqlite {
     ) -> Answer<'_, T> {
         self.writer.run(move |connection| in_transaction(connection, job))
     }
+}
+
+/// Runs `job` on one snapshot for all of its statements.
+fn in_snapshot<T>(
+    connection: &mut Connection,
+    job: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    job(&connection.transaction_with_behavior(TransactionBehavior::Deferred)?)
 }
 
 /// Runs `job` in a transaction that is rolled back when it fails.

@@ -17,7 +17,7 @@ impl Operations for Sqlite {
 
     fn operation<'a>(&'a self, id: &'a str) -> Answer<'a, Option<OperationRecord>> {
         let id = id.to_owned();
-        self.read(move |db| by_id(db, &id))
+        self.ask(move |db| by_id(db, &id))
     }
 
     fn operations<'a>(
@@ -27,11 +27,11 @@ impl Operations for Sqlite {
         page: Page,
     ) -> Answer<'a, (Vec<OperationRecord>, u64)> {
         let organization = organization.clone();
-        self.read(move |db| list(db, &organization, before_sequence, page))
+        self.ask(move |db| list(db, &organization, before_sequence, page))
     }
 
     fn unfinished_operation(&self) -> Answer<'_, Option<OperationRecord>> {
-        self.read(|db| {
+        self.ask(|db| {
             let sql =
                 "SELECT * FROM operations WHERE state IN ('pending', 'running') ORDER BY sequence LIMIT 1";
             let mut statement = db.prepare_cached(sql)?;
@@ -52,7 +52,7 @@ impl Operations for Sqlite {
         limit: u32,
     ) -> Answer<'a, Vec<Token>> {
         let (operation, project) = (operation.clone(), project.cloned());
-        self.read(move |db| to_rotate(db, &operation, project.as_ref(), limit))
+        self.ask(move |db| to_rotate(db, &operation, project.as_ref(), limit))
     }
 
     fn rotate_token(&self, rotation: Rotation, entry: AuditEntry) -> Answer<'_, Written> {
@@ -100,7 +100,7 @@ impl Operations for Sqlite {
 
     fn pieces<'a>(&'a self, operation: &'a str) -> Answer<'a, String> {
         let operation = operation.to_owned();
-        self.read(move |db| {
+        self.ask(move |db| {
             let sql = "SELECT text FROM operation_pieces WHERE operation = ?1 ORDER BY number";
             let mut statement = db.prepare_cached(sql)?;
             let mut rows = statement.query([&operation])?;

@@ -14,12 +14,12 @@ use std::net::IpAddr;
 impl Outbox for Sqlite {
     fn webhook_endpoints<'a>(&'a self, organization: &'a OrganizationId) -> Answer<'a, Vec<WebhookEndpoint>> {
         let organization = organization.clone();
-        self.read(move |db| of(db, &organization))
+        self.ask(move |db| of(db, &organization))
     }
 
     fn webhook_endpoint<'a>(&'a self, id: &'a str) -> Answer<'a, Option<WebhookEndpoint>> {
         let id = id.to_owned();
-        self.read(move |db| by_id(db, &id))
+        self.ask(move |db| by_id(db, &id))
     }
 
     fn add_webhook_endpoint(
@@ -61,7 +61,7 @@ impl Outbox for Sqlite {
 
     fn deliveries<'a>(&'a self, filter: &'a DeliveryFilter, page: Page) -> Answer<'a, DeliveryPage> {
         let filter = filter.clone();
-        self.read(move |db| deliveries::list(db, &filter, page))
+        self.ask(move |db| deliveries::list(db, &filter, page))
     }
 
     fn delivery<'a>(
@@ -70,7 +70,7 @@ impl Outbox for Sqlite {
         id: &'a str,
     ) -> Answer<'a, Option<DeliveryDetails>> {
         let (organization, id) = (organization.clone(), id.to_owned());
-        self.read(move |db| deliveries::details(db, &organization, &id))
+        self.ask(move |db| deliveries::details(db, &organization, &id))
     }
 
     fn replay<'a>(&'a self, id: &'a str, entry: AuditEntry) -> Answer<'a, Option<String>> {
@@ -79,7 +79,7 @@ impl Outbox for Sqlite {
     }
 
     fn due_deliveries(&self, now_ms: u64, for_each: u32) -> Answer<'_, Vec<Due>> {
-        self.read(move |db| deliveries::due(db, now_ms, for_each))
+        self.ask(move |db| deliveries::due(db, now_ms, for_each))
     }
 
     fn attempted(&self, attempted: Attempted) -> Answer<'_, bool> {
@@ -87,7 +87,7 @@ impl Outbox for Sqlite {
     }
 
     fn delivery_queue(&self) -> Answer<'_, Queue> {
-        self.read(|db| deliveries::queue(db))
+        self.ask(|db| deliveries::queue(db))
     }
 
     fn tell_expiring(&self, now_ms: u64) -> Answer<'_, u64> {
@@ -99,7 +99,7 @@ impl Outbox for Sqlite {
     }
 
     fn addresses_wanted(&self) -> Answer<'_, u64> {
-        self.read(|db| addresses::wanted(db))
+        self.ask(|db| addresses::wanted(db))
     }
 
     fn sweep_deliveries(&self, now_ms: u64, hopeless_ms: u64, old_ms: u64, most: u32) -> Answer<'_, ()> {

@@ -59,11 +59,10 @@ pub(super) fn expected(operation: Operation) -> Row {
         Operation::TestWebhook | Operation::ReplayDelivery => row(WEBHOOKS, 202),
         Operation::ListDeliveries | Operation::ShowDelivery => row(WEBHOOKS, 200),
         Operation::ListAudit | Operation::ExportAudit => row(AUDIT, 200),
-        // What it does may take more: here it exports what was used.
+        // What it does may take more, and so does its result: here it exports what was used.
         Operation::StartOperation => row(Takes::Permissions(&["manage:operations", "view:usage"]), 202),
-        Operation::ListOperations | Operation::ShowOperation | Operation::DownloadResult => {
-            row(OPERATIONS, 200)
-        }
+        Operation::DownloadResult => row(Takes::Permissions(&["manage:operations", "view:usage"]), 200),
+        Operation::ListOperations | Operation::ShowOperation => row(OPERATIONS, 200),
         // The values are handed to whoever asked for them: here, to nobody who calls.
         Operation::CollectValues => row(Takes::Owner, 403),
         Operation::Ocore(operation) => of_ocore(operation),

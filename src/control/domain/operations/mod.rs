@@ -278,6 +278,8 @@ impl Domain {
     ) -> Result<OperationRecord, DomainError> {
         let operation = self.operation(by, organization, id).await?;
         self.may(by, &operation.organization, MANAGE_OPERATIONS).await?;
+        // A result tells what doing it by hand would tell, and is for who may do that now: whoever it was made for.
+        self.may_operate(by, &operation.organization, operation.kind).await?;
         if !operation.state.finished() {
             return Err(DomainError::Conflict(NOT_YET.to_owned()));
         }

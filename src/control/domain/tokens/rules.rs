@@ -1,5 +1,6 @@
 //! What the fields of a key may be. Everything that is wrong is told at once.
 
+use super::super::people::unreadable;
 use super::super::{Catalogue, Violation};
 use crate::clock::Moment;
 use crate::store::import::network;
@@ -37,9 +38,8 @@ impl Rules {
     pub(super) fn name(&mut self, text: &str) {
         if !(1..=NAME).contains(&text.chars().count()) || text.trim().is_empty() {
             self.broken("name", "length", format!("name must have 1 to {NAME} characters"));
-        } else if text.contains(char::is_control) {
-            self.broken("name", "characters", "name must not have control characters");
         }
+        self.0.extend(unreadable(text, "name"));
     }
 
     pub(super) fn description(&mut self, text: &str) {
