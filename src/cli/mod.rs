@@ -7,13 +7,17 @@ mod completions;
 mod demo;
 mod explain;
 mod import;
+mod login;
 mod manage;
 mod openapi;
+mod org;
 mod password;
+mod project;
 mod schema;
 mod serve;
 mod token;
 mod user;
+mod webhook;
 
 use crate::config::{Config, LoadError, Loaded};
 use clap::{Args, Parser, Subcommand};
@@ -47,12 +51,25 @@ enum Command {
     Openapi,
     /// Bring organizations, projects, users and keys into the store
     Import(import::Arguments),
+    /// Log in at a running gateway, for the commands with --server
+    Login(login::Login),
+    /// Log out at a running gateway
+    Logout(login::Logout),
+    /// Make, list, alter and remove organizations; their members, roles and invitations
+    #[command(subcommand)]
+    Org(org::Command),
+    /// Make, list, alter and remove projects
+    #[command(subcommand)]
+    Project(project::Command),
+    /// Make, list, alter and remove people
+    #[command(subcommand)]
+    User(user::Command),
     /// Make, list, alter, regenerate and remove keys
     #[command(subcommand)]
     Token(token::Command),
-    /// Make people
+    /// Make, list, alter and remove webhook endpoints; what was sent to them
     #[command(subcommand)]
-    User(user::Command),
+    Webhook(webhook::Command),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
 }
@@ -104,8 +121,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Openapi => openapi::run(),
         Command::Import(arguments) => import::run(arguments),
-        Command::Token(command) => token::run(command),
+        Command::Login(arguments) => login::login(arguments),
+        Command::Logout(arguments) => login::logout(&arguments),
+        Command::Org(command) => org::run(command),
+        Command::Project(command) => project::run(command),
         Command::User(command) => user::run(command),
+        Command::Token(command) => token::run(command),
+        Command::Webhook(command) => webhook::run(command),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }
@@ -161,6 +183,27 @@ mod tests {
             "portcullis token delete --config a.yaml 66f0",
             "portcullis user create --config a.yaml --owner --email a@example.com",
             "portcullis user create --config a.yaml --email a@example.com --organization my-org --role viewer",
+            "portcullis user update --config a.yaml a@example.com --admin true --active false --name A",
+            "portcullis user list --server https://a:1 --ca ca.pem --search a --output json",
+            "portcullis login --server https://a:1 --email a@example.com --code 123456 --password-stdin",
+            "portcullis logout --server https://a:1",
+            "portcullis org create --config a.yaml --name A --slug a-b --owner a@example.com",
+            "portcullis org list --server https://a:1 --all --search a",
+            "portcullis org show my-org --config a.yaml",
+            "portcullis org update --config a.yaml my-org --slug other",
+            "portcullis org delete my-org --config a.yaml --confirm my-org",
+            "portcullis org rotate-keys --config a.yaml --project 1 --overlap 60",
+            "portcullis org export usage --config a.yaml --format json --to a.json",
+            "portcullis org audit my-org --config a.yaml --action user.created --limit 5",
+            "portcullis org member set-role a@example.com viewer --config a.yaml --organization my-org",
+            "portcullis org role create --config a.yaml --name A --permission view:* --permission manage:servers",
+            "portcullis org invitation create --config a.yaml --role viewer --expires-in 60",
+            "portcullis project create --config a.yaml --name A",
+            "portcullis project update 1 --config a.yaml --active false --description d",
+            "portcullis project delete 1 --config a.yaml --with-keys",
+            "portcullis token create --server https://a:1 --kind ocore --name A --permission view:servers",
+            "portcullis webhook create --config a.yaml --url https://a/ --event *",
+            "portcullis webhook deliveries --config a.yaml --status failed --endpoint 1",
             "portcullis completions bash",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
@@ -183,6 +226,15 @@ mod tests {
             "portcullis token delete --config a.yaml",
             "portcullis user create --config a.yaml --email a@example.com --owner --role viewer",
             "portcullis user create --config a.yaml --email a@example.com",
+            "portcullis user update --config a.yaml a@example.com",
+            "portcullis project update --config a.yaml 1",
+            "portcullis org update --config a.yaml my-org",
+            "portcullis org delete --config a.yaml my-org",
+            "portcullis org list --config a.yaml --search a",
+            "portcullis org show --config a.yaml --server https://a:1",
+            "portcullis org show --config a.yaml --ca a.pem",
+            "portcullis token update --config a.yaml 1",
+            "portcullis login --server https://a:1",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -25,16 +25,22 @@ pub(super) enum PasswordError {
     /// Typed twice, differently.
     #[error("the two passwords differ")]
     Differ,
+    /// None was given.
+    #[error("there is no password: set PORTCULLIS_PASSWORD, or use --password-stdin")]
+    Missing,
+    /// None was given.
+    #[error("this login takes a second factor: give its code with --code")]
+    NoCode,
     /// The system has no random bytes to give.
     #[error("the system has no random bytes to give")]
     Random,
 }
 
-/// Finds a password.
-pub(super) fn choose(from_input: bool) -> Result<Given, PasswordError> {
+/// Finds a password for somebody new. The variable is not looked at where it is what the command itself logs in with.
+pub(super) fn choose(from_input: bool, from_variable: bool) -> Result<Given, PasswordError> {
     let found = if from_input {
         line()?
-    } else if let Ok(text) = std::env::var(VARIABLE) {
+    } else if let Some(text) = std::env::var(VARIABLE).ok().filter(|_| from_variable) {
         Secret::new(text)
     } else if io::stdin().is_terminal() {
         ask()?
@@ -45,6 +51,29 @@ pub(super) fn choose(from_input: bool) -> Result<Given, PasswordError> {
         return Ok(Given { password: make()?, made: true });
     }
     Ok(Given { password: found, made: false })
+}
+
+/// Finds the password that somebody logs in with.
+pub(super) fn present(from_input: bool) -> Result<Secret, PasswordError> {
+    let found = if from_input {
+        line()?
+    } else if let Ok(text) = std::env::var(VARIABLE) {
+        Secret::new(text)
+    } else if io::stdin().is_terminal() {
+        let _silent = Silent::begin();
+        prompt("Password: ")?
+    } else {
+        Secret::from("")
+    };
+    if found.expose().is_empty() { Err(PasswordError::Missing) } else { Ok(found) }
+}
+
+/// Asks for the code of an authenticator.
+pub(super) fn code() -> Result<Secret, PasswordError> {
+    if !io::stdin().is_terminal() {
+        return Err(PasswordError::NoCode);
+    }
+    prompt("Code of your authenticator, or a recovery code: ").map_err(PasswordError::Input)
 }
 
 /// 128 random bits behind a letter and a digit, which the rule for passwords asks for.

@@ -1,17 +1,26 @@
 //! `portcullis user`: people from a terminal, the first owner of an empty store among them.
 
-use super::manage::{Common, Printed, facts, operate};
-use super::{complain, password};
-use crate::control::domain::{By, Domain, DomainError, FirstOwner, NewUser};
-use crate::dialect::time::iso_millis;
-use crate::token::{OrganizationId, Role, UserId};
-use serde_json::json;
+use super::manage::{Ask, Backend, Body, Column, Common, Failure, Printed, escaped, operate};
+use super::password::{self, Given};
+use crate::control::domain::{DomainError, FirstOwner, NewUser, slug_of};
+use serde_json::Value;
 use std::process::ExitCode;
 
-const AFTER_HELP: &str = "\
-The password is taken from the variable PORTCULLIS_PASSWORD, from the first line of standard input with \
---password-stdin, or asked for at a terminal. Where there is none of these, or an empty one, a password is \
-made and shown once.
+const EXAMPLES: &str = "\
+These are for whoever looks after the whole server: with --config the operator, with --server who was made \
+by --owner in an empty store, or by `user update --admin true`. Members of one organization are at \
+`portcullis org member`, invitations into it at `portcullis org invitation`.
+
+Examples:
+  portcullis user create -c gw.yaml --owner --email you@example.com --organization 'My Org'
+  portcullis user create -c gw.yaml --email ann@example.com --role viewer --organization my-org
+  portcullis user list --server https://gateway.example.com:9443 --search ann
+  portcullis user update -c gw.yaml ann@example.com --active false";
+
+const CREATE_AFTER_HELP: &str = "\
+The password is taken from the variable PORTCULLIS_PASSWORD (with --server it is your own, and not looked at \
+here), from the first line of standard input with --password-stdin, or asked for at a terminal. Where there \
+is none of these, or an empty one, a password is made and shown once.
 
 In a store in which there is nobody yet, --owner makes the first organization too: --organization is then \
 what it is to be called. In any other store, --organization names one that is there, by its id or slug.";
@@ -21,30 +30,49 @@ Hand the token to the person over a way that you trust. They choose a password w
 POST /api/auth/reset-password {\"token\":\"…\",\"password\":\"…\"}, which ends all their sessions. \
 Who has asked for one is in the audit log as auth.password_reset_requested.";
 
-/// What to do with people.
+const FACTS: &[Column] = &[
+    ("id", "/id"),
+    ("email", "/email"),
+    ("name", "/name"),
+    ("active", "/isActive"),
+    ("server admin", "/isServerAdmin"),
+    ("second factor", "/totpEnabled"),
+    ("organizations", "/organizations?none"),
+    ("role", "/role"),
+    ("created", "/createdAt"),
+];
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("EMAIL", "/email"),
+    ("NAME", "/name"),
+    ("ACTIVE", "/isActive"),
+    ("ADMIN", "/isServerAdmin"),
+    ("ORGANIZATIONS", "/organizations"),
+];
+
+/// Make, list, alter and remove people
 #[derive(clap::Subcommand, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(super) enum Command {
     /// Make a person and their place in an organization
     Create(Create),
+    /// List everybody
+    List(List),
+    /// Show one person
+    Show(One),
+    /// Rename a person, block them, or make them an admin of the server
+    Update(Update),
     /// Give out a token by which a person who has forgotten their password chooses a new one
     ResetPassword(ResetPassword),
+    /// Remove a person for good
+    Delete(One),
 }
 
 #[derive(clap::Args, Debug)]
-#[command(after_help = RESET_AFTER_HELP)]
-pub(super) struct ResetPassword {
-    #[command(flatten)]
-    common: Common,
-    /// E-mail address that they log in with
-    email: String,
-}
-
-#[derive(clap::Args, Debug)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = CREATE_AFTER_HELP)]
 #[command(group = clap::ArgGroup::new("standing").required(true))]
 pub(super) struct Create {
-    #[command(flatten)]
-    common: Common,
     /// E-mail address to log in with
     #[arg(long)]
     email: String,
@@ -66,105 +94,135 @@ pub(super) struct Create {
     /// Read the password from the first line of standard input
     #[arg(long)]
     password_stdin: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct List {
+    /// Only those with this text in their name or e-mail address
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct One {
+    /// The person's id or e-mail address
+    #[arg(value_name = "ID|EMAIL")]
+    user: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = RESET_AFTER_HELP)]
+pub(super) struct ResetPassword {
+    #[command(flatten)]
+    one: One,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+pub(super) struct Update {
+    /// What people call them
+    #[arg(long, group = "change")]
+    name: Option<String>,
+    /// Whether they look after the whole server
+    #[arg(long, value_name = "BOOL", group = "change")]
+    admin: Option<bool>,
+    /// False blocks them everywhere and ends their sessions
+    #[arg(long, value_name = "BOOL", group = "change")]
+    active: Option<bool>,
+    #[command(flatten)]
+    one: One,
+}
+
+fn path(user: &str) -> String {
+    format!("/api/admin/users/{}", escaped(user))
 }
 
 /// Runs a command.
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
-        Command::Create(create) => run_create(create),
-        Command::ResetPassword(asked) => run_reset_password(&asked),
+        Command::Create(asked) => create(&asked),
+        Command::List(List { search, common }) => operate(&common, async |backend| {
+            let ask = Ask::get("/api/admin/users").query("search", search);
+            Ok(Printed::list(backend.everything(ask).await?, COLUMNS))
+        }),
+        Command::Show(One { user, common }) => one(&common, Ask::get(path(&user))),
+        Command::Update(Update { name, admin, active, one: One { user, common } }) => {
+            let body = Body::default().with("name", name).with("isServerAdmin", admin);
+            one(&common, Ask::patch(path(&user)).json(body.with("isActive", active)))
+        }
+        Command::ResetPassword(ResetPassword { one: One { user, common } }) => {
+            operate(&common, async |backend| {
+                let ask = Ask::post(format!("{}/password-reset", path(&user)));
+                let facts = [("token", "/token"), ("expires", "/expiresAt")];
+                let made = Printed::record(backend.call(ask).await?, &facts);
+                Ok(made.noted("The token is shown now and never again. It is good once."))
+            })
+        }
+        Command::Delete(One { user, common }) => operate(&common, async |backend| {
+            backend.call(Ask::delete(path(&user))).await?;
+            Ok(Printed::deleted(&user))
+        }),
     }
 }
 
-fn run_reset_password(asked: &ResetPassword) -> ExitCode {
-    operate(&asked.common, async |domain, by| {
-        let (token, expires_ms) = domain.issue_password_reset(by, &asked.email).await?;
-        let expires_at = iso_millis(expires_ms);
-        let mut table = facts(&[("token", token.expose().to_owned()), ("expiresAt", expires_at.clone())]);
-        table.push_str("\nThe token is shown now and never again. It is good once.\n");
-        Ok(Printed { table, json: json!({ "token": token.expose(), "expiresAt": expires_at }) })
+fn one(common: &Common, ask: Ask) -> ExitCode {
+    // Where somebody belongs has roles of its own.
+    let facts: Vec<Column> = FACTS.iter().copied().filter(|(title, _)| *title != "role").collect();
+    operate(common, async |backend| Ok(Printed::record(backend.call(ask).await?, &facts)))
+}
+
+fn create(asked: &Create) -> ExitCode {
+    operate(&asked.common, async |backend| {
+        // A variable that this command logs in with is nobody else's password.
+        let here = matches!(backend, Backend::Store(_));
+        let given = password::choose(asked.password_stdin, here);
+        let given = given.map_err(|error| Failure::new(error.to_string()))?;
+        let mut person = made(backend, asked, &given).await?;
+        person["role"] = role(asked).into();
+        person["organizationId"] = person["organizations"][0]["id"].clone();
+        let mut facts = FACTS.to_vec();
+        if !given.made {
+            return Ok(Printed::record(person, &facts));
+        }
+        facts.push(("password", "/password"));
+        person["password"] = given.password.expose().into();
+        Ok(Printed::record(person, &facts).noted("The password is shown now and never again."))
     })
 }
 
-fn run_create(create: Create) -> ExitCode {
-    let given = match password::choose(create.password_stdin) {
-        Ok(given) => given,
-        Err(error) => return complain(format_args!("error: {error}")),
-    };
-    let email = create.email.clone();
-    let name = create.name.clone().unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
-    let role = create.role.as_deref().and_then(Role::from_name).unwrap_or(Role::Owner);
-    operate(&create.common, async |domain, by| {
-        let user = NewUser { email: email.clone(), name: name.clone(), password: given.password.clone() };
-        let (id, organization) = make(domain, by, &create, role, user).await?;
-        let mut pairs = vec![
-            ("id", id.to_string()),
-            ("email", email.clone()),
-            ("name", name.clone()),
-            ("role", role.as_str().to_owned()),
-            ("organization", organization.to_string()),
-        ];
-        let mut json = json!({
-            "id": id.as_str(), "email": email, "name": name, "role": role.as_str(),
-            "organizationId": organization.as_str(),
-        });
-        if given.made {
-            pairs.push(("password", given.password.expose().to_owned()));
-            json["password"] = given.password.expose().into();
-        }
-        let mut table = facts(&pairs);
-        if given.made {
-            table.push_str("\nThe password is shown now and never again.\n");
-        }
-        Ok(Printed { table, json })
-    })
+fn role(asked: &Create) -> &str {
+    asked.role.as_deref().unwrap_or("owner")
 }
 
-async fn make(
-    domain: &Domain,
-    by: &By,
-    create: &Create,
-    role: Role,
-    user: NewUser,
-) -> Result<(UserId, OrganizationId), DomainError> {
-    let name = create.organization.as_deref().unwrap_or("Main");
-    match domain.organization_named(by, name).await {
-        Ok(organization) => {
-            let id = domain.create_user(by, &organization, role, user).await?;
-            Ok((id, organization))
-        }
-        Err(DomainError::NotFound(_)) if create.owner => {
-            let organization = name.to_owned();
-            let slug = create.slug.clone().unwrap_or_else(|| slug_of(&organization));
-            domain.found(by, FirstOwner { organization, slug }, user).await
-        }
-        Err(error) => Err(error),
+/// Makes a person; in an empty store, with the first organization.
+async fn made(backend: &mut Backend, asked: &Create, given: &Given) -> Result<Value, Failure> {
+    let named = asked.organization.as_deref().unwrap_or("Main");
+    if let Backend::Store(store) = &*backend
+        && asked.owner
+        && let Err(DomainError::NotFound(_)) = store.domain().organization_named(&store.by(), named).await
+    {
+        let before_at = || asked.email.split('@').next().unwrap_or_default().to_owned();
+        let name = asked.name.clone().unwrap_or_else(before_at);
+        let user = NewUser { email: asked.email.clone(), name, password: given.password.clone() };
+        let slug = asked.slug.clone().unwrap_or_else(|| slug_of(named));
+        let first = FirstOwner { organization: named.to_owned(), slug };
+        let (id, _) = store.domain().found(&store.by(), first, user).await?;
+        return backend.call(Ask::get(path(id.as_str()))).await;
     }
-}
-
-/// A slug that follows from a name: its ASCII letters and digits, hyphens for the rest.
-fn slug_of(name: &str) -> String {
-    let parts: Vec<String> = name
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|part| !part.is_empty())
-        .map(str::to_ascii_lowercase)
-        .collect();
-    let slug: String = parts.join("-").chars().take(50).collect();
-    if slug.len() < 3 { format!("org-{slug}").trim_end_matches('-').to_owned() } else { slug }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slug_follows_from_a_name() {
-        for (name, slug) in
-            [("Main", "main"), ("My Org, Ltd.", "my-org-ltd"), ("A", "org-a"), ("ตรวจ", "org")]
-        {
-            assert_eq!(slug_of(name), slug);
-            assert!(crate::store::import::is_slug(slug));
-        }
-        assert_eq!(slug_of(&"x".repeat(99)).len(), 50);
+    if asked.organization.is_none() && !matches!(backend, Backend::Store(_)) {
+        return Err(Failure::usage("name the organization that they are to own: --organization ID|SLUG"));
     }
+    let body = Body::default()
+        .with("email", Some(asked.email.as_str()))
+        .with("name", asked.name.as_deref())
+        .with("password", Some(given.password.expose()))
+        .with("organization", Some(named))
+        .with("role", Some(role(asked)));
+    backend.call(Ask::post("/api/admin/users").json(body)).await
 }

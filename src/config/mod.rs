@@ -172,6 +172,18 @@ pub struct Jwt {
 pub struct Accounts {
     /// Who may make one.
     pub signup: Signup,
+    /// Who may make organizations, beside the server's admins.
+    pub organizations: Founders,
+}
+
+/// Who may make organizations, beside the server's admins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Founders {
+    /// Nobody.
+    #[default]
+    Admins,
+    /// Everybody who has an account.
+    Anyone,
 }
 
 /// Who may make an account.

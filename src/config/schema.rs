@@ -222,12 +222,20 @@ const JWT: &[Key] = &[
     ),
 ];
 
-const ACCOUNTS: &[Key] = &[Key::new(
-    "signup",
-    Type::Choice(&["closed", "invited", "open"]),
-    "Who may make an account at `/api/auth/signup`: nobody, who has an invitation, or everybody.",
-)
-.default("invited")];
+const ACCOUNTS: &[Key] = &[
+    Key::new(
+        "signup",
+        Type::Choice(&["closed", "invited", "open"]),
+        "Who may make an account at `/api/auth/signup`: nobody, who has an invitation, or everybody.",
+    )
+    .default("invited"),
+    Key::new(
+        "organizations",
+        Type::Choice(&["admins", "anyone"]),
+        "Who may make organizations at `/api/org`: the server's admins, or everybody who has an account.",
+    )
+    .default("admins"),
+];
 
 const JWT_UPSTREAM: &[Key] = &[
     Key::new("issuer", Type::Text, "The `iss` claim.").default("portcullis"),

@@ -106,7 +106,8 @@ impl Refusal {
         }
     }
 
-    fn status(&self, dialect: Dialect) -> StatusCode {
+    /// The status that it is answered with.
+    pub fn status(&self, dialect: Dialect) -> StatusCode {
         match self {
             Self::Domain(error) => match error {
                 DomainError::Unauthorized
@@ -132,7 +133,8 @@ impl Refusal {
         }
     }
 
-    fn message(&self) -> String {
+    /// What whoever asked is told, where it is one thing.
+    pub fn message(&self) -> String {
         match self {
             Self::Domain(error) => match error {
                 DomainError::Unauthorized => UNAUTHORIZED.to_owned(),

@@ -1,5 +1,11 @@
 //! oCore: the `{"error":{"code","message","details"}}` envelope, and what its endpoints answer.
 
+mod directory;
+
+pub use directory::{
+    organization, organizations, own_organizations, password_reset, people, person, project, projects,
+};
+
 use super::time::iso;
 use super::{Fault, cursor};
 use crate::store::Membership;
@@ -144,6 +150,7 @@ fn api_key_record(key: &Token) -> Value {
         "prefix": key.prefix,
         "permissions": key.permissions.iter().collect::<Vec<_>>(),
         "scope": key.scopes.first(),
+        "isActive": key.active,
         "createdBy": key.created_by.as_ref().map(|id| id.as_str()),
         "createdAt": iso(key.created_ms),
         "expiresAt": key.expires_ms.map(iso),
@@ -152,7 +159,7 @@ fn api_key_record(key: &Token) -> Value {
 }
 
 /// `next_cursor` is there on the last page too, and null.
-fn list(data: Vec<Value>, next: Option<&Position>) -> String {
+pub(super) fn list(data: Vec<Value>, next: Option<&Position>) -> String {
     json!({ "data": data, "next_cursor": next.map(cursor::text), "has_more": next.is_some() }).to_string()
 }
 
@@ -183,7 +190,7 @@ pub fn member(member: &OrganizationMember) -> Value {
 }
 
 /// A built-in role is its own id.
-fn role_of(role: &MemberRole) -> Value {
+pub(super) fn role_of(role: &MemberRole) -> Value {
     let id = match role {
         MemberRole::System(role) => role.as_str(),
         MemberRole::Custom(role) => &role.id,

@@ -1,5 +1,6 @@
 //! What every store has to do: one suite, run against each implementation from its own tests.
 
+mod directory;
 mod hooks;
 mod management;
 mod people;

@@ -1,7 +1,8 @@
 //! TLS to upstreams: the system's roots, SNI, ALPN.
 
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::ServerName;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use tokio::net::TcpStream;
@@ -28,6 +29,23 @@ impl Client {
         Self { config: Arc::new(OnceLock::new()), protocols: &[b"http/1.1"] }
     }
 
+    /// A client that speaks HTTP/1.1 only, and trusts the certificates of this PEM text and no others.
+    ///
+    /// # Errors
+    /// When there is none in it.
+    pub fn trusting(pem: &[u8]) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        roots.add_parsable_certificates(certificates.map_err(io::Error::other)?);
+        if roots.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in it"));
+        }
+        let client = Self::http1();
+        let config = client.config.get_or_init(|| Arc::new(trusting(roots, client.protocols)));
+        debug_assert_eq!(config.alpn_protocols.len(), 1, "it was new");
+        Ok(client)
+    }
+
     /// Makes a connection a TLS one; says whether HTTP/2 was agreed on.
     ///
     /// # Errors
@@ -50,6 +68,10 @@ fn config(protocols: &[&[u8]]) -> ClientConfig {
         tracing::warn!(%error, "a root certificate could not be read");
     }
     roots.add_parsable_certificates(found.certs);
+    trusting(roots, protocols)
+}
+
+fn trusting(roots: RootCertStore, protocols: &[&[u8]]) -> ClientConfig {
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config

@@ -35,6 +35,7 @@ fn b3_a_key_is_made_used_and_shown_once() {
         "createdBy",
         "expiresAt",
         "id",
+        "isActive",
         "key",
         "lastUsedAt",
         "name",

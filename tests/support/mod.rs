@@ -16,6 +16,7 @@ pub(crate) mod person;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod settings;
+pub(crate) mod terminal;
 pub(crate) mod totp;
 pub(crate) mod upstream;
 pub(crate) mod wait;

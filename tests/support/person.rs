@@ -47,6 +47,13 @@ impl House {
         self.send(&login(name, PASSWORD))
     }
 
+    /// Makes somebody look after the whole server.
+    pub(crate) fn appoint(&self, name: &str) {
+        let store = rusqlite::Connection::open(self.gateway.db_path()).expect("open the store");
+        let sql = "UPDATE users SET server_admin = 1 WHERE email = ?1";
+        assert_eq!(store.execute(sql, [email(name)]).expect("write"), 1);
+    }
+
     /// Logs in.
     #[track_caller]
     pub(crate) fn person(&self, name: &str) -> Person<'_> {

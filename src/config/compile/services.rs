@@ -6,8 +6,8 @@ use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
 use crate::config::{
-    AccessLog, Accounts, Jwt, Limits, LimitsBackend, LogPath, SigningAlgorithm, Signup, Store, StoreUrl,
-    UpstreamIdentity,
+    AccessLog, Accounts, Founders, Jwt, Limits, LimitsBackend, LogPath, SigningAlgorithm, Signup, Store,
+    StoreUrl, UpstreamIdentity,
 };
 use crate::limiter::{Algorithm, Rate};
 use crate::token::Secret;
@@ -81,8 +81,10 @@ fn unknown_keys(value: &Value<'_>) -> Option<Option<Rate>> {
 
 pub(super) fn accounts(root: &Section<'_>) -> Option<Accounts> {
     let Some(value) = root.get("accounts") else { return Some(Accounts::default()) };
-    let signup = or(&value.any_section()?, "signup", signup, Signup::default);
-    Some(Accounts { signup: signup? })
+    let section = value.any_section()?;
+    let signup = or(&section, "signup", signup, Signup::default);
+    let organizations = or(&section, "organizations", founders, Founders::default);
+    Some(Accounts { signup: signup?, organizations: organizations? })
 }
 
 fn signup(value: &Value<'_>) -> Option<Signup> {
@@ -90,6 +92,13 @@ fn signup(value: &Value<'_>) -> Option<Signup> {
         "closed" => Signup::Closed,
         "open" => Signup::Open,
         _ => Signup::Invited,
+    })
+}
+
+fn founders(value: &Value<'_>) -> Option<Founders> {
+    value.choice(&["admins", "anyone"]).map(|name| match name {
+        "anyone" => Founders::Anyone,
+        _ => Founders::Admins,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Who may do what: the one place where it is decided.
 
+use super::people::operator;
 use super::{Actor, By, Domain, DomainError, Violation};
 use crate::store::management::Token;
 use crate::token::{MemberRole, OrganizationId, Permissions, Role, UserId};
@@ -13,6 +14,7 @@ const NOT_YOURS: &str = "Only the token's creator and the organization's owners 
 const LACKING: &str = "Your role lacks a permission that this takes.";
 const MORE: &str = "You can not grant a permission that your own role does not have.";
 const OWNERS_ONLY: &str = "Only an owner may do this to owners, or make one.";
+const SERVER_ADMINS_ONLY: &str = "Only the server's admins may do this.";
 const KEYS_MANAGE_NOTHING: &str = "API tokens can not manage API tokens. Log in as a person.";
 
 /// What somebody is in one organization, looked up now.
@@ -115,18 +117,45 @@ impl Domain {
         by: &By,
         slug: Option<&str>,
     ) -> Result<OrganizationId, DomainError> {
-        let Some(person) = by.person() else { return Err(DomainError::Forbidden(KEYS_MANAGE_NOTHING)) };
+        let person = match &by.actor {
+            Actor::Person(person) => &person.id,
+            Actor::Operator => return self.organization_at_hand(slug).await,
+            Actor::Key => return Err(DomainError::Forbidden(KEYS_MANAGE_NOTHING)),
+            Actor::Anonymous => return Err(DomainError::Unauthorized),
+        };
         let member = self.store.member(person).await?.filter(|member| member.active);
         let places = member.ok_or(DomainError::Unauthorized)?.memberships;
         let meant = match (slug, places.as_slice()) {
             (Some(slug), places) => places.iter().find(|place| place.slug == slug).ok_or(NO_ACCESS)?,
             (None, [only]) => only,
-            (None, _) => {
-                let message = "Name the organization in the X-Org-Slug header.";
-                return Err(Violation::new("X-Org-Slug", "required", message).into());
-            }
+            (None, _) => return Err(unnamed().into()),
         };
         Ok(meant.organization.clone())
+    }
+
+    /// The organization of this slug or, without one, the only one of the store.
+    async fn organization_at_hand(&self, slug: Option<&str>) -> Result<OrganizationId, DomainError> {
+        if let Some(slug) = slug {
+            let found = self.store.organization_by_slug(slug).await?;
+            return found.ok_or(DomainError::NotFound("organization"));
+        }
+        let mut all = self.store.organizations(None, None, 2).await?;
+        match (all.pop(), all.is_empty()) {
+            (Some(only), true) => Ok(only.id),
+            (Some(_), false) => Err(unnamed().into()),
+            (None, _) => Err(DomainError::NotFound("organization")),
+        }
+    }
+
+    /// Whether `by` looks after the whole server.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`]
+    pub async fn server_admin(&self, by: &By) -> Result<(), DomainError> {
+        let Some(person) = by.person() else { return operator(by) };
+        let member = self.store.member(person).await?.filter(|member| member.active);
+        let member = member.ok_or(DomainError::Unauthorized)?;
+        if member.server_admin { Ok(()) } else { Err(DomainError::Forbidden(SERVER_ADMINS_ONLY)) }
     }
 
     /// Whether `by` has this permission in an organization. For who sends something that does not read: before anything
@@ -166,6 +195,10 @@ impl Domain {
             .map(|place| Standing::Member(person.id.clone(), place.role.clone()))
             .ok_or(DomainError::Forbidden(NO_MEMBER))
     }
+}
+
+fn unnamed() -> Violation {
+    Violation::new("X-Org-Slug", "required", "Name the organization in the X-Org-Slug header.")
 }
 
 #[cfg(test)]

@@ -83,6 +83,17 @@ impl By {
         self.person().ok_or(DomainError::Forbidden("Only a person who is logged in may do this."))
     }
 
+    /// Whether it is anything but a key.
+    ///
+    /// # Errors
+    /// [`DomainError::Forbidden`]
+    pub fn not_a_key(&self) -> Result<(), DomainError> {
+        match self.actor {
+            Actor::Person(_) | Actor::Operator => Ok(()),
+            Actor::Key | Actor::Anonymous => self.as_person().map(drop),
+        }
+    }
+
     /// The session that they act by.
     pub fn session(&self) -> Option<&str> {
         match &self.actor {

@@ -7,11 +7,14 @@ mod access;
 mod actor;
 mod audit;
 mod catalogue;
+mod directory;
 mod error;
 mod invitations;
 mod members;
 mod operations;
+mod organizations;
 mod people;
+mod projects;
 mod roles;
 mod seal;
 mod tokens;
@@ -20,13 +23,16 @@ mod webhooks;
 pub(super) use actor::Subject;
 pub use actor::{Actor, By, Origin, Person};
 pub use catalogue::Catalogue;
+pub use directory::PersonPatch;
 pub use error::{DomainError, Violation};
 pub use invitations::NewInvitation;
 pub(super) use invitations::meant_for;
 pub use members::MANAGE_MEMBERS;
 pub use operations::{File, NewOperation, NewValue};
+pub use organizations::{MANAGE_ORGANIZATION, OrganizationPatch, WantedOrganization, slug_of};
 pub use people::{FirstOwner, NewUser};
 pub(super) use people::{violations, weak};
+pub use projects::{MANAGE_PROJECTS, NewProject, ProjectPatch};
 pub use roles::{MANAGE_ROLES, NewRole, RolePatch};
 pub use tokens::{
     ApiKeyPatch, ListQuery, Listed, MANAGE_API_KEYS, Made, NewApiKey, NewToken, Part, PartQuery, Place,
@@ -38,7 +44,7 @@ use super::edge::Effect;
 pub use super::edge::{Edge, Elsewhere};
 use super::webhooks::Guard;
 use crate::clock::Moment;
-use crate::config::Config;
+use crate::config::{Accounts, Config};
 use crate::store::management::Management;
 use arc_swap::ArcSwap;
 use seal::Sealer;
@@ -53,6 +59,7 @@ pub struct Domain {
     store: Arc<dyn Management>,
     edge: Edge,
     catalogue: ArcSwap<Catalogue>,
+    accounts: ArcSwap<Accounts>,
     /// Held from reading to writing, so that operations of one process do not undo each other's decisions. The store
     /// has one writer in any case.
     turn: tokio::sync::Mutex<()>,
@@ -71,6 +78,7 @@ impl Domain {
             store,
             edge,
             catalogue,
+            accounts: ArcSwap::default(),
             turn: tokio::sync::Mutex::default(),
             guard: ArcSwap::default(),
             sealer,
@@ -79,6 +87,7 @@ impl Domain {
 
     /// Goes by another configuration from now on.
     pub fn replace(&self, config: &Config) {
+        self.accounts.store(Arc::new(config.accounts));
         self.catalogue.store(Arc::new(Catalogue::new(&config.apis)));
         self.guard.store(Arc::new(Guard::new(config.webhooks.allow_networks.clone())));
         self.sealer.store(Arc::new(Sealer::new(&config.jwt.secret)));

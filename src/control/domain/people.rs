@@ -68,7 +68,7 @@ impl Domain {
             name: first.organization,
         };
         let id = organization.id.clone();
-        let person = person(by, user).await?;
+        let person = made(by, user).await?;
         let user_id = person.id.clone();
         let entries = [
             by.entry(Subject {
@@ -94,10 +94,10 @@ impl Domain {
         Ok((user_id, id))
     }
 
-    /// Makes a person and their place in an organization.
+    /// Makes a person and their place in an organization: for the server's admins.
     ///
     /// # Errors
-    /// [`DomainError::NotFound`] for the organization; [`DomainError::Conflict`] when the e-mail address is taken;
+    /// [`DomainError::Forbidden`]; [`DomainError::NotFound`] for the organization; [`DomainError::Conflict`] when the e-mail address is taken;
     /// [`DomainError::Invalid`].
     pub async fn create_user(
         &self,
@@ -106,14 +106,15 @@ impl Domain {
         role: Role,
         user: NewUser,
     ) -> Result<UserId, DomainError> {
-        operator(by)?;
-        self.standing(by, organization).await?;
+        self.server_admin(by).await?;
+        let there = self.store.organization(organization).await?;
+        there.ok_or(DomainError::NotFound("organization"))?;
         valid(violations(&user))?;
         let taken = || DomainError::Conflict("Somebody has this e-mail address already.".to_owned());
         if self.store.account(&user.email).await?.is_some() {
             return Err(taken());
         }
-        let person = person(by, user).await?;
+        let person = made(by, user).await?;
         let id = person.id.clone();
         let entry = created(by, &person, organization, role);
         let new = NewMember { person, organization: organization.clone(), role };
@@ -127,12 +128,12 @@ impl Domain {
     }
 
     /// Gives out a token by which a person chooses a new password, and until when it is good (milliseconds since 1970).
-    /// Tokens that they were given before are good no more. Their present password is until then.
+    /// Tokens that they were given before are good no more. Their present password is until then. For the server's admins.
     ///
     /// # Errors
-    /// [`DomainError::NotFound`]
+    /// [`DomainError::NotFound`], [`DomainError::Forbidden`]
     pub async fn issue_password_reset(&self, by: &By, email: &str) -> Result<(Secret, u64), DomainError> {
-        operator(by)?;
+        self.server_admin(by).await?;
         let nobody = || DomainError::NotFound("person");
         let account = self.store.account(email.trim()).await?.filter(|it| it.active).ok_or_else(nobody)?;
         let token = random_secret(RESET_PREFIX).map_err(|error| DomainError::Internal(Box::new(error)))?;
@@ -152,12 +153,12 @@ impl Domain {
         }
     }
 
-    /// The organization of this id or, where there is none, of this slug.
+    /// The organization of this id or, where there is none, of this slug. For who sees all of them.
     ///
     /// # Errors
-    /// [`DomainError::NotFound`]
+    /// [`DomainError::NotFound`], [`DomainError::Forbidden`]
     pub async fn organization_named(&self, by: &By, name: &str) -> Result<OrganizationId, DomainError> {
-        operator(by)?;
+        self.server_admin(by).await?;
         let id = OrganizationId::from(name);
         if self.store.organization(&id).await?.is_some() {
             return Ok(id);
@@ -197,11 +198,16 @@ pub(in crate::control) fn violations(user: &NewUser) -> Vec<Violation> {
     wrong
 }
 
+/// Whether a person may be made as they were asked for.
+pub(super) fn acceptable_user(user: &NewUser) -> Result<(), DomainError> {
+    valid(violations(user))
+}
+
 fn valid(wrong: Vec<Violation>) -> Result<(), DomainError> {
     if wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(wrong)) }
 }
 
-async fn person(by: &By, user: NewUser) -> Result<NewPerson, DomainError> {
+pub(super) async fn made(by: &By, user: NewUser) -> Result<NewPerson, DomainError> {
     let internal = |error| DomainError::Internal(error);
     let password = user.password;
     // Slow on purpose: not on the runtime's own thread.

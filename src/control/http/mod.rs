@@ -86,33 +86,49 @@ impl Api {
         }
         let by = self.authenticated(&request).await?;
         *user = by.person().cloned();
+        self.dispatch(&request, &by).await
+    }
+
+    /// Answers a call by whoever has the configuration file and the store: no credential is asked for, and everything
+    /// may be done that is not somebody's own account's.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn operate(&self, call: &Call) -> Result<Response<Bytes>, Refusal> {
+        let parameters = call.endpoint.parameters(&call.path).ok_or(Refusal::Nothing)?;
+        let by = By { actor: Actor::Operator, origin: Origin::default(), now: call.now };
+        self.dispatch(&Request { call, parameters }, &by).await
+    }
+
+    async fn dispatch(&self, request: &Request<'_>, by: &By) -> Result<Response<Bytes>, Refusal> {
+        let call = request.call;
         match call.endpoint.operation {
             Operation::LogIn => Err(Refusal::Nothing),
             Operation::CreateToken | Operation::CreateProjectToken => {
-                ocriva::tokens::create(self, &request, &by).await
+                ocriva::tokens::create(self, request, by).await
             }
-            Operation::ListTokens => ocriva::tokens::list(self, &request, &by).await,
-            Operation::ShowToken => ocriva::tokens::show(self, &request, &by).await,
-            Operation::UpdateToken => ocriva::tokens::update(self, &request, &by).await,
-            Operation::RegenerateToken => ocriva::tokens::regenerate(self, &request, &by).await,
-            Operation::DeleteToken => ocriva::tokens::delete(self, &request, &by).await,
-            Operation::CreateWebhook => webhooks::create(self, &request, &by).await,
-            Operation::ListWebhooks => webhooks::list(self, &request, &by).await,
-            Operation::ShowWebhook => webhooks::show(self, &request, &by).await,
-            Operation::UpdateWebhook => webhooks::update(self, &request, &by).await,
-            Operation::DeleteWebhook => webhooks::delete(self, &request, &by).await,
-            Operation::TestWebhook => webhooks::test(self, &request, &by).await,
-            Operation::ListDeliveries => webhooks::deliveries(self, &request, &by).await,
-            Operation::ShowDelivery => webhooks::delivery(self, &request, &by).await,
-            Operation::StartOperation => operations::start(self, &request, &by).await,
-            Operation::ListOperations => operations::list(self, &request, &by).await,
-            Operation::ShowOperation => operations::show(self, &request, &by).await,
-            Operation::DownloadResult => operations::download(self, &request, &by).await,
-            Operation::CollectValues => operations::collect(self, &request, &by).await,
-            Operation::ListAudit => audit::list(self, &request, &by).await,
-            Operation::ExportAudit => audit::export(self, &request, &by).await,
-            Operation::ReplayDelivery => webhooks::replay(self, &request, &by).await,
-            Operation::Ocore(operation) => ocore::answer(self, &request, operation, &by).await,
+            Operation::ListTokens => ocriva::tokens::list(self, request, by).await,
+            Operation::ShowToken => ocriva::tokens::show(self, request, by).await,
+            Operation::UpdateToken => ocriva::tokens::update(self, request, by).await,
+            Operation::RegenerateToken => ocriva::tokens::regenerate(self, request, by).await,
+            Operation::DeleteToken => ocriva::tokens::delete(self, request, by).await,
+            Operation::CreateWebhook => webhooks::create(self, request, by).await,
+            Operation::ListWebhooks => webhooks::list(self, request, by).await,
+            Operation::ShowWebhook => webhooks::show(self, request, by).await,
+            Operation::UpdateWebhook => webhooks::update(self, request, by).await,
+            Operation::DeleteWebhook => webhooks::delete(self, request, by).await,
+            Operation::TestWebhook => webhooks::test(self, request, by).await,
+            Operation::ListDeliveries => webhooks::deliveries(self, request, by).await,
+            Operation::ShowDelivery => webhooks::delivery(self, request, by).await,
+            Operation::StartOperation => operations::start(self, request, by).await,
+            Operation::ListOperations => operations::list(self, request, by).await,
+            Operation::ShowOperation => operations::show(self, request, by).await,
+            Operation::DownloadResult => operations::download(self, request, by).await,
+            Operation::CollectValues => operations::collect(self, request, by).await,
+            Operation::ListAudit => audit::list(self, request, by).await,
+            Operation::ExportAudit => audit::export(self, request, by).await,
+            Operation::ReplayDelivery => webhooks::replay(self, request, by).await,
+            Operation::Ocore(operation) => ocore::answer(self, request, operation, by).await,
         }
     }
 

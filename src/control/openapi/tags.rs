@@ -15,6 +15,9 @@ pub(super) enum Tag {
     OcoreMembers,
     OcoreRoles,
     OcoreInvitations,
+    OcoreOrganizations,
+    OcoreProjects,
+    OcorePeople,
     OcrivaWebhooks,
     OcrivaAudit,
     OcrivaOperations,
@@ -25,7 +28,7 @@ pub(super) enum Tag {
 
 impl Tag {
     /// In the order in which they are shown.
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::OcrivaLogin,
         Self::OcrivaTokens,
         Self::OcrivaWebhooks,
@@ -38,6 +41,9 @@ impl Tag {
         Self::OcoreMembers,
         Self::OcoreRoles,
         Self::OcoreInvitations,
+        Self::OcoreOrganizations,
+        Self::OcoreProjects,
+        Self::OcorePeople,
         Self::OcoreWebhooks,
         Self::OcoreOperations,
         Self::OcoreAudit,
@@ -57,6 +63,9 @@ impl Tag {
             Self::OcoreMembers => "oCore: members",
             Self::OcoreRoles => "oCore: roles",
             Self::OcoreInvitations => "oCore: invitations",
+            Self::OcoreOrganizations => "oCore: organizations",
+            Self::OcoreProjects => "oCore: projects",
+            Self::OcorePeople => "oCore: everybody",
             Self::OcrivaWebhooks => "Ocriva: webhooks",
             Self::OcrivaAudit => "Ocriva: audit log",
             Self::OcrivaOperations => "Ocriva: operations",
@@ -78,6 +87,9 @@ impl Tag {
             Self::OcoreMembers => "The people of an organization.",
             Self::OcoreRoles => "What the people of an organization may do.",
             Self::OcoreInvitations => "How people get into an organization.",
+            Self::OcoreOrganizations => "The tenants themselves.",
+            Self::OcoreProjects => "What an organization has its keys for.",
+            Self::OcorePeople => "Everybody there is, for the server's admins.",
             Self::OcrivaWebhooks | Self::OcoreWebhooks => "Events, sent and signed (Standard Webhooks).",
             Self::OcrivaAudit | Self::OcoreAudit => "Who did what, when and from where.",
             Self::OcrivaOperations | Self::OcoreOperations => "What takes longer than a request.",

@@ -79,6 +79,38 @@ pub enum Operation {
     ListAllApiKeys,
     /// Removes a key of whatever organization.
     DeleteAnyApiKey,
+    /// Lists the organizations that who asks belongs to.
+    ListOwnOrganizations,
+    /// Makes an organization.
+    CreateOrganization,
+    /// Shows an organization.
+    ShowOrganization,
+    /// Alters an organization.
+    UpdateOrganization,
+    /// Lists an organization's projects.
+    ListProjects,
+    /// Makes a project.
+    CreateProject,
+    /// Shows one project.
+    ShowProject,
+    /// Alters one project.
+    UpdateProject,
+    /// Removes a project.
+    DeleteProject,
+    /// Lists every organization.
+    ListAllOrganizations,
+    /// Lists everybody.
+    ListPeople,
+    /// Makes a person.
+    CreatePerson,
+    /// Shows one person.
+    ShowPerson,
+    /// Alters one person.
+    UpdatePerson,
+    /// Removes a person.
+    DeletePerson,
+    /// Gives out a token by which a person chooses a new password.
+    IssuePasswordReset,
 }
 
 impl Operation {
@@ -110,10 +142,15 @@ const SESSIONS: &str = "/api/auth/sessions";
 const ROLE: &str = "/api/roles/{roleId}";
 const INVITATIONS: &str = "/api/invite-links";
 const API_KEYS: &str = "/api/api-keys";
+const ORGANIZATION: &str = "/api/org";
+const PROJECTS: &str = "/api/projects";
+const PROJECT: &str = "/api/projects/{projectId}";
+const PEOPLE: &str = "/api/admin/users";
+const PERSON: &str = "/api/admin/users/{userId}";
 const API_KEY: &str = "/api/api-keys/{keyId}";
 
 /// The endpoints.
-pub static ENDPOINTS: [Endpoint; 39] = [
+pub static ENDPOINTS: [Endpoint; 55] = [
     at(Method::POST, "/api/auth/login", Operation::LogIn),
     at(Method::POST, "/api/auth/login/2fa", Operation::LogInWithCode),
     at(Method::POST, "/api/auth/refresh", Operation::Refresh),
@@ -153,4 +190,20 @@ pub static ENDPOINTS: [Endpoint; 39] = [
     inside(Method::GET, INVITATIONS, Operation::ListInvitations),
     inside(Method::POST, INVITATIONS, Operation::Invite),
     inside(Method::DELETE, "/api/invite-links/{invitationId}", Operation::RevokeInvitation),
+    inside(Method::GET, "/api/user/orgs", Operation::ListOwnOrganizations),
+    inside(Method::POST, ORGANIZATION, Operation::CreateOrganization),
+    inside(Method::GET, ORGANIZATION, Operation::ShowOrganization),
+    inside(Method::PATCH, ORGANIZATION, Operation::UpdateOrganization),
+    inside(Method::GET, PROJECTS, Operation::ListProjects),
+    inside(Method::POST, PROJECTS, Operation::CreateProject),
+    inside(Method::GET, PROJECT, Operation::ShowProject),
+    inside(Method::PATCH, PROJECT, Operation::UpdateProject),
+    inside(Method::DELETE, PROJECT, Operation::DeleteProject),
+    inside(Method::GET, "/api/admin/organizations", Operation::ListAllOrganizations),
+    inside(Method::GET, PEOPLE, Operation::ListPeople),
+    inside(Method::POST, PEOPLE, Operation::CreatePerson),
+    inside(Method::GET, PERSON, Operation::ShowPerson),
+    inside(Method::PATCH, PERSON, Operation::UpdatePerson),
+    inside(Method::DELETE, PERSON, Operation::DeletePerson),
+    inside(Method::POST, "/api/admin/users/{userId}/password-reset", Operation::IssuePasswordReset),
 ];

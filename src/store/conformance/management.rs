@@ -1,6 +1,6 @@
 //! What every store has to do for the control side.
 
-use super::{NOW_MS, fixture, people, sessions};
+use super::{NOW_MS, directory, fixture, people, sessions};
 use crate::store::management::{
     ActorKind, AuditEntry, AuditQuery, Management, NewMember, NewOrganization, NewPerson, Page, Token,
     TokenFilter, Written,
@@ -22,6 +22,7 @@ pub(super) async fn suite<S: Management>(make: &impl Fn() -> S) {
     the_first_owner_is_made_once(&make()).await;
     people_are_found_by_their_address(&make()).await;
     people::suite(make).await;
+    directory::suite(make).await;
     sessions::suite(make).await;
     the_audit_log_is_read_newest_first(&make()).await;
 }

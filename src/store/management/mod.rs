@@ -4,6 +4,7 @@
 //! itself, its entry in the audit log and, where the edge sees a difference, its place in the list of changes.
 
 mod audit;
+mod directory;
 mod operations;
 mod organizations;
 mod passwords;
@@ -14,6 +15,7 @@ mod tokens;
 mod webhooks;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
+pub use directory::{Directory, OrganizationRecord, PersonRecord, PersonState};
 pub use operations::{
     Finish, OperationKind, OperationRecord, OperationState, Operations, Piece, Rotation, SealedValue,
 };
@@ -46,7 +48,7 @@ pub enum Written {
 }
 
 /// What a database offers to the control side.
-pub trait Management: Store + Outbox + Operations {
+pub trait Management: Store + Directory + Outbox + Operations {
     /// The key with this id, as people see it.
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>>;
     /// Keys of one organization in the order of their making, and how many there are in all.

@@ -16,7 +16,7 @@ pub(super) fn by_id(db: &Connection, id: &UserId) -> Result<Option<UserRecord>, 
     Ok(Some(UserRecord { id: id.clone(), active, memberships: memberships(db, id)? }))
 }
 
-fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membership>, StoreError> {
+pub(super) fn memberships(db: &Connection, user: &UserId) -> Result<Vec<Membership>, StoreError> {
     let sql = "SELECT m.organization, m.role, m.custom_role, r.name AS role_name,
                    r.permissions AS role_permissions, o.slug
                FROM memberships m JOIN organizations o ON o.id = m.organization

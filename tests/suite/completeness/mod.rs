@@ -57,6 +57,7 @@ fn has(person: &str, takes: Takes) -> bool {
         (Takes::ServerAdmin, _) => false,
         (Takes::Owner, _) => person == "owner",
         (_, "owner" | "admin") => true,
+        (Takes::Projects, _) => matches!(person, "developer" | "specialist"),
         (Takes::Administrator, _) => false,
         (Takes::Permissions(_), "specialist") => true,
         (Takes::Permissions(_), "bystander") => false,
@@ -104,6 +105,7 @@ fn every_endpoint_answers_each_role_as_the_table_says() {
         let row = expected(endpoint.operation);
         let role = match row.takes {
             Takes::Permissions(all) => things.role(all),
+            Takes::Projects => things.role(&["manage:projects"]),
             _ => things.role(&["view:backups"]),
         };
         things.assign(&id_of("specialist"), &role);

@@ -13,6 +13,8 @@ pub(super) enum Takes {
     Membership,
     /// All of these permissions in the organization.
     Permissions(&'static [&'static str]),
+    /// `manage:projects`, which developers have.
+    Projects,
     /// Being an owner or admin of the organization. (Making keys is theirs alone, and so is touching other people's.)
     Administrator,
     /// Being an owner of the organization.
@@ -103,5 +105,16 @@ fn of_ocore(operation: ocore::Operation) -> Row {
         Of::Invite => row(Takes::Permissions(&["manage:members", "view:*"]), 201),
         Of::ListInvitations => row(MEMBERS, 200),
         Of::RevokeInvitation => row(MEMBERS, 200),
+        Of::ListOwnOrganizations => row(Takes::Session, 200),
+        // As the configuration has it where it says nothing.
+        Of::CreateOrganization => row(Takes::ServerAdmin, 201),
+        Of::ShowOrganization => row(Takes::Permissions(&["view:organization"]), 200),
+        Of::UpdateOrganization => row(Takes::Permissions(&["manage:organization"]), 200),
+        Of::ListProjects | Of::ShowProject => row(Takes::Permissions(&["view:projects"]), 200),
+        Of::CreateProject => row(Takes::Projects, 201),
+        Of::UpdateProject | Of::DeleteProject => row(Takes::Projects, 200),
+        Of::ListAllOrganizations | Of::ListPeople | Of::ShowPerson => row(Takes::ServerAdmin, 200),
+        Of::CreatePerson | Of::IssuePasswordReset => row(Takes::ServerAdmin, 201),
+        Of::UpdatePerson | Of::DeletePerson => row(Takes::ServerAdmin, 200),
     }
 }

@@ -98,7 +98,8 @@ impl<'g> Things<'g> {
         caller: &str,
         role: &str,
     ) -> Request {
-        let path = endpoint.path.replace("{organizationId}", organization).replace("{projectId}", P1);
+        let path = endpoint.path.replace("{organizationId}", organization);
+        let path = path.replace("{projectId}/api-tokens", &format!("{P1}/api-tokens"));
         let path = path
             .split('/')
             .map(|segment| self.segment(endpoint.operation, caller, segment))
@@ -123,7 +124,8 @@ impl<'g> Things<'g> {
             }
             "{roleId}" => self.made("/api/roles", json!({ "name": name(), "permissions": ["manage:roles"] })),
             "{invitationId}" => self.made("/api/invite-links", json!({ "role": "viewer" })),
-            "{memberId}" => self.new_member(),
+            "{memberId}" | "{userId}" => self.new_member(),
+            "{projectId}" => self.made("/api/projects", json!({ "name": name() })),
             "{sessionId}" => crate::support::control::begin_session(self.gateway, caller, 3_600_000),
             other => other.to_owned(),
         }
@@ -151,6 +153,13 @@ impl<'g> Things<'g> {
                 Of::CreateApiKey => json!({ "name": random_hex(12), "permissions": ["manage:api-keys"] }),
                 Of::CreateRole => json!({ "name": random_hex(12), "permissions": ["manage:roles"] }),
                 Of::UpdateApiKey | Of::UpdateRole => json!({ "name": random_hex(12) }),
+                Of::CreateOrganization | Of::CreateProject => json!({ "name": random_hex(12) }),
+                Of::UpdateOrganization | Of::UpdatePerson => json!({}),
+                Of::UpdateProject => json!({ "description": random_hex(12) }),
+                Of::CreatePerson => {
+                    let email = format!("{}@example.com", random_hex(12));
+                    json!({ "email": email, "password": "correct horse 1" })
+                }
                 Of::ChangeRole | Of::Invite => json!({ "role": role }),
                 _ => return None,
             },

@@ -3,7 +3,6 @@
 //! Who made a key bounds it for good: the edge cuts its permissions to what their role has at present.
 
 use super::super::access::Standing;
-use super::super::people::operator;
 use super::super::{ATTEMPTS, By, Domain, DomainError, Effect};
 use super::decide::{effect, prefix_of};
 use super::rules::Rules;
@@ -16,7 +15,6 @@ const FAMILY: KeyFamily = KeyFamily::Ocore;
 const VIEW: &str = "view:api-keys";
 /// Making, altering and removing keys takes it.
 pub const MANAGE_API_KEYS: &str = "manage:api-keys";
-const SERVER_ADMINS_ONLY: &str = "Only the server's admins may do this.";
 
 /// A key to be made, as it was asked for: nothing of it is checked yet.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +40,8 @@ pub struct ApiKeyPatch {
     pub scope: Option<Option<String>>,
     /// An instant in the future; `Some(None)` for never.
     pub expires_at: Option<Option<String>>,
+    /// False blocks it until it is true again.
+    pub active: Option<bool>,
 }
 
 impl Domain {
@@ -170,13 +170,6 @@ impl Domain {
         self.remove_api_key(by, None, id).await
     }
 
-    async fn server_admin(&self, by: &By) -> Result<(), DomainError> {
-        let Some(person) = by.person() else { return operator(by) };
-        let member = self.store.member(person).await?.filter(|member| member.active);
-        let member = member.ok_or(DomainError::Unauthorized)?;
-        if member.server_admin { Ok(()) } else { Err(DomainError::Forbidden(SERVER_ADMINS_ONLY)) }
-    }
-
     async fn part_of_api_keys(
         &self,
         filter: TokenFilter,
@@ -276,6 +269,7 @@ impl Domain {
         if let Some(scope) = &patch.scope {
             new.scopes = scope.iter().map(|text| rules.scope(text)).collect();
         }
+        new.active = patch.active.unwrap_or(new.active);
         match &patch.expires_at {
             None => {}
             Some(None) => (new.expires_ms, new.lifetime_ms) = (None, None),

@@ -48,6 +48,7 @@ pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome
         permissions: members.given_texts("permissions"),
         scope: members.nullable_text("scope"),
         expires_at: members.nullable_text("expiresAt"),
+        active: members.given_flag("isActive"),
     };
     members.done()?;
     let key = api.domain.update_api_key(by, &organization, &id(request), patch).await?;

@@ -6,7 +6,10 @@ mod auth;
 mod cookies;
 mod invitations;
 mod members;
+mod organizations;
+mod people;
 mod place;
+mod projects;
 mod roles;
 mod totp;
 
@@ -41,9 +44,9 @@ pub(super) async fn open(
     }
 }
 
-/// Answers a call by somebody. A key may do nothing here: one that leaked must not be able to make others.
+/// Answers a call by somebody, or by the operator at a terminal. A key may do nothing here: one that leaked must not be able to make others.
 pub(super) async fn answer(api: &Api, request: &Request<'_>, operation: Operation, by: &By) -> Outcome {
-    by.as_person()?;
+    by.not_a_key()?;
     match operation {
         Operation::ListApiKeys => api_keys::list(api, request, by).await,
         Operation::CreateApiKey => api_keys::create(api, request, by).await,
@@ -74,6 +77,22 @@ pub(super) async fn answer(api: &Api, request: &Request<'_>, operation: Operatio
         Operation::EnableTotp => totp::enable(api, request, by).await,
         Operation::RenewRecoveryCodes => totp::renew(api, request, by).await,
         Operation::DisableTotp => totp::disable(api, request, by).await,
+        Operation::ListOwnOrganizations => organizations::list_own(api, request, by).await,
+        Operation::CreateOrganization => organizations::create(api, request, by).await,
+        Operation::ShowOrganization => organizations::show(api, request, by).await,
+        Operation::UpdateOrganization => organizations::update(api, request, by).await,
+        Operation::ListAllOrganizations => organizations::list_all(api, request, by).await,
+        Operation::ListProjects => projects::list(api, request, by).await,
+        Operation::CreateProject => projects::create(api, request, by).await,
+        Operation::ShowProject => projects::show(api, request, by).await,
+        Operation::UpdateProject => projects::update(api, request, by).await,
+        Operation::DeleteProject => projects::delete(api, request, by).await,
+        Operation::ListPeople => people::list(api, request, by).await,
+        Operation::CreatePerson => people::create(api, request, by).await,
+        Operation::ShowPerson => people::show(api, request, by).await,
+        Operation::UpdatePerson => people::update(api, request, by).await,
+        Operation::DeletePerson => people::delete(api, request, by).await,
+        Operation::IssuePasswordReset => people::issue_password_reset(api, request, by).await,
         // Answered by `open`.
         Operation::LogIn
         | Operation::LogInWithCode

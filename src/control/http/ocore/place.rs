@@ -32,6 +32,15 @@ pub(super) fn part(query: &Query) -> Result<PartQuery, DomainError> {
     Ok(PartQuery { after, limit })
 }
 
+/// True or false; false where nothing is said.
+pub(super) fn flag(query: &Query, name: &'static str) -> Result<bool, DomainError> {
+    match query.named(name) {
+        None | Some("" | "false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Violation::new(name, "choice", format!("{name} must be true or false")).into()),
+    }
+}
+
 /// A whole number from 1.
 pub(super) fn number(query: &Query, name: &'static str, usual: u64) -> Result<u64, DomainError> {
     match query.named(name).map(str::parse::<u64>) {

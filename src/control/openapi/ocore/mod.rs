@@ -1,9 +1,11 @@
 //! The endpoints of the `ocore` dialect, described.
 
 mod account;
+mod directory;
 mod organization;
 
 use super::description::*;
+use super::shape::*;
 use crate::dialect::endpoint::ocore::Operation;
 
 /// How an operation is described. No wildcard: an endpoint without a description does not compile.
@@ -45,8 +47,35 @@ pub(super) fn of(operation: Operation) -> &'static Description {
         Operation::Invite => &organization::INVITE,
         Operation::ListInvitations => &organization::LIST_INVITATIONS,
         Operation::RevokeInvitation => &organization::REVOKE_INVITATION,
+        Operation::ListOwnOrganizations => &directory::LIST_OWN_ORGANIZATIONS,
+        Operation::CreateOrganization => &directory::CREATE_ORGANIZATION,
+        Operation::ShowOrganization => &directory::SHOW_ORGANIZATION,
+        Operation::UpdateOrganization => &directory::UPDATE_ORGANIZATION,
+        Operation::ListProjects => &directory::LIST_PROJECTS,
+        Operation::CreateProject => &directory::CREATE_PROJECT,
+        Operation::ShowProject => &directory::SHOW_PROJECT,
+        Operation::UpdateProject => &directory::UPDATE_PROJECT,
+        Operation::DeleteProject => &directory::DELETE_PROJECT,
+        Operation::ListAllOrganizations => &directory::LIST_ALL_ORGANIZATIONS,
+        Operation::ListPeople => &directory::LIST_PEOPLE,
+        Operation::CreatePerson => &directory::CREATE_PERSON,
+        Operation::ShowPerson => &directory::SHOW_PERSON,
+        Operation::UpdatePerson => &directory::UPDATE_PERSON,
+        Operation::DeletePerson => &directory::DELETE_PERSON,
+        Operation::IssuePasswordReset => &directory::ISSUE_PASSWORD_RESET,
     }
 }
+
+const CURSOR: Parameter = parameter(
+    "cursor",
+    Shape::Text(0, ANY, Format::Cursor),
+    "`next_cursor` of the part before, as it was given.",
+);
+const LIMIT: Parameter = parameter(
+    "limit",
+    Shape::Whole(1, None),
+    "How many at most: 20 where nothing is said, at most 100; more is taken for 100.",
+);
 
 const DONE: &str = "Done.";
 

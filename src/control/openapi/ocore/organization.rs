@@ -3,18 +3,8 @@
 use super::super::description::*;
 use super::super::shape::*;
 use super::super::tags::Tag;
-use super::done;
+use super::{CURSOR, LIMIT, done};
 
-const CURSOR: Parameter = parameter(
-    "cursor",
-    Shape::Text(0, ANY, Format::Cursor),
-    "`next_cursor` of the part before, as it was given.",
-);
-const LIMIT: Parameter = parameter(
-    "limit",
-    Shape::Whole(1, None),
-    "How many at most: 20 where nothing is said, at most 100; more is taken for 100.",
-);
 const PERMISSIONS: &str = "Known ones, that one has oneself: `GET /api/permissions` lists them.";
 const SCOPE: Shape = Shape::Text(1, 200, Format::Line);
 const NEVER: &str = "An instant in the future; never, where none is given.";

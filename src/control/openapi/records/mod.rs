@@ -1,6 +1,7 @@
 //! What answers are made of: every record that `dialect` writes, described.
 
 mod both;
+mod directory;
 mod errors;
 mod ocore;
 mod ocriva;
@@ -10,7 +11,9 @@ use super::shape::*;
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Record> {
-    [errors::RECORDS, ocriva::RECORDS, ocore::RECORDS, both::RECORDS].into_iter().flatten()
+    [errors::RECORDS, ocriva::RECORDS, ocore::RECORDS, directory::RECORDS, both::RECORDS]
+        .into_iter()
+        .flatten()
 }
 
 const fn record(name: &'static str, about: &'static str, form: Form) -> Record {

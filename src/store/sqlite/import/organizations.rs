@@ -2,7 +2,7 @@
 
 use super::{Import, Outcome, altered, note};
 use crate::store::import::{FixtureOrganization, FixtureProject};
-use crate::store::sqlite::{changes, row::signed};
+use crate::store::sqlite::{changes, organizations, row::signed};
 use crate::store::{ChangeSubject, StoreError};
 use crate::token::OrganizationId;
 use rusqlite::{OptionalExtension, params};
@@ -62,19 +62,9 @@ impl Import<'_> {
             self.db.execute(sql, params![id, new.slug, new.name, now])?;
         }
         if slug != new.slug {
-            self.members_changed(&new.id)?;
+            organizations::members_changed(self.db, &new.id)?;
         }
         Ok(outcome)
-    }
-
-    /// People's records name the slugs of their organizations.
-    fn members_changed(&self, organization: &OrganizationId) -> Result<(), StoreError> {
-        let mut statement = self.db.prepare("SELECT person FROM memberships WHERE organization = ?1")?;
-        let people = statement.query_map([organization.as_str()], |row| row.get::<_, String>(0))?;
-        for person in people {
-            changes::append(self.db, &ChangeSubject::User(person?.into()))?;
-        }
-        Ok(())
     }
 
     fn project(&mut self, home: &OrganizationId, new: &FixtureProject) -> Result<Outcome, StoreError> {
