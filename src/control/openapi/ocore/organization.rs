@@ -49,6 +49,7 @@ pub(super) const UPDATE_API_KEY: Description =
             optional("permissions", ENTRIES, PERMISSIONS),
             nullable("scope", SCOPE, "A word of one's own; null takes it away."),
             nullable("expiresAt", INSTANT, "An instant in the future; null for never."),
+            optional("isActive", Shape::Flag, "False blocks the key until it is true again."),
         ])
         .example(r#"{"name":"CD"}"#)
         .answers(&[answer(200, "ApiKey", "The key as it is now.")])
