@@ -17,8 +17,9 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// And what where every method of a path is in the document.
 const CHECKS_OF_PATHS: &str = ",unsupported_method,allow_header_conformance";
 
-/// What takes its own session or membership away, or somebody's.
-const LEAVING: [&str; 4] = ["logOut", "leaveOrganization", "endSession", "endOtherSessions"];
+/// What takes its own session or membership away, or has the organization go by another slug.
+const LEAVING: [&str; 5] =
+    ["logOut", "leaveOrganization", "endSession", "endOtherSessions", "updateOrganization"];
 
 /// Runs it against a listener, with a header field that says who asks.
 fn fuzz(admin: SocketAddr, listener: SocketAddr, header: &str, checks: &str, more: &[&str]) {

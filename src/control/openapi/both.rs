@@ -1,4 +1,5 @@
-//! The endpoints that both dialects have, described: webhooks, the audit log, operations. In `ocriva`, then in `ocore`.
+//! The endpoints that both dialects have, described: webhooks, the audit log, operations. Each in `ocriva`, then in
+//! `ocore`.
 
 use super::description::*;
 use super::shape::*;
@@ -260,6 +261,8 @@ pub(super) static EXPORT_AUDIT: [Description; 2] = [
 
 // --- operations
 
+const KINDS: Shape = Shape::Choice(&["rotate_tokens", "export_audit", "export_usage", "delete_organization"]);
+
 const OCRIVA_START_OPERATION: Description =
     Description::person("startOperation", Tag::OcrivaOperations, "Begin what takes longer than a request")
         .about(
@@ -267,8 +270,7 @@ const OCRIVA_START_OPERATION: Description =
              in an organization (409 for another).",
         )
         .takes(&[
-            required("type", TEXT, "`rotate_tokens`, `export_audit`, `export_usage` or \
-                 `delete_organization`."),
+            required("type", KINDS, "What is to be done."),
             nullable("projectId", TEXT, "`rotate_tokens`: keys of this project only."),
             optional("overlapSeconds", Shape::Whole(0, None), "`rotate_tokens`: how long old and new \
                  values both work; a day where nothing is said, at most 30 days."),

@@ -148,7 +148,7 @@ pub(super) static RECORDS: &[Record] = &[
         "The new value of a key.",
         Form::Fields(&[
             field("id", ID, "The key's."),
-            field("name", TEXT, "What it is called."),
+            or_null("name", TEXT, "What it is called; null when it was removed since."),
             or_null("projectId", ID, "Its project, where it is bound to one."),
             field("token", WORD, "The value."),
         ]),
