@@ -235,7 +235,7 @@ impl Router {
 
 impl RoutedApi {
     fn new(index: usize, api: &Api, services: &[Arc<Service>], limiter: &Limiter, metrics: &Metrics) -> Self {
-        let mut routes: Vec<Route> = if api.builtin { builtins(api, metrics).collect() } else { Vec::new() };
+        let mut routes: Vec<Route> = builtins(api, metrics).collect();
         routes.extend(api.routes.iter().map(|route| {
             let service = match &route.target {
                 Target::Upstream(index) => Serve::Upstream(*index, services[*index].clone()),
@@ -254,7 +254,7 @@ impl RoutedApi {
             rate_limit: None,
             identity: config::Identity::None,
             body_limit: 0,
-            builtin: true,
+            builtin: config::Builtin::USUAL,
             routes: Vec::new(),
             key_prefixes: Vec::new(),
         };
@@ -351,8 +351,12 @@ impl Route {
 /// The routes that an API has without being told: its dialect's, as far as its prefixes hold their paths. The bare
 /// login is mounted with every API of its dialect, and reached where the router leads there.
 fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
-    let key_side = BUILTINS.into_iter();
-    let control_side = endpoint::all().filter(|endpoint| endpoint.at_edge).map(|endpoint| {
+    let key_side = BUILTINS.into_iter().filter(|_| api.builtin.usual);
+    let served = |endpoint: &&endpoint::Endpoint| match endpoint.group() {
+        None => endpoint.at_edge && api.builtin.usual,
+        Some(group) => api.builtin.serves(group),
+    };
+    let control_side = endpoint::all().filter(served).map(|endpoint| {
         (endpoint.dialect, endpoint.path, endpoint.method.clone(), Builtin::Control(endpoint))
     });
     let own = move |(dialect, path): (Dialect, &str)| {
@@ -372,7 +376,7 @@ fn bare_login(apis: &[Api]) -> Option<(Arc<str>, usize)> {
     if apis.iter().flat_map(|api| &*api.prefixes).any(|prefix| holds(prefix, BARE_LOGIN)) {
         return None;
     }
-    let serves = |api: &Api| api.builtin && api.dialect == Dialect::Ocriva;
+    let serves = |api: &Api| api.builtin.usual && api.dialect == Dialect::Ocriva;
     apis.iter().position(serves).map(|index| (BARE_LOGIN.into(), index))
 }
 
