@@ -5,13 +5,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint unit deny hammer bench clean setup
+.PHONY: help demo test check format lint unit deny hammer fuzz-api bench clean setup console openapi
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install, or name, what this machine lacks
 	@scripts/setup.sh test
+
+console: ## Build the front end, which becomes part of the program
+	@scripts/console.sh
 
 demo: ## Build and run the whole gateway on loopback, with curl lines to paste
 	@scripts/setup.sh demo
@@ -43,11 +46,20 @@ deny:
 hammer: ## Revoke keys five hundred times while fifty threads use them (about a minute)
 	HAMMER=50x500 $(CARGO) test --locked --test main c23_no_request_that_starts_after_the_answer_is_accepted
 
+fuzz-api: setup ## Let the API fuzzer try everything some hundred times (about half an hour)
+	FUZZ_API=$${FUZZ_API:-200} $(CARGO) test --locked --test main fuzzing_api
+
 bench: ## Measure the policy alone, then CPU per request beside nginx and HAProxy
 	@scripts/setup.sh bench
 	$(CARGO) bench --locked --bench policy --features jemalloc
 	$(CARGO) build --release --locked --features jemalloc
 	benches/compare/compare.py target/release/portcullis
 
+openapi: ## Write the OpenAPI document as the program has it: docs/openapi.json
+	$(CARGO) run --locked --quiet -- openapi > target/openapi.json
+	mv target/openapi.json docs/openapi.json
+
 clean: ## Remove what was built
 	$(CARGO) clean
+	find console/dist -mindepth 1 ! -name .gitignore -delete
+	rm -rf console/node_modules

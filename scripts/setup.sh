@@ -5,15 +5,18 @@
 #
 # Says nothing and takes no time when everything is there.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # command:Debian package
 build=(gcc:gcc make:make cargo:rust)
 clients=(curl:curl openssl:openssl)
+browser=(chromium:chromium chromedriver:chromium-driver)
+fuzzer=(python3:python3)
 measuring=(nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client taskset:util-linux python3:python3)
 
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
-  test) wanted=("${build[@]}" "${clients[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}") ;;
   bench) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   *)
     echo "usage: scripts/setup.sh demo | test | bench" >&2
@@ -41,7 +44,25 @@ elif [[ " ${packages[*]} " == *" gcc "* ]]; then
   packages+=(libc6-dev)
 fi
 
+# Debian's Python makes no environments without this one.
+if [[ "${1:-test}" == test ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then
+  packages+=(python3-venv)
+fi
+
+# What is no Debian package: the front end, and the API fuzzer in an environment of its own.
+finish() {
+  scripts/console.sh
+  if [[ "${1:-test}" != test ]] || cmp -s tests/fuzz/requirements.txt target/schemathesis/requirements.txt; then
+    return
+  fi
+  echo "Installing the API fuzzer"
+  python3 -m venv --clear target/schemathesis
+  target/schemathesis/bin/pip install --quiet --disable-pip-version-check --requirement tests/fuzz/requirements.txt
+  cp tests/fuzz/requirements.txt target/schemathesis/
+}
+
 if ((${#packages[@]} == 0)); then
+  finish "$@"
   exit 0
 fi
 
@@ -63,3 +84,4 @@ if ! "${install[@]}" >/dev/null 2>&1; then
   apt-get update --quiet
   "${install[@]}"
 fi
+finish "$@"

@@ -2,8 +2,10 @@
 
 use super::Parts;
 use crate::config::Dialect;
+use crate::console;
 use crate::control::domain::DomainError;
 use crate::control::error::Refusal;
+use crate::control::openapi;
 use crate::dialect::endpoint::{self, BODY_MOST, Call, Found};
 use crate::listen::tls;
 use crate::token::random_id;
@@ -75,11 +77,19 @@ async fn serve(parts: Arc<Parts>, io: impl Read + Write + Unpin + 'static, clien
     let _ = builder.serve_connection(io, service).await;
 }
 
-/// What machines ask needs no login; all the rest is the control side's.
+/// What is the same for everybody, and holds no secret: the front end's files, and the document of the control side.
+fn file(path: &str) -> Option<&'static console::File> {
+    if path == "/openapi.json" { Some(openapi::file()) } else { console::find(path) }
+}
+
+/// Files and what machines ask need no login; all the rest is the control side's.
 async fn answer(parts: &Parts, request: Request<Incoming>, client: IpAddr) -> Response<Full<Bytes>> {
     let clock = &parts.shared.clock;
     let found = match endpoint::find(request.method(), request.uri().path()) {
         Found::Nothing => {
+            if let Some(file) = file(request.uri().path()) {
+                return file.answer(request.method(), request.headers()).map(Full::new);
+            }
             return parts.health.answer(request.method(), request.uri().path(), request.headers(), clock);
         }
         found => found,

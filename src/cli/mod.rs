@@ -9,6 +9,7 @@ mod explain;
 mod import;
 mod login;
 mod manage;
+mod openapi;
 mod org;
 mod password;
 mod project;
@@ -46,6 +47,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Print the JSON Schema of the configuration file, for editors
     Schema(schema::Arguments),
+    /// Print the OpenAPI document of what the gateway answers itself
+    Openapi,
     /// Bring organizations, projects, users and keys into the store
     Import(import::Arguments),
     /// Log in at a running gateway, for the commands with --server
@@ -116,6 +119,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Openapi => openapi::run(),
         Command::Import(arguments) => import::run(arguments),
         Command::Login(arguments) => login::login(arguments),
         Command::Logout(arguments) => login::logout(&arguments),
@@ -167,6 +171,7 @@ mod tests {
             "portcullis check --config a.yaml",
             "portcullis explain --config a.yaml GET https://api.example.com/v1/x -H X-API-Key:ocr_1 --from 192.0.2.7",
             "portcullis schema",
+            "portcullis openapi",
             "portcullis import --config a.yaml fixture.yaml",
             "portcullis token create --config a.yaml --organization my-org --name CI --permission read --scope documents",
             "portcullis token list --config a.yaml --organization my-org --search ci --inactive --json",

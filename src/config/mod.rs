@@ -325,6 +325,11 @@ pub enum BuiltinGroup {
 }
 
 impl BuiltinGroup {
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        schema::BUILTIN_GROUPS[self as usize]
+    }
+
     /// Every group, in the order of their names in the schema.
     pub const ALL: [Self; 6] =
         [Self::Organizations, Self::Members, Self::Roles, Self::Projects, Self::AuditLog, Self::Webhooks];

@@ -44,7 +44,7 @@ impl Health {
             "/metrics" => self.metrics(headers),
             _ => refuse(
                 StatusCode::NOT_FOUND,
-                "The admin listener serves /healthz, /readyz, /metrics and the control API.",
+                "The admin listener serves /healthz, /readyz, /metrics, /docs, /openapi.json and the control API.",
             ),
         }
     }

@@ -5,6 +5,7 @@ pub mod edge;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod openapi;
 pub mod operations;
 pub mod sessions;
 pub mod signing;

@@ -33,6 +33,7 @@ fn places(out: &mut impl Write, addresses: Addresses, folder: &Folder) -> io::Re
     writeln!(out, "  clients, TLS     https://{}", reachable(addresses.tls))?;
     writeln!(out, "  clients, plain   http://{}", reachable(addresses.plain))?;
     writeln!(out, "  operators        http://{}", reachable(addresses.admin))?;
+    writeln!(out, "  API reference    http://{}/docs", reachable(addresses.admin))?;
     writeln!(out, "  configuration    {}", folder.path("portcullis.yaml").display())?;
     writeln!(out, "  access log       {}", folder.path("access.log").display())
 }

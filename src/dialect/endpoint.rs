@@ -3,6 +3,7 @@
 //! One table, from which the edge mounts them, the admin listener finds them, and tests know that none is forgotten.
 
 pub mod both;
+pub mod edge;
 pub mod ocore;
 
 use super::form;
@@ -123,10 +124,12 @@ pub enum Found {
     Methods(Dialect, Vec<Method>),
 }
 
-/// Finds an endpoint.
+/// Finds an endpoint. A path that is spelt out wins over one with variable segments.
 pub fn find(method: &Method, path: &str) -> Found {
+    let variables = |endpoint: &Endpoint| endpoint.parameters(path).map(|parameters| parameters.0.len());
+    let Some(fewest) = all().filter_map(variables).min() else { return Found::Nothing };
     let at_path: Vec<&'static Endpoint> =
-        all().filter(|endpoint| endpoint.parameters(path).is_some()).collect();
+        all().filter(|endpoint| variables(endpoint) == Some(fewest)).collect();
     let Some(first) = at_path.first() else { return Found::Nothing };
     if let Some(endpoint) = at_path.iter().find(|endpoint| endpoint.takes(method)) {
         return Found::Endpoint(endpoint);
@@ -249,6 +252,8 @@ mod tests {
         assert_eq!(found(Method::GET, "/api/v1/organizations/o/api-tokens/t/regenerate"), "POST");
         assert_eq!(found(Method::GET, "/api/v1/organizations/o/api-tokens/t/other"), "nothing");
         assert_eq!(found(Method::GET, "/"), "nothing");
+        assert_eq!(found(Method::DELETE, "/api/members/u1"), "Ocore(RemoveMember)");
+        assert_eq!(found(Method::DELETE, "/api/members/leave"), "POST");
     }
 
     #[test]

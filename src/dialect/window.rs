@@ -1,6 +1,5 @@
 //! Parts of lists, newest first: pages in `ocriva`, cursors in `ocore`.
 
-use super::form::Form;
 use crate::config::Dialect;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -37,31 +36,34 @@ const MOST: u32 = 100;
 pub struct BadWindow(pub &'static str, pub &'static str, pub String);
 
 impl Window {
-    /// Reads what a query says of the part.
+    /// Reads what a query says of the part; `named` gives a parameter's value.
     ///
     /// # Errors
     /// [`BadWindow`]
-    pub fn read(dialect: Dialect, query: &Form) -> Result<Self, BadWindow> {
-        let number = |name: &'static str| match query.named(name).map(str::parse::<u64>) {
+    pub fn read<'q>(
+        dialect: Dialect,
+        named: impl Fn(&'static str) -> Option<&'q str>,
+    ) -> Result<Self, BadWindow> {
+        let number = |name: &'static str| match named(name).map(str::parse::<u64>) {
             None => Ok(None),
             Some(Ok(number)) if number > 0 => Ok(Some(number)),
             Some(_) => Err(BadWindow(name, "minimum", format!("{name} must be a whole number from 1"))),
         };
-        let style = match dialect {
-            Dialect::Ocriva | Dialect::Problem => Style::Pages,
-            Dialect::Ocore if query.named("page").is_some() || query.named("per_page").is_some() => {
-                Style::Items
+        // Also what is not gone by has to be what it is said to be.
+        let (page, limit) = (number("page")?, number("limit")?);
+        let (style, before, limit) = match dialect {
+            Dialect::Ocriva | Dialect::Problem => (Style::Pages, None, limit),
+            Dialect::Ocore => {
+                let before = named("cursor").filter(|it| !it.is_empty()).map(read_cursor).transpose()?;
+                let per_page = number("per_page")?;
+                if page.is_some() || per_page.is_some() {
+                    (Style::Items, None, per_page)
+                } else {
+                    (Style::Cursor, before, limit)
+                }
             }
-            Dialect::Ocore => Style::Cursor,
         };
-        let limit = number(if style == Style::Items { "per_page" } else { "limit" })?;
         let limit = limit.map_or(USUAL, |limit| u32::try_from(limit).unwrap_or(MOST).min(MOST));
-        let (page, before) = match style {
-            Style::Cursor => {
-                (None, query.named("cursor").filter(|it| !it.is_empty()).map(read_cursor).transpose()?)
-            }
-            Style::Pages | Style::Items => (number("page")?, None),
-        };
         let offset = (page.unwrap_or(1) - 1).saturating_mul(limit.into());
         Ok(Self { before, offset, limit, page, style })
     }
@@ -110,10 +112,12 @@ fn read_cursor(text: &str) -> Result<u64, BadWindow> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::form::Form;
     use super::*;
 
     fn window(dialect: Dialect, query: &str) -> Result<Window, BadWindow> {
-        Window::read(dialect, &Form::read(Some(query)).unwrap())
+        let form = Form::read(Some(query)).unwrap();
+        Window::read(dialect, |name| form.named(name))
     }
 
     #[test]
@@ -138,7 +142,7 @@ mod tests {
         assert_eq!(window(Dialect::Ocore, &next).unwrap().before, Some(8));
         let last = window(Dialect::Ocore, &next).unwrap().render(vec![(7, json!(7))], 5);
         assert_eq!(last, r#"{"data":[7],"next_cursor":null,"has_more":false}"#);
-        for bad in ["cursor=x", "cursor=e30", "limit=0"] {
+        for bad in ["cursor=x", "cursor=e30", "limit=0", "page=1&limit=x", "page=1&cursor=x", "per_page=0"] {
             assert!(window(Dialect::Ocore, bad).is_err(), "{bad}");
         }
     }

@@ -4,7 +4,7 @@ use super::path;
 use super::reject::Reject;
 use super::scan;
 use crate::config::{self, Api, Dialect, Mode, RateLimit, Segment, Target};
-use crate::dialect::endpoint::{self, BARE_LOGIN, Endpoint};
+use crate::dialect::endpoint::{self, BARE_LOGIN, Endpoint, edge};
 use crate::limiter::{self, Limiter, Slot, Verdict};
 use crate::telemetry::metrics::{ApiCells, Metrics, RouteCells};
 use crate::upstream::Service;
@@ -104,12 +104,15 @@ pub enum Builtin {
     Control(&'static Endpoint),
 }
 
-/// Where the built-in endpoints are. A built-in endpoint wins over a configured route of the same path.
-const BUILTINS: [(Dialect, &str, Method, Builtin); 3] = [
-    (Dialect::Ocriva, "/v1/openapi/auth/login", Method::POST, Builtin::Login),
-    (Dialect::Ocriva, "/v1/openapi/projects", Method::GET, Builtin::Projects),
-    (Dialect::Ocriva, "/api/v1/organizations/{organizationId}/projects", Method::GET, Builtin::Projects),
-];
+impl From<edge::Operation> for Builtin {
+    fn from(operation: edge::Operation) -> Self {
+        match operation {
+            edge::Operation::LogInWithKey => Self::Login,
+            edge::Operation::ListProjects | edge::Operation::ListOrganizationProjects => Self::Projects,
+            edge::Operation::ShowSigningKeys => Self::Jwks,
+        }
+    }
+}
 
 /// A request's place: its API, its route, its path in normal form.
 #[derive(Debug)]
@@ -258,7 +261,7 @@ impl RoutedApi {
             routes: Vec::new(),
             key_prefixes: Vec::new(),
         };
-        let jwks = builtin_route("/.well-known/jwks.json", Method::GET, true);
+        let jwks = builtin_route(edge::SIGNING_KEYS.path, Method::GET, true);
         let route = Route::new(&api, jwks, Serve::Builtin(Builtin::Jwks), metrics);
         Self::assemble(index, api, vec![route], limiter, metrics)
     }
@@ -348,10 +351,13 @@ impl Route {
     }
 }
 
-/// The routes that an API has without being told: its dialect's, as far as its prefixes hold their paths. The bare
-/// login is mounted with every API of its dialect, and reached where the router leads there.
+/// The routes that an API has without being told: its dialect's, as far as its prefixes hold their paths. They win over
+/// configured routes of the same path. The bare login is mounted with every API of its dialect, and reached where the
+/// router leads there.
 fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
-    let key_side = BUILTINS.into_iter().filter(|_| api.builtin.usual);
+    let key_side = edge::ENDPOINTS.iter().filter(|_| api.builtin.usual).map(|endpoint| {
+        (endpoint.dialect, endpoint.path, endpoint.method.clone(), Builtin::from(endpoint.operation))
+    });
     let served = |endpoint: &&endpoint::Endpoint| match endpoint.group() {
         None => endpoint.at_edge && api.builtin.usual,
         Some(group) => api.builtin.serves(group),

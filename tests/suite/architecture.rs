@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top first. `main` is the program and may use what `cli` may.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "cli",
     "demo",
     "app",
     "listen",
     "pipeline",
     "control",
+    "console",
     "dialect",
     "store",
     "upstream",

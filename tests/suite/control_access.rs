@@ -126,6 +126,7 @@ fn an_api_without_builtin_endpoints_has_none_of_these() {
     let mut ours = organization();
     ours.member("owner", "owner");
     let gateway = Gateway::start(&settings, &crate::support::fixture::Fixture::default().with(ours));
+    crate::support::openapi::has_none(gateway.address);
     let owner = Console::open(&gateway, "owner");
     assert_ocriva(&owner.list(""), 404, None);
     assert_eq!(gateway.send(&post("/auth/login").json(&json!({}))).status, 404);

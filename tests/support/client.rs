@@ -28,6 +28,12 @@ impl Connection {
         Self::plain(TcpStream::connect(address).expect("connect"), address)
     }
 
+    /// The same, with more patience for an answer.
+    pub(crate) fn patient(self, limit: Duration) -> Self {
+        self.socket.set_read_timeout(Some(limit)).expect("a read time-out");
+        self
+    }
+
     /// Connects from this (loopback) address.
     pub(crate) fn open_from(source: IpAddr, address: SocketAddr) -> Self {
         let domain = socket2::Domain::for_address(address);
@@ -72,7 +78,7 @@ impl Connection {
         self.wire.flush()
     }
 
-    /// Sends a request and reads its answer. An answer that comes before the body is all sent counts too.
+    /// Sends a request and reads its answer, which has to be in the document. An answer that comes before the body is all sent counts too.
     pub(crate) fn send(&mut self, request: &Request) -> Reply {
         self.try_send(request).unwrap_or_else(|e| panic!("no answer to {request:?}: {e}"))
     }
@@ -83,6 +89,7 @@ impl Connection {
         let sent = self.try_write(&request.bytes(&self.host.clone()));
         let mut reply = self.reply(&request.method).map_err(|e| sent.err().unwrap_or(e))?;
         reply.tag.clone_from(&request.tag);
+        super::openapi::check(self.socket.peer_addr().ok(), request, &reply);
         Ok(reply)
     }
 

@@ -56,6 +56,7 @@ impl Gateway {
     pub(crate) fn prepare(settings: &Settings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let [address, admin, tls] = addresses();
+        super::openapi::is_admin(admin);
         let tls = (!settings.tls.is_empty()).then_some(tls);
         let gateway = Self { folder, address, tls, admin, running: None };
         fs::write(gateway.path("authority.pem"), certificate::authority_pem()).expect("write");

@@ -74,6 +74,9 @@ impl H2 {
             for reply in under_way {
                 replies.push(reply.await.expect("a reply"));
             }
+            for (request, reply) in requests.iter().zip(&replies) {
+                super::openapi::check(None, request, reply);
+            }
             replies
         })
     }

@@ -1,6 +1,7 @@
 //! What the suite shares: the gateway's process, scripted backends, raw clients, fixtures, checks of envelopes.
 
 pub(crate) mod backend;
+pub(crate) mod browser;
 pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod control;
@@ -10,6 +11,7 @@ pub(crate) mod gateway;
 pub(crate) mod h2;
 pub(crate) mod hooks;
 pub(crate) mod jwt;
+pub(crate) mod openapi;
 pub(crate) mod person;
 pub(crate) mod reply;
 pub(crate) mod request;

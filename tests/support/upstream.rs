@@ -228,6 +228,9 @@ async fn answer(
     http2: bool,
 ) -> io::Result<http::Response<Body>> {
     let (parts, mut body) = request.into_parts();
+    if let Some(tag) = parts.headers.get("x-test-tag").and_then(|tag| tag.to_str().ok()) {
+        super::openapi::forwarded(tag);
+    }
     let script = parts.headers.get("x-script").and_then(|v| v.to_str().ok()).unwrap_or_default();
     let answer = lock(&shared.scripts).get(script).cloned().unwrap_or_default();
     let place = {

@@ -1,12 +1,12 @@
 //! The audit log, in both dialects: `ocore` names its filters in snake case, `ocriva` in camel case.
 
+use super::query::Query;
 use super::{Api, Request, json};
 use crate::config::Dialect;
 use crate::control::domain::{By, DomainError, Violation};
 use crate::control::error::Refusal;
 use crate::dialect::audit;
 use crate::dialect::csv;
-use crate::dialect::form::Form;
 use crate::store::management::AuditQuery;
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -21,22 +21,24 @@ const EXPORTED: u32 = 10_000;
 type Outcome = Result<Response<Bytes>, Refusal>;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let window = request.window()?;
-    let query = AuditQuery {
+    let query = request.query()?;
+    let window = request.window(&query)?;
+    let wanted = AuditQuery {
         before_sequence: window.before,
         offset: window.offset,
         limit: window.to_read(),
-        ..filters(request.dialect(), &request.query()?)?
+        ..filters(request.dialect(), &query)?
     };
+    query.done();
     let organization = request.organization(api, by).await?;
-    let (found, total) = api.domain.audit_log(by, &organization, query).await?;
+    let (found, total) = api.domain.audit_log(by, &organization, wanted).await?;
     let items = found.iter().map(|it| (it.sequence, audit::record(it))).collect();
     Ok(json(StatusCode::OK, window.render(items, total)))
 }
 
 pub(super) async fn export(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let form = request.query()?;
-    let as_csv = match form.named("format").unwrap_or("json") {
+    let query = request.query()?;
+    let as_csv = match query.named("format").unwrap_or("json") {
         "json" => false,
         "csv" => true,
         _ => {
@@ -44,9 +46,10 @@ pub(super) async fn export(api: &Api, request: &Request<'_>, by: &By) -> Outcome
             return Err(DomainError::from(wrong).into());
         }
     };
-    let query = AuditQuery { limit: EXPORTED, ..filters(request.dialect(), &form)? };
+    let wanted = AuditQuery { limit: EXPORTED, ..filters(request.dialect(), &query)? };
+    query.done();
     let organization = request.organization(api, by).await?;
-    let (found, _) = api.domain.audit_log(by, &organization, query).await?;
+    let (found, _) = api.domain.audit_log(by, &organization, wanted).await?;
     let (body, kind, name) = if as_csv {
         let head = csv::line(audit::COLUMNS.into_iter());
         let body = found.iter().map(audit::row).fold(head, |body, row| body + &row);
@@ -61,7 +64,7 @@ pub(super) async fn export(api: &Api, request: &Request<'_>, by: &By) -> Outcome
     Ok(response)
 }
 
-fn filters(dialect: Dialect, form: &Form) -> Result<AuditQuery, DomainError> {
+fn filters(dialect: Dialect, query: &Query) -> Result<AuditQuery, DomainError> {
     let names = match dialect {
         Dialect::Ocriva | Dialect::Problem => {
             ["action", "resourceType", "resourceId", "userId", "startDate", "endDate"]
@@ -69,7 +72,7 @@ fn filters(dialect: Dialect, form: &Form) -> Result<AuditQuery, DomainError> {
         Dialect::Ocore => ["action", "resource_type", "resource_id", "user_id", "start_date", "end_date"],
     };
     let [action, kind, entity, actor, start, end] = names;
-    let text = |name: &str| form.named(name).filter(|value| !value.is_empty()).map(str::to_owned);
+    let text = |name: &'static str| query.given(name).map(str::to_owned);
     let mut wrong = Vec::new();
     let mut instant = |name: &'static str, whole_day: bool| {
         let value = text(name)?;

@@ -3,6 +3,7 @@
 use crate::config::Dialect;
 use crate::control::domain::{DomainError, Violation};
 use crate::control::error::Refusal;
+use crate::control::openapi::{Kind, Presence, Reading};
 use crate::dialect::endpoint::Call;
 use crate::dialect::media::is_json;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
@@ -11,11 +12,12 @@ use serde_json::{Map, Value};
 const NOT_JSON: &str = "The body is not well-formed JSON in UTF-8.";
 const NO_OBJECT: &str = "The body must be a JSON object.";
 
-/// The members of a body, taken one by one. Those that nobody takes are ignored.
+/// The members of a body, taken one by one. Those that nobody takes are ignored; those that are taken are described.
 #[derive(Debug)]
 pub(super) struct Members {
     members: Map<String, Value>,
     wrong: Vec<Violation>,
+    reading: Reading,
 }
 
 impl Members {
@@ -35,7 +37,7 @@ impl Members {
             return Err(Refusal::MediaType);
         }
         match serde_json::from_slice(&call.body) {
-            Ok(Value::Object(members)) => Ok(Self { members, wrong: Vec::new() }),
+            Ok(Value::Object(members)) => Ok(Self::of(call, members)),
             Ok(_) => Err(Refusal::Malformed(NO_OBJECT)),
             Err(_) => Err(Refusal::Malformed(NOT_JSON)),
         }
@@ -47,9 +49,13 @@ impl Members {
     /// Those of [`read`](Self::read).
     pub(super) fn read_if_any(call: &Call) -> Result<Self, Refusal> {
         if call.body.is_empty() {
-            return Ok(Self { members: Map::new(), wrong: Vec::new() });
+            return Ok(Self::of(call, Map::new()));
         }
         Self::read(call)
+    }
+
+    fn of(call: &Call, members: Map<String, Value>) -> Self {
+        Self { members, wrong: Vec::new(), reading: Reading::new(call.endpoint) }
     }
 
     fn wrong<T>(&mut self, name: &'static str, constraint: &'static str, message: String) -> Option<T> {
@@ -59,6 +65,7 @@ impl Members {
 
     /// A string that has to be there.
     pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+        self.reading.member(name, Kind::Text, Presence::Required);
         match self.members.remove(name) {
             Some(Value::String(text)) => Some(text),
             None | Some(Value::Null) => self.wrong(name, "required", format!("{name} is required")),
@@ -73,6 +80,7 @@ impl Members {
 
     /// A string that may be left out; null says something of its own.
     pub(super) fn nullable_text(&mut self, name: &'static str) -> Option<Option<String>> {
+        self.reading.member(name, Kind::Text, Presence::Nullable);
         match self.members.remove(name) {
             None => None,
             Some(Value::Null) => Some(None),
@@ -83,6 +91,7 @@ impl Members {
 
     /// A string that may be left out, and must not be null.
     pub(super) fn given_text(&mut self, name: &'static str) -> Option<String> {
+        self.reading.member(name, Kind::Text, Presence::Optional);
         match self.members.remove(name) {
             None => None,
             Some(Value::String(text)) => Some(text),
@@ -92,22 +101,29 @@ impl Members {
 
     /// A list of strings that has to be there.
     pub(super) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        self.reading.member(name, Kind::Texts, Presence::Required);
         match self.members.get(name) {
             None | Some(Value::Null) => self.wrong(name, "required", format!("{name} is required")),
-            Some(_) => self.given_texts(name),
+            Some(_) => self.list(name),
         }
     }
 
     /// A list of strings that may be left out or null.
     pub(super) fn optional_texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        self.reading.member(name, Kind::Texts, Presence::Nullable);
         if self.members.get(name).is_some_and(Value::is_null) {
             return None;
         }
-        self.given_texts(name)
+        self.list(name)
     }
 
     /// A list of strings that may be left out, and must not be null.
     pub(super) fn given_texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        self.reading.member(name, Kind::Texts, Presence::Optional);
+        self.list(name)
+    }
+
+    fn list(&mut self, name: &'static str) -> Option<Vec<String>> {
         let value = self.members.remove(name)?;
         let list: Option<Vec<String>> = serde_json::from_value(value).ok();
         list.or_else(|| self.wrong(name, "type", format!("{name} must be an array of strings")))
@@ -115,12 +131,14 @@ impl Members {
 
     /// A whole number from 0, and may be left out.
     pub(super) fn given_number(&mut self, name: &'static str) -> Option<u64> {
+        self.reading.member(name, Kind::Number, Presence::Optional);
         let value = self.members.remove(name)?;
         value.as_u64().or_else(|| self.wrong(name, "type", format!("{name} must be a whole number from 0")))
     }
 
     /// True or false, and may be left out.
     pub(super) fn given_flag(&mut self, name: &'static str) -> Option<bool> {
+        self.reading.member(name, Kind::Flag, Presence::Optional);
         match self.members.remove(name) {
             None => None,
             Some(Value::Bool(flag)) => Some(flag),
@@ -130,6 +148,7 @@ impl Members {
 
     /// A whole number that may be left out or null.
     pub(super) fn optional_number(&mut self, name: &'static str) -> Option<u64> {
+        self.reading.member(name, Kind::Number, Presence::Nullable);
         match self.members.remove(name) {
             None | Some(Value::Null) => None,
             Some(value) => match value.as_u64() {
@@ -144,6 +163,7 @@ impl Members {
     /// # Errors
     /// [`DomainError::Invalid`] with everything that was of the wrong kind.
     pub(super) fn done(self) -> Result<(), DomainError> {
+        self.reading.members_done();
         if self.wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(self.wrong)) }
     }
 }

@@ -8,6 +8,7 @@ mod body;
 mod ocore;
 mod ocriva;
 mod operations;
+mod query;
 mod webhooks;
 
 use super::domain::{Actor, By, Domain, DomainError, Origin, Violation};
@@ -15,12 +16,13 @@ use super::error::Refusal;
 use super::sessions::Sessions;
 use crate::config::{Config, Dialect};
 use crate::dialect::endpoint::{Answered, Call, Operation, Parameters};
-use crate::dialect::form::{BadForm, Form};
+use crate::dialect::form::BadForm;
 use crate::dialect::window::{BadWindow, Window};
 use crate::token::{OrganizationId, UserId};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
+use query::Query;
 use std::sync::Arc;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
@@ -159,8 +161,8 @@ impl Request<'_> {
         Ok(api.domain.organization_meant(by, slug).await?)
     }
 
-    fn query(&self) -> Result<Form, Refusal> {
-        let read = Form::read(self.call.query.as_deref()).map_err(|bad| match bad {
+    fn query(&self) -> Result<Query, Refusal> {
+        let read = Query::read(self.call).map_err(|bad| match bad {
             BadForm::Escape => {
                 Violation::new("query", "format", "The query has a '%' that does not stand for a character.")
             }
@@ -169,11 +171,19 @@ impl Request<'_> {
         Ok(read.map_err(DomainError::from)?)
     }
 
-    /// The part of a list that is asked for.
-    fn window(&self) -> Result<Window, Refusal> {
-        let read = Window::read(self.dialect(), &self.query()?);
+    /// The part of a list that a query asks for.
+    fn window(&self, query: &Query) -> Result<Window, Refusal> {
+        let read = Window::read(self.dialect(), |name| query.named(name));
         let wrong = |BadWindow(field, constraint, message)| Violation::new(field, constraint, message);
         Ok(read.map_err(|bad| DomainError::from(wrong(bad)))?)
+    }
+
+    /// The part of a list that is asked for, where nothing else can be asked.
+    fn only_window(&self) -> Result<Window, Refusal> {
+        let query = self.query()?;
+        let window = self.window(&query)?;
+        query.done();
+        Ok(window)
     }
 
     /// Says where the thing that was made is: below the path that made it.

@@ -48,7 +48,7 @@ pub(super) async fn start(api: &Api, request: &Request<'_>, by: &By) -> Outcome 
 }
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let window = request.window()?;
+    let window = request.only_window()?;
     let organization = request.organization(api, by).await?;
     let page = Page { offset: window.offset, limit: window.to_read() };
     let (found, total) = api.domain.operations(by, &organization, window.before, page).await?;

@@ -33,7 +33,7 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let window = request.window()?;
+    let window = request.only_window()?;
     let organization = request.organization(api, by).await?;
     let all = api.domain.webhooks(by, &organization).await?;
     // At most a handful, so that counting them does for a cursor.
@@ -88,9 +88,9 @@ pub(super) async fn test(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
 }
 
 pub(super) async fn deliveries(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let (window, query) = (request.window()?, request.query()?);
-    let given = |name: &str| query.named(name).filter(|value| !value.is_empty());
-    let state = match given("status") {
+    let query = request.query()?;
+    let window = request.window(&query)?;
+    let state = match query.given("status") {
         None => None,
         Some(text) => {
             let known = DeliveryState::ALL.into_iter().find(|known| known.as_str() == text);
@@ -99,12 +99,14 @@ pub(super) async fn deliveries(api: &Api, request: &Request<'_>, by: &By) -> Out
         }
     };
     let endpoint = match request.dialect() {
-        Dialect::Ocriva | Dialect::Problem => given("endpointId"),
-        Dialect::Ocore => given("endpoint_id"),
+        Dialect::Ocriva | Dialect::Problem => query.given("endpointId"),
+        Dialect::Ocore => query.given("endpoint_id"),
     };
+    let endpoint = endpoint.map(str::to_owned);
+    query.done();
     let filter = DeliveryFilter {
         organization: request.organization(api, by).await?,
-        endpoint: endpoint.map(str::to_owned),
+        endpoint,
         state,
         before_sequence: window.before,
     };

@@ -78,6 +78,8 @@ impl Rules {
     pub(super) fn scope(&mut self, text: &str) -> Box<str> {
         if text.trim().is_empty() || text.chars().count() > ENTRY {
             self.broken("scope", "length", format!("scope must have 1 to {ENTRY} characters"));
+        } else if text.contains(char::is_control) {
+            self.broken("scope", "characters", "scope must not have control characters");
         }
         text.into()
     }

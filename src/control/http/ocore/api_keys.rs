@@ -28,7 +28,7 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;
-    let (part, _) = place::part(request)?;
+    let part = place::only_part(request)?;
     let part = api.domain.api_keys(by, &organization, part).await?;
     Ok(json(StatusCode::OK, ocore::api_keys(&part.items, part.next.as_ref())))
 }
@@ -62,10 +62,12 @@ pub(super) async fn delete(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 }
 
 pub(super) async fn list_all(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let (part, form) = place::part(request)?;
-    let page = place::number(&form, "page", 1)?;
+    let query = request.query()?;
+    let part = place::part(&query)?;
+    let page = place::number(&query, "page", 1)?;
     let skip = (page - 1).saturating_mul(part.limit.into());
-    let search = form.named("search").filter(|text| !text.is_empty()).map(str::to_owned);
+    let search = query.given("search").map(str::to_owned);
+    query.done();
     let part = api.domain.all_api_keys(by, part, skip, search).await?;
     Ok(json(StatusCode::OK, ocore::api_keys_of_all(&part.items, part.next.as_ref())))
 }

@@ -23,7 +23,7 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;
-    let (part, _) = place::part(request)?;
+    let part = place::only_part(request)?;
     let part = api.domain.invitations(by, &organization, part).await?;
     Ok(json(StatusCode::OK, ocore::invitations(&part.items, part.next.as_ref())))
 }

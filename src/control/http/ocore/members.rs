@@ -10,7 +10,7 @@ use http::StatusCode;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;
-    let (part, _) = place::part(request)?;
+    let part = place::only_part(request)?;
     let part = api.domain.members(by, &organization, part).await?;
     Ok(json(StatusCode::OK, ocore::members(&part.items, part.next.as_ref())))
 }

@@ -8,15 +8,17 @@ use crate::dialect::ocore;
 use http::StatusCode;
 
 pub(super) async fn list_own(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let (part, _) = place::part(request)?;
+    let part = place::only_part(request)?;
     let part = api.domain.own_organizations(by, part).await?;
     Ok(json(StatusCode::OK, ocore::own_organizations(&part.items, part.next.as_ref())))
 }
 
 pub(super) async fn list_all(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     api.domain.server_admin(by).await?;
-    let (part, form) = place::part(request)?;
-    let part = api.domain.all_organizations(by, part, place::search(&form)).await?;
+    let query = request.query()?;
+    let (part, search) = (place::part(&query)?, query.given("search").map(str::to_owned));
+    query.done();
+    let part = api.domain.all_organizations(by, part, search.as_deref()).await?;
     Ok(json(StatusCode::OK, ocore::organizations(&part.items, part.next.as_ref())))
 }
 

@@ -10,8 +10,10 @@ use http::StatusCode;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     api.domain.server_admin(by).await?;
-    let (part, form) = place::part(request)?;
-    let part = api.domain.everybody(by, part, place::search(&form)).await?;
+    let query = request.query()?;
+    let (part, search) = (place::part(&query)?, query.given("search").map(str::to_owned));
+    query.done();
+    let part = api.domain.everybody(by, part, search.as_deref()).await?;
     Ok(json(StatusCode::OK, ocore::people(&part.items, part.next.as_ref())))
 }
 

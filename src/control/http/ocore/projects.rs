@@ -10,8 +10,9 @@ use http::StatusCode;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let home = request.organization(api, by).await?;
-    let (part, form) = place::part(request)?;
-    let inactive_too = place::flag(&form, "include_archived")?;
+    let query = request.query()?;
+    let (part, inactive_too) = (place::part(&query)?, place::flag(&query, "include_archived")?);
+    query.done();
     let part = api.domain.projects(by, &home, part, inactive_too).await?;
     Ok(json(StatusCode::OK, ocore::projects(&home, &part.items, part.next.as_ref())))
 }
@@ -51,7 +52,9 @@ pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome
 pub(super) async fn delete(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let home = request.organization(api, by).await?;
     api.domain.may(by, &home, MANAGE_PROJECTS).await?;
-    let with_keys = place::flag(&request.query()?, "delete_keys")?;
+    let query = request.query()?;
+    let with_keys = place::flag(&query, "delete_keys")?;
+    query.done();
     api.domain.delete_project(by, &home, &id(request), with_keys).await?;
     Ok(json(StatusCode::OK, ocore::message("The project is deleted.")))
 }

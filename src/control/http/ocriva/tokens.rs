@@ -1,12 +1,12 @@
 //! `/api/v1/organizations/{organizationId}/api-tokens` and below.
 
 use super::super::body::Members;
+use super::super::query::Query;
 use super::super::{Api, Request, empty, json};
 use crate::control::domain::{
     By, DomainError, ListQuery, Made, NewToken, Place, Regeneration, TokenPatch, Violation,
 };
 use crate::control::error::Refusal;
-use crate::dialect::form::Form;
 use crate::dialect::ocriva;
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
 use bytes::Bytes;
@@ -62,9 +62,11 @@ fn new_token(members: &mut Members, bound_to: Option<ProjectId>) -> NewToken {
 }
 
 pub(in super::super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    let query = list_query(&request.query()?)?;
+    let query = request.query()?;
+    let asked = list_query(&query)?;
+    query.done();
     let organization = organization(request);
-    let listed = api.domain.list_tokens(by, &organization, &place(request), query).await?;
+    let listed = api.domain.list_tokens(by, &organization, &place(request), asked).await?;
     let body = ocriva::tokens(&listed.tokens, listed.page, listed.limit, listed.total);
     Ok(json(StatusCode::OK, body))
 }
@@ -131,14 +133,18 @@ fn id(request: &Request<'_>) -> TokenId {
 }
 
 /// What of the list is asked for; a filter without a value is none.
-fn list_query(form: &Form) -> Result<ListQuery, DomainError> {
-    let given = |name: &str| form.named(name).filter(|value| !value.is_empty());
+fn list_query(query: &Query) -> Result<ListQuery, DomainError> {
     let mut wrong = Vec::new();
-    let active = given("isActive").map(|value| value == "true");
-    if given("isActive").is_some_and(|value| !matches!(value, "true" | "false")) {
-        wrong.push(Violation::new("isActive", "choice", "isActive must be true or false"));
-    }
-    let mut number = |name: &'static str, usual: u64| match form.named(name).map(str::parse::<u64>) {
+    let active = query.given("isActive").map(|value| match value {
+        "true" => true,
+        other => {
+            if other != "false" {
+                wrong.push(Violation::new("isActive", "choice", "isActive must be true or false"));
+            }
+            false
+        }
+    });
+    let mut number = |name: &'static str, usual: u64| match query.named(name).map(str::parse::<u64>) {
         None => usual,
         Some(Ok(number)) if number > 0 => number,
         Some(_) => {
@@ -151,10 +157,10 @@ fn list_query(form: &Form) -> Result<ListQuery, DomainError> {
         return Err(DomainError::Invalid(wrong));
     }
     Ok(ListQuery {
-        kind: given("type").map(str::to_owned),
+        kind: query.given("type").map(str::to_owned),
         active,
-        project: given("projectId").map(ProjectId::from),
-        search: given("search").map(str::to_owned),
+        project: query.given("projectId").map(ProjectId::from),
+        search: query.given("search").map(str::to_owned),
         page,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
     })
