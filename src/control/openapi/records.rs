@@ -326,7 +326,7 @@ pub(super) static RECORDS: &[Record] = &[
             UPDATED,
         ]),
     ),
-    record("ProjectList", "A part of a list of projects.", Form::Part(Shape::Record("OcoreProject"))),
+    record("OcoreProjectList", "A part of a list of projects.", Form::Part(Shape::Record("OcoreProject"))),
     record(
         "Person",
         "A person, as the server's admins see them.",

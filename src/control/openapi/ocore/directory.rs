@@ -62,7 +62,7 @@ pub(super) const LIST_PROJECTS: Description =
         .about("Takes `view:projects`. In the order of their making.")
         .in_organization()
         .query(&[CURSOR, LIMIT, parameter("include_archived", Shape::Flag, "Those that are not active too.")])
-        .answers(&[answer(200, "ProjectList", "A part of the list.")]);
+        .answers(&[answer(200, "OcoreProjectList", "A part of the list.")]);
 
 pub(super) const CREATE_PROJECT: Description =
     Description::person("createProject", Tag::OcoreProjects, "Make a project")
