@@ -28,6 +28,10 @@ pub(crate) fn check(value: &Value<'_>, kind: Type, pattern: &str) {
         Type::Duration => drop(value.duration()),
         Type::Size => drop(value.size()),
         Type::Choice(words) => drop(value.choice(words)),
+        Type::BooleanOrWords(words) if value.is_list() => {
+            value.items().iter().flatten().for_each(|value| _ = value.choice(words));
+        }
+        Type::BooleanOrWords(_) => drop(value.boolean()),
         Type::List(item) => {
             let pattern = format!("{pattern}[]");
             value.items().iter().flatten().for_each(|value| check(value, *item, &pattern));

@@ -158,6 +158,11 @@ impl<'d> Value<'d> {
     }
 
     /// Whether it is a section (keys and values).
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.node.kind, Kind::Sequence(_))
+    }
+
+    /// Whether it is a section.
     pub(crate) fn is_section(&self) -> bool {
         matches!(self.node.kind, Kind::Mapping(_))
     }

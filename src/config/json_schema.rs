@@ -69,6 +69,11 @@ fn kind(kind: Type, path: &str) -> Value {
             variable(),
         ] }),
         Type::Choice(words) => or_variable(json!({ "enum": words })),
+        Type::BooleanOrWords(words) => json!({ "anyOf": [
+            { "type": "boolean" },
+            { "type": "array", "items": or_variable(json!({ "enum": words })) },
+            variable(),
+        ] }),
         Type::List(item) => json!({ "type": "array", "items": self::kind(*item, &format!("{path}[]")) }),
         Type::Section(keys) => section(keys, path),
         Type::SectionOr(word, keys) => json!({ "anyOf": [{ "const": word }, section(keys, path)] }),

@@ -59,6 +59,10 @@ fn takes(kind: Type) -> String {
         Type::Duration => "duration".to_owned(),
         Type::Size => "size".to_owned(),
         Type::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        Type::BooleanOrWords(words) => {
+            let words = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+            format!("`true`, `false`, or list: {words}")
+        }
         Type::List(Type::Section(_)) => "list of sections".to_owned(),
         Type::List(item) => format!("list: {}", takes(*item)),
         Type::Section(_) => "section".to_owned(),

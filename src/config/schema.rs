@@ -33,6 +33,8 @@ pub(crate) enum Type {
     /// One of these words.
     Choice(&'static [&'static str]),
     List(&'static Type),
+    /// True, false, or a list of some of these words.
+    BooleanOrWords(&'static [&'static str]),
     Section(&'static [Key]),
     /// A section, or this word.
     SectionOr(&'static str, &'static [Key]),
@@ -57,6 +59,9 @@ impl Key {
 }
 
 const DIALECTS: &[&str] = &["ocriva", "ocore", "problem"];
+/// Groups of the gateway's own endpoints, in the order of [`BuiltinGroup::ALL`](super::BuiltinGroup::ALL).
+pub(super) const BUILTIN_GROUPS: &[&str] =
+    &["organizations", "members", "roles", "projects", "audit_log", "webhooks"];
 const MODES: &[&str] = &["enforce", "observe"];
 const ALGORITHMS: &[&str] = &["token_bucket", "sliding_window", "fixed_window"];
 /// Methods that a route may name.
@@ -318,8 +323,12 @@ const API: &[Key] = &[
     )
     .default("jwt"),
     Key::new("body_limit", Type::Size, "Largest request body; more is answered 413.").default("50MiB"),
-    Key::new("builtin", Type::Boolean, "Serve the endpoints of the dialect that the gateway itself has.")
-        .default("true"),
+    Key::new(
+        "builtin",
+        Type::BooleanOrWords(BUILTIN_GROUPS),
+        "Serve the endpoints of the dialect that the gateway itself has; a list names those to serve beside the usual ones.",
+    )
+    .default("true"),
     Key::new(
         "key_prefixes",
         Type::List(&Type::Text),

@@ -8,7 +8,7 @@ pub mod ocore;
 
 use super::form;
 use crate::clock::Moment;
-use crate::config::Dialect;
+use crate::config::{BuiltinGroup, Dialect};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use std::net::IpAddr;
@@ -142,6 +142,24 @@ pub fn find(method: &Method, path: &str) -> Found {
 }
 
 impl Endpoint {
+    /// The group by which an API names it, where its path is the upstream's unless that is done.
+    pub fn group(&self) -> Option<BuiltinGroup> {
+        if self.at_edge {
+            return None;
+        }
+        let first = self.path.strip_prefix("/api/")?.split('/').next()?;
+        match first {
+            "org" | "user" => Some(BuiltinGroup::Organizations),
+            "members" | "invite-links" => Some(BuiltinGroup::Members),
+            "roles" | "permissions" => Some(BuiltinGroup::Roles),
+            "projects" => Some(BuiltinGroup::Projects),
+            "audit-logs" => Some(BuiltinGroup::AuditLog),
+            "webhook-endpoints" | "webhook-deliveries" => Some(BuiltinGroup::Webhooks),
+            // What the server's admins have stays inside.
+            _ => None,
+        }
+    }
+
     fn takes(&self, method: &Method) -> bool {
         self.method == *method || (self.method == Method::GET && *method == Method::HEAD)
     }

@@ -238,7 +238,7 @@ impl Router {
 
 impl RoutedApi {
     fn new(index: usize, api: &Api, services: &[Arc<Service>], limiter: &Limiter, metrics: &Metrics) -> Self {
-        let mut routes: Vec<Route> = if api.builtin { builtins(api, metrics).collect() } else { Vec::new() };
+        let mut routes: Vec<Route> = builtins(api, metrics).collect();
         routes.extend(api.routes.iter().map(|route| {
             let service = match &route.target {
                 Target::Upstream(index) => Serve::Upstream(*index, services[*index].clone()),
@@ -257,7 +257,7 @@ impl RoutedApi {
             rate_limit: None,
             identity: config::Identity::None,
             body_limit: 0,
-            builtin: true,
+            builtin: config::Builtin::USUAL,
             routes: Vec::new(),
             key_prefixes: Vec::new(),
         };
@@ -355,10 +355,14 @@ impl Route {
 /// configured routes of the same path. The bare login is mounted with every API of its dialect, and reached where the
 /// router leads there.
 fn builtins<'a>(api: &'a Api, metrics: &'a Metrics) -> impl Iterator<Item = Route> + 'a {
-    let key_side = edge::ENDPOINTS.iter().map(|endpoint| {
+    let key_side = edge::ENDPOINTS.iter().filter(|_| api.builtin.usual).map(|endpoint| {
         (endpoint.dialect, endpoint.path, endpoint.method.clone(), Builtin::from(endpoint.operation))
     });
-    let control_side = endpoint::all().filter(|endpoint| endpoint.at_edge).map(|endpoint| {
+    let served = |endpoint: &&endpoint::Endpoint| match endpoint.group() {
+        None => endpoint.at_edge && api.builtin.usual,
+        Some(group) => api.builtin.serves(group),
+    };
+    let control_side = endpoint::all().filter(served).map(|endpoint| {
         (endpoint.dialect, endpoint.path, endpoint.method.clone(), Builtin::Control(endpoint))
     });
     let own = move |(dialect, path): (Dialect, &str)| {
@@ -378,7 +382,7 @@ fn bare_login(apis: &[Api]) -> Option<(Arc<str>, usize)> {
     if apis.iter().flat_map(|api| &*api.prefixes).any(|prefix| holds(prefix, BARE_LOGIN)) {
         return None;
     }
-    let serves = |api: &Api| api.builtin && api.dialect == Dialect::Ocriva;
+    let serves = |api: &Api| api.builtin.usual && api.dialect == Dialect::Ocriva;
     apis.iter().position(serves).map(|index| (BARE_LOGIN.into(), index))
 }
 

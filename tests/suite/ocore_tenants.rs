@@ -248,3 +248,42 @@ fn r14_organizations_and_projects_are_the_admin_listener_s() {
         assert!(reply.status == 404 || house.upstream.seen(&reply.tag).len() == 1, "{path} {reply:?}");
     }
 }
+
+#[test]
+fn r14_what_builtin_names_is_served_at_the_edge_too() {
+    let groups = [
+        ("organizations", "/api/org"),
+        ("members", "/api/members"),
+        ("roles", "/api/roles"),
+        ("projects", PROJECTS),
+        ("audit_log", "/api/audit-logs"),
+        ("webhooks", "/api/webhook-endpoints"),
+    ];
+    for (chosen, path) in groups {
+        let house = House::with(|settings| {
+            settings.with(|value| {
+                let api = value["apis"].as_array_mut().expect("apis").iter_mut();
+                api.filter(|api| api["dialect"] == json!("ocore"))
+                    .for_each(|api| api["builtin"] = json!([chosen]));
+            })
+        });
+        let owner = house.person("owner");
+        let at_edge = owner.ours(get(path)).expect(200);
+        let inside = owner.admin(get(path)).expect(200);
+        assert_eq!(
+            at_edge.json().as_object().map(|it| it.len()),
+            inside.json().as_object().map(|it| it.len())
+        );
+        assert!(house.upstream.seen(&at_edge.tag).is_empty(), "{path} is the gateway's");
+        assert_ocore(&house.send(&get(path).org(SLUG)), 401);
+        for (_, other) in groups.iter().filter(|(name, _)| *name != chosen) {
+            let reply = owner.ours(get(other));
+            let passed_on = house.upstream.seen(&reply.tag).len() == 1;
+            assert!(reply.status == 404 || passed_on, "{chosen}: {other} is not");
+        }
+        // The usual ones stay, and the server's admins' are inside whatever is named.
+        owner.ours(get("/api/api-keys")).expect(200);
+        let users = owner.ours(get("/api/admin/users"));
+        assert!(users.status == 404 || house.upstream.seen(&users.tag).len() == 1);
+    }
+}

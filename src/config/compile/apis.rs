@@ -4,8 +4,9 @@ use super::routes::{Owner, routes};
 use super::{at_least_one, or, path, upstreams};
 use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::schema;
 use crate::config::section::Section;
-use crate::config::{Api, Dialect, Identity, Mode, RateLimit};
+use crate::config::{Api, Builtin, Dialect, Identity, Mode, RateLimit};
 use crate::limiter::{Algorithm, Rate};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ fn api(value: &Value<'_>, owner: &Owner<'_>) -> Option<Api> {
     };
     let identity = or(&section, "identity", identity, || Identity::Jwt);
     let body_limit = or(&section, "body_limit", Value::size, || DEFAULT_BODY_LIMIT);
-    let builtin = or(&section, "builtin", Value::boolean, || true);
+    let builtin = or(&section, "builtin", builtin, || Builtin::USUAL);
     let key_prefixes = key_prefixes(&section, dialect);
     let routes = routes(&section.items("routes"), owner);
     Some(Api {
@@ -53,6 +54,20 @@ fn api(value: &Value<'_>, owner: &Owner<'_>) -> Option<Api> {
         routes: routes?,
         key_prefixes: key_prefixes?,
     })
+}
+
+/// True, false, or what is served beside the usual endpoints.
+fn builtin(value: &Value<'_>) -> Option<Builtin> {
+    if !value.is_list() {
+        return value.boolean().map(|usual| Builtin { usual, ..Builtin::USUAL });
+    }
+    let mut served = Builtin::USUAL;
+    for item in value.items()? {
+        let name = item.choice(schema::BUILTIN_GROUPS)?;
+        let group = schema::BUILTIN_GROUPS.iter().position(|known| *known == name)?;
+        served.more[group] = true;
+    }
+    Some(served)
 }
 
 /// The prefixes of every API with its index, each prefix once; reports those that two APIs want.

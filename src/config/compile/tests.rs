@@ -2,8 +2,8 @@
 
 use super::from_str;
 use crate::config::{
-    AccessLog, Bounds, Config, Identity, LoadError, LogPath, Problems, ProjectPlace, ProjectRequired,
-    ProjectRule, Segment, StoreUrl, Target, Timeouts,
+    AccessLog, Bounds, Builtin, Config, Identity, LoadError, LogPath, Problems, ProjectPlace,
+    ProjectRequired, ProjectRule, Segment, StoreUrl, Target, Timeouts,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -177,7 +177,7 @@ telemetry:
     assert_eq!(config.telemetry.access_log, AccessLog { path: LogPath::Stdout, sample: 0.0 });
     let api = &config.apis[0];
     assert_eq!(api.rate_limit.unwrap().rate.requests.get(), 100_000_000);
-    assert_eq!((api.body_limit, api.builtin, api.identity), (50 << 20, true, Identity::Jwt));
+    assert_eq!((api.body_limit, api.builtin, api.identity), (50 << 20, Builtin::USUAL, Identity::Jwt));
     let rule =
         ProjectRule { place: ProjectPlace::Query, required: ProjectRequired::Organization, inject: true };
     assert_eq!(api.routes[0].project, Some(rule));
@@ -444,6 +444,8 @@ fn apis_are_checked() {
     assert_eq!(api("body_limit: 50mb"), "invalid-value apis[0].body_limit");
     assert_eq!(api("key_prefixes: [\"a b\"]"), "invalid-value apis[0].key_prefixes[0]");
     assert_eq!(api("builtin: \"yes\""), "wrong-type apis[0].builtin");
+    assert_eq!(api("builtin: [members, role]"), "invalid-value apis[0].builtin[1]");
+    assert_eq!(api("builtin: [true]"), "invalid-value apis[0].builtin[0]");
     let source = file(PLAIN, "", "").replace("problem", "ocirva");
     assert!(load(&source).unwrap_err().to_string().contains("did you mean `ocriva`?"));
     let source = file(PLAIN, "", "").replace("problem", "ocore\n    key_prefixes: [x_]");
