@@ -119,6 +119,7 @@ fn meaning(parameter: &str) -> &'static str {
         "tokenId" | "keyId" => "The id of the key; not its value.",
         "sessionId" => "The id of the session.",
         "memberId" => "The id of the person.",
+        "userId" => "The id of the person, or their e-mail address.",
         "roleId" => "The id of the role.",
         "invitationId" => "The id of the invitation.",
         "endpointId" => "The id of the webhook endpoint.",
@@ -232,7 +233,8 @@ fn statuses(place: &Place) -> BTreeSet<u16> {
     let mut statuses = BTreeSet::from(ALWAYS);
     statuses.extend(description.refusals);
     if matches!(description.who, Who::Person | Who::Key) {
-        statuses.extend([401, 403]);
+        // 429: nobody has many calls going on at once.
+        statuses.extend([401, 403, 429]);
     }
     if place.dialect == Dialect::Ocriva && !matches!(description.body, Body::None) {
         statuses.insert(415);
