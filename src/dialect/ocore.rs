@@ -144,7 +144,7 @@ pub fn api_keys_of_all(keys: &[Token], next: Option<&Position>) -> String {
 }
 
 fn api_key_record(key: &Token) -> Value {
-    json!({
+    let mut record = json!({
         "id": key.id.as_str(),
         "name": key.name,
         "prefix": key.prefix,
@@ -155,7 +155,11 @@ fn api_key_record(key: &Token) -> Value {
         "createdAt": iso(key.created_ms),
         "expiresAt": key.expires_ms.map(iso),
         "lastUsedAt": key.last_used_ms.map(iso),
-    })
+    });
+    for (name, value) in &key.extras {
+        record[name] = value.clone();
+    }
+    record
 }
 
 /// `next_cursor` is there on the last page too, and null.

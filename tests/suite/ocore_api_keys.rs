@@ -59,6 +59,32 @@ fn b3_a_key_is_made_used_and_shown_once() {
 }
 
 #[test]
+fn b3_members_for_another_part_of_ocore_are_kept_and_given_back() {
+    let house = House::open();
+    let owner = house.person("owner");
+    let body = json!({ "name": "agent", "permissions": ["view:servers"], "mcpEnabled": true,
+        "mcpTools": ["deploy", "logs"], "mcpLimit": { "perDay": 10 }, "mpc": "unknown", "mcpNothing": null });
+    let record = owner.ours(post(KEYS).json(&body)).expect(201).json();
+    let extras = |record: &Value| {
+        let members = record.as_object().unwrap().iter().filter(|(name, _)| name.starts_with('m'));
+        members.map(|(name, value)| (name.clone(), value.clone())).collect::<Value>()
+    };
+    let wanted = json!({ "mcpEnabled": true, "mcpTools": ["deploy", "logs"], "mcpLimit": { "perDay": 10 } });
+    assert_eq!(extras(&record), wanted);
+    assert_eq!(extras(&owner.ours(get(&one(&record))).expect(200).json()), wanted);
+    let change = json!({ "mcpEnabled": false, "mcpTools": null });
+    let altered = owner.ours(patch(&one(&record)).json(&change)).expect(200).json();
+    assert_eq!(extras(&altered), json!({ "mcpEnabled": false, "mcpLimit": { "perDay": 10 } }));
+    for much in
+        [json!({ "mcpText": "x".repeat(5000) }), (0..17).map(|it| (format!("mcp{it}"), json!(1))).collect()]
+    {
+        let details = assert_ocore(&owner.ours(patch(&one(&record)).json(&much)), 400);
+        assert_eq!(details["constraint"], json!("maximum"));
+    }
+    assert_eq!(extras(&owner.ours(get(&one(&record))).expect(200).json()), extras(&altered));
+}
+
+#[test]
 fn b3_400_for_what_breaks_a_rule() {
     let house = House::open();
     let owner = house.person("owner");

@@ -119,7 +119,7 @@ pub(crate) fn validate(schema: &Value, value: &Value, at: &str) -> Result<(), St
     let keywords = schema.as_object().ok_or_else(|| format!("{at}: no schema"))?;
     for (keyword, rule) in keywords {
         match keyword.as_str() {
-            "description" | "properties" | "required" => {}
+            "description" | "properties" | "required" | "patternProperties" => {}
             "$ref" => {
                 let target = rule.as_str().unwrap_or_default();
                 let schema = DOCUMENT.pointer(&target[1..]).ok_or_else(|| format!("{at}: {target}"))?;
@@ -153,7 +153,12 @@ pub(crate) fn validate(schema: &Value, value: &Value, at: &str) -> Result<(), St
                 assert_eq!(rule, false, "a schema of the document");
                 let known = keywords["properties"].as_object().ok_or("no properties")?;
                 for name in value.as_object().into_iter().flat_map(Map::keys) {
-                    if !known.contains_key(name) {
+                    let starts = keywords.get("patternProperties").and_then(Value::as_object);
+                    let mut starts = starts.into_iter().flat_map(Map::keys);
+                    // Patterns that the document uses are beginnings, and say nothing about the value.
+                    let begins =
+                        starts.any(|it| name.starts_with(it.strip_prefix('^').expect("a beginning")));
+                    if !known.contains_key(name) && !begins {
                         return wrong(format!("has {name}, which is not described"));
                     }
                 }

@@ -169,6 +169,15 @@ impl Members {
         }
     }
 
+    /// All members whose names begin with this, of whatever kind.
+    pub(super) fn beginning(&mut self, start: &'static str) -> Map<String, Value> {
+        self.reading.member(start, Kind::Family, Presence::Optional);
+        let (family, others) =
+            std::mem::take(&mut self.members).into_iter().partition(|(name, _)| name.starts_with(start));
+        self.members = others;
+        family
+    }
+
     /// Ends the reading.
     ///
     /// # Errors

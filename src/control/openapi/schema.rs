@@ -33,8 +33,11 @@ pub(super) fn body(members: &[Member]) -> Value {
         let schema = described(or_null(of(it.shape), it.presence == Presence::Nullable), it.about);
         (it.name.to_owned(), schema)
     };
-    let properties: Map<String, Value> = members.iter().map(property).collect();
+    let (families, members): (Vec<&Member>, Vec<&Member>) =
+        members.iter().partition(|it| matches!(it.shape, Shape::Family));
+    let properties: Map<String, Value> = members.into_iter().map(property).collect();
     let mut schema = json!({ "type": "object", "properties": properties });
+    with_families(&mut schema, families.into_iter().map(|it| (it.name, it.about)));
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
@@ -64,6 +67,7 @@ pub(super) fn of(shape: Shape) -> Value {
         Shape::Record(name) => reference(name),
         Shape::List(item) => json!({ "type": "array", "items": of(*item) }),
         Shape::Anything => json!({ "type": "object" }),
+        Shape::Family => json!({}),
     }
 }
 
@@ -171,11 +175,21 @@ fn fields(name: &str) -> Vec<Field> {
 /// An object of these members and no others: what is not described is not said.
 fn object(fields: &[Field]) -> Value {
     let property = |it: &Field| (it.name.to_owned(), described(or_null(of(it.shape), it.null), it.about));
-    let properties: Map<String, Value> = fields.iter().map(property).collect();
     let required: Vec<&str> = fields.iter().filter(|it| !it.absent).map(|it| it.name).collect();
+    let (families, fields): (Vec<&Field>, Vec<&Field>) =
+        fields.iter().partition(|it| matches!(it.shape, Shape::Family));
+    let properties: Map<String, Value> = fields.into_iter().map(property).collect();
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    with_families(&mut schema, families.into_iter().map(|it| (it.name, it.about)));
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
     schema
+}
+
+/// Members of which only the beginning of the name is known.
+fn with_families<'a>(schema: &mut Value, families: impl Iterator<Item = (&'a str, &'a str)>) {
+    for (start, about) in families {
+        schema["patternProperties"][format!("^{start}")] = described(json!({}), about);
+    }
 }

@@ -22,6 +22,8 @@ pub(in crate::control) enum Kind {
     Flag,
     /// A whole number from 0.
     Number,
+    /// Whatever has a name that begins with this one.
+    Family,
     /// What only answers have.
     Other,
 }
@@ -47,6 +49,8 @@ pub(super) enum Shape {
     List(&'static Shape),
     /// An object of whatever members.
     Anything,
+    /// Not one member, but all whose names begin with this name.
+    Family,
 }
 
 impl Shape {
@@ -57,6 +61,7 @@ impl Shape {
             Self::Texts(..) => Kind::Texts,
             Self::Flag => Kind::Flag,
             Self::Whole(..) => Kind::Number,
+            Self::Family => Kind::Family,
             Self::Always(_) | Self::Record(_) | Self::List(_) | Self::Anything => Kind::Other,
         }
     }

@@ -61,6 +61,7 @@ pub(crate) fn key(id: &str) -> Token {
         active: true,
         addresses: vec!["10.0.0.0/8".parse().unwrap()],
         prefix: Some("ocr_a3f1b2".to_owned()),
+        extras: serde_json::Map::from_iter([("mcpNote".to_owned(), json!([1, null, "ก"]))]),
         created_by: Some("u1".into()),
         created_ms: NOW_MS,
         updated_ms: NOW_MS,

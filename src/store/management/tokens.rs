@@ -2,6 +2,7 @@
 
 use crate::token::{KeyFamily, OrganizationId, Permissions, ProjectId, Reach, TokenId, UserId};
 use ipnet::IpNet;
+use serde_json::{Map, Value};
 
 /// One key, with everything that people set and see. Its value is nowhere in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Token {
     pub addresses: Vec<IpNet>,
     /// The first characters of its value, too few to be of use to anybody; `None` when they are not known.
     pub prefix: Option<String>,
+    /// What came with it for another part of its system (oCore's `mcp…`): kept as it came, and given back.
+    pub extras: Map<String, Value>,
     /// Who made it; `None` for the operator.
     pub created_by: Option<UserId>,
     /// Milliseconds since 1970.

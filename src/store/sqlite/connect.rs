@@ -10,13 +10,14 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One file per version, in order; never edited once released.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_management.sql"),
     include_str!("migrations/0003_people.sql"),
     include_str!("migrations/0004_webhooks.sql"),
     include_str!("migrations/0005_operations.sql"),
     include_str!("migrations/0006_addresses.sql"),
+    include_str!("migrations/0007_extras.sql"),
 ];
 
 /// Prepared statements kept per connection.

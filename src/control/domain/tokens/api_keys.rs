@@ -10,6 +10,7 @@ use super::write::{BUSY, entry, name_taken, new_value};
 use super::{Made, Part, PartQuery, facts};
 use crate::store::management::{Page, Position, Token, TokenFilter, Written};
 use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, Secret, TokenId};
+use serde_json::{Map, Value};
 
 const FAMILY: KeyFamily = KeyFamily::Ocore;
 const VIEW: &str = "view:api-keys";
@@ -27,6 +28,8 @@ pub struct NewApiKey {
     pub scope: Option<String>,
     /// An instant in the future; never, where none is given.
     pub expires_at: Option<String>,
+    /// What goes with it for another part of its system: at most 16 members, of 4096 bytes as JSON.
+    pub extras: Map<String, Value>,
 }
 
 /// What is to be altered of a key. What is `None` stays.
@@ -40,6 +43,8 @@ pub struct ApiKeyPatch {
     pub scope: Option<Option<String>>,
     /// An instant in the future; `Some(None)` for never.
     pub expires_at: Option<Option<String>>,
+    /// What goes with it for another part of its system; null takes a member away.
+    pub extras: Map<String, Value>,
     /// False blocks it until it is true again.
     pub active: Option<bool>,
 }
@@ -225,6 +230,8 @@ impl Domain {
         let permissions = rules.known_permissions(&wanted.permissions, &self.catalogue());
         let scopes = wanted.scope.iter().map(|text| rules.scope(text)).collect();
         let expires_ms = wanted.expires_at.as_ref().and_then(|text| rules.expiry(text, by.now));
+        let extras = with_extras(&Map::new(), &wanted.extras);
+        rules.extras(&extras);
         rules.held().map_err(DomainError::Invalid)?;
         let now_ms = by.now.unix_ms;
         Ok(Token {
@@ -241,6 +248,7 @@ impl Domain {
             active: true,
             addresses: Vec::new(),
             prefix: prefix_of(value),
+            extras,
             created_by: by.person().cloned(),
             created_ms: now_ms,
             updated_ms: now_ms,
@@ -270,6 +278,8 @@ impl Domain {
             new.scopes = scope.iter().map(|text| rules.scope(text)).collect();
         }
         new.active = patch.active.unwrap_or(new.active);
+        new.extras = with_extras(&old.extras, &patch.extras);
+        rules.extras(&new.extras);
         match &patch.expires_at {
             None => {}
             Some(None) => (new.expires_ms, new.lifetime_ms) = (None, None),
@@ -283,6 +293,14 @@ impl Domain {
         standing.hands_on(&added(&old.permissions, &new.permissions))?;
         Ok(new)
     }
+}
+
+/// What goes with a key once these are set; null takes one away.
+fn with_extras(old: &Map<String, Value>, set: &Map<String, Value>) -> Map<String, Value> {
+    let mut extras = old.clone();
+    extras.extend(set.iter().map(|(name, value)| (name.clone(), value.clone())));
+    extras.retain(|_, value| !value.is_null());
+    extras
 }
 
 /// What a key gets that it did not have.

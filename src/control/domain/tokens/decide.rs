@@ -64,6 +64,7 @@ pub(super) fn new_token(
         active: true,
         addresses,
         prefix: prefix_of(value),
+        extras: serde_json::Map::new(),
         created_by: by.person().cloned(),
         created_ms: now_ms,
         updated_ms: now_ms,

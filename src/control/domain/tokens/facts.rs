@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 /// Everything that people decide about a key.
 pub(super) fn of(token: &Token) -> Value {
-    json!({
+    let mut facts = json!({
         "name": token.name,
         "description": token.description,
         "type": token.reach.as_str(),
@@ -18,7 +18,11 @@ pub(super) fn of(token: &Token) -> Value {
         "isActive": token.active,
         "ipWhitelist": token.addresses.iter().map(network_text).collect::<Vec<_>>(),
         "tokenPrefix": token.prefix,
-    })
+    });
+    if !token.extras.is_empty() {
+        facts["extras"] = Value::Object(token.extras.clone());
+    }
+    facts
 }
 
 /// What differs between two states of a key: as it was, and as it is.

@@ -7,6 +7,7 @@ use crate::store::import::network;
 use crate::token::Permissions;
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 /// Characters of a name at most.
 const NAME: usize = 100;
@@ -15,6 +16,9 @@ const DESCRIPTION: usize = 500;
 /// Entries of a list at most, and characters of each: they go upstream in header fields.
 const ENTRIES: usize = 100;
 const ENTRY: usize = 200;
+/// Members that go with a key at most, and bytes of them as JSON.
+const EXTRAS: usize = 16;
+const EXTRAS_SIZE: usize = 4096;
 
 /// Gathers what is wrong.
 #[derive(Debug, Default)]
@@ -97,6 +101,16 @@ impl Rules {
         } else if list.iter().any(|text| text.trim().is_empty() || text.chars().count() > ENTRY) {
             let message = format!("each entry of {field} must have 1 to {ENTRY} characters");
             self.broken(field, "length", message);
+        }
+    }
+
+    /// What goes with a key and means nothing here: enough of it to be useful, and too little to fill a database.
+    pub(super) fn extras(&mut self, extras: &Map<String, Value>) {
+        let size = serde_json::to_string(extras).map_or(usize::MAX, |text| text.len());
+        if extras.len() > EXTRAS || size > EXTRAS_SIZE {
+            let message =
+                format!("at most {EXTRAS} members may begin with mcp, of {EXTRAS_SIZE} bytes as JSON");
+            self.broken("mcp", "maximum", message);
         }
     }
 

@@ -8,6 +8,9 @@ use crate::dialect::ocore;
 use crate::token::TokenId;
 use http::StatusCode;
 
+/// What the names of members begin with that mean something to another part of oCore, and nothing here.
+const EXTRAS: &str = "mcp";
+
 pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;
     // Before anything is said about the body: who may not create learns nothing of the rules' outcome.
@@ -15,12 +18,14 @@ pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome
     let mut members = Members::read(request.call)?;
     let (name, permissions) = (members.text("name"), members.texts("permissions"));
     let (scope, expires_at) = (members.optional_text("scope"), members.optional_text("expiresAt"));
+    let extras = members.beginning(EXTRAS);
     members.done()?;
     let wanted = NewApiKey {
         name: name.unwrap_or_default(),
         permissions: permissions.unwrap_or_default(),
         scope,
         expires_at,
+        extras,
     };
     let made = api.domain.create_api_key(by, &organization, wanted).await?;
     Ok(json(StatusCode::CREATED, ocore::api_key(&made.token, Some(&made.value))))
@@ -48,6 +53,7 @@ pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome
         permissions: members.given_texts("permissions"),
         scope: members.nullable_text("scope"),
         expires_at: members.nullable_text("expiresAt"),
+        extras: members.beginning(EXTRAS),
         active: members.given_flag("isActive"),
     };
     members.done()?;

@@ -7,6 +7,7 @@ use super::{CURSOR, LIMIT, done};
 
 const PERMISSIONS: &str = "Known ones, that one has oneself: `GET /api/permissions` lists them.";
 const SCOPE: Shape = Shape::Text(1, 200, Format::Line);
+const EXTRAS: &str = "Kept as they come, and given back; null takes one away. At most 16, of 4096 bytes.";
 const NEVER: &str = "An instant in the future; never, where none is given.";
 
 pub(super) const LIST_API_KEYS: Description =
@@ -28,6 +29,7 @@ pub(super) const CREATE_API_KEY: Description =
             required("permissions", ENTRIES, PERMISSIONS),
             nullable("scope", SCOPE, "A word of one's own."),
             nullable("expiresAt", INSTANT, NEVER),
+            optional("mcp", Shape::Family, EXTRAS),
         ])
         .example(r#"{"name":"CI","permissions":["view:servers"]}"#)
         .answers(&[answer(201, "ApiKeyWithValue", "The key, and its value.")])
@@ -50,6 +52,7 @@ pub(super) const UPDATE_API_KEY: Description =
             nullable("scope", SCOPE, "A word of one's own; null takes it away."),
             nullable("expiresAt", INSTANT, "An instant in the future; null for never."),
             optional("isActive", Shape::Flag, "False blocks the key until it is true again."),
+            optional("mcp", Shape::Family, EXTRAS),
         ])
         .example(r#"{"name":"CD"}"#)
         .answers(&[answer(200, "ApiKey", "The key as it is now.")])

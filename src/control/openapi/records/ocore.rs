@@ -166,13 +166,14 @@ pub(super) static RECORDS: &[Record] = &[
     record("InvitationList", "A part of a list of invitations.", Form::Part(Shape::Record("Invitation"))),
 ];
 
-static API_KEY: [Field; 10] = [
+static API_KEY: [Field; 11] = [
     field("id", ID, "Opaque."),
     field("name", TEXT, "What it is called."),
     or_null("prefix", TEXT, "The first characters of its value."),
     field("permissions", LIST, "What it was granted."),
     or_null("scope", TEXT, "A word of the organization's own."),
     field("isActive", Shape::Flag, "Whether it is switched on."),
+    sometimes("mcp", Shape::Family, "What came with it."),
     CREATED_BY,
     CREATED,
     EXPIRES,

@@ -7,11 +7,12 @@ use crate::store::management::{Page, Token, TokenFilter, TokenPage};
 use crate::token::{Permissions, TokenId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
+use serde_json::{Map, Value as Json};
 
 /// Every column of a [`Token`].
 const SELECT: &str = r#"
 SELECT id, family, name, description, organization, project, permissions, scopes, expires_ms, lifetime_ms, active,
-       addresses, prefix, created_by, created_ms, updated_ms, usage_count, last_used_ms, revision
+       addresses, prefix, extras, created_by, created_ms, updated_ms, usage_count, last_used_ms, revision
 FROM tokens
 "#;
 
@@ -135,6 +136,7 @@ fn token(row: &Row<'_>) -> Result<Token, StoreError> {
         active: columns.flag("active")?,
         addresses: addresses(&columns)?,
         prefix: columns.optional_text("prefix")?,
+        extras: extras(&columns)?,
         created_by: columns.optional_text("created_by")?.map(Into::into),
         created_ms: columns.number("created_ms")?,
         updated_ms: columns.number("updated_ms")?,
@@ -142,4 +144,9 @@ fn token(row: &Row<'_>) -> Result<Token, StoreError> {
         last_used_ms: columns.optional_number("last_used_ms")?,
         revision: columns.number("revision")?,
     })
+}
+
+fn extras(columns: &Columns<'_>) -> Result<Map<String, Json>, StoreError> {
+    let Some(text) = columns.optional_text("extras")? else { return Ok(Map::new()) };
+    serde_json::from_str(&text).map_err(|_| columns.corrupt("extras are no object".to_owned()))
 }

@@ -6,6 +6,7 @@ use crate::store::management::{AuditEntry, Token, Written};
 use crate::store::{ChangeSubject, StoreError};
 use crate::token::{Digest, KeyFamily, TokenId};
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
 
 pub(in crate::store::sqlite) fn add(
     db: &Connection,
@@ -134,7 +135,7 @@ fn update(db: &Connection, token: &Token) -> Result<(), StoreError> {
     let addresses: Vec<String> = token.addresses.iter().map(ToString::to_string).collect();
     let sql = "UPDATE tokens SET name = ?2, description = ?3, permissions = ?4, scopes = ?5, expires_ms = ?6,
                    lifetime_ms = ?7, active = ?8, addresses = ?9, prefix = ?10, updated_ms = ?11,
-                   revision = revision + 1
+                   extras = ?12, revision = revision + 1
                WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![
         token.id.as_str(),
@@ -148,6 +149,7 @@ fn update(db: &Connection, token: &Token) -> Result<(), StoreError> {
         json(addresses.iter().map(String::as_str)),
         token.prefix,
         signed(token.updated_ms),
+        (!token.extras.is_empty()).then(|| Value::Object(token.extras.clone()).to_string()),
     ])?;
     Ok(())
 }
