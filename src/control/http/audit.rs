@@ -1,24 +1,20 @@
 //! The audit log, in both dialects: `ocore` names its filters in snake case, `ocriva` in camel case.
 
 use super::query::Query;
-use super::{Api, Request, json};
+use super::{Api, Outcome, Request, json};
 use crate::config::Dialect;
 use crate::control::domain::{By, DomainError, MANAGE_AUDIT_LOGS, Violation};
-use crate::control::error::Refusal;
 use crate::dialect::audit;
 use crate::dialect::csv;
 use crate::store::management::AuditQuery;
-use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde_json::Value;
 
 /// Entries of an export that is answered at once; more take an operation.
 const EXPORTED: u32 = 10_000;
-
-type Outcome = Result<Response<Bytes>, Refusal>;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let query = request.query()?;

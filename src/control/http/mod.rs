@@ -33,6 +33,9 @@ const CALLS: u32 = 16;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 
+/// What a handler has to say.
+type Outcome = Result<Response<Bytes>, Refusal>;
+
 /// The handlers.
 #[derive(Debug)]
 pub struct Api {

@@ -2,19 +2,16 @@
 
 use super::audit::instant;
 use super::body::Members;
-use super::{Api, Request, json};
+use super::{Api, Outcome, Request, X_ORG_SLUG, json};
 use crate::config::Dialect;
 use crate::control::domain::{By, DomainError, NewOperation, Violation};
 use crate::control::error::Refusal;
 use crate::dialect::operations;
 use crate::store::management::Page;
 use crate::token::OrganizationId;
-use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json as value};
-
-type Outcome = Result<Response<Bytes>, Refusal>;
 
 pub(super) async fn start(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;
@@ -100,7 +97,7 @@ pub(super) async fn download(api: &Api, request: &Request<'_>, by: &By) -> Outco
 
 /// The organization that the caller names, if they do: an operation is known by its id, and may have outlived it.
 async fn place(api: &Api, request: &Request<'_>, by: &By) -> Result<Option<OrganizationId>, Refusal> {
-    if request.dialect() == Dialect::Ocore && !request.call.headers.contains_key("x-org-slug") {
+    if request.dialect() == Dialect::Ocore && !request.call.headers.contains_key(&X_ORG_SLUG) {
         return Ok(None);
     }
     request.organization(api, by).await.map(Some)

@@ -2,11 +2,10 @@
 
 use super::super::body::Members;
 use super::super::query::Query;
-use super::super::{Api, Request, empty, json};
+use super::super::{Api, Outcome, Request, empty, json};
 use crate::control::domain::{
     By, DomainError, ListQuery, Made, NewToken, Place, Regeneration, TokenPatch, Violation,
 };
-use crate::control::error::Refusal;
 use crate::dialect::ocriva;
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
 use bytes::Bytes;
@@ -16,8 +15,6 @@ use http::{HeaderValue, Response, StatusCode};
 const FAMILY: KeyFamily = KeyFamily::Ocriva;
 /// Keys on a page where nothing else is asked.
 const PAGE: u32 = 20;
-
-type Outcome = Result<Response<Bytes>, Refusal>;
 
 pub(in super::super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let bound_to = match request.parameters.named("projectId") {
