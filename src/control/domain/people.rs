@@ -1,4 +1,4 @@
-//! People, as far as the terminal makes them: the first owner of an empty store, and members of what is there.
+//! Making people: the first owner of an empty store, and members of what is there; tokens for a new password.
 
 use super::actor::Subject;
 use super::{Actor, By, Domain, DomainError, Effect, Violation};
