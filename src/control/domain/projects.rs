@@ -2,7 +2,7 @@
 
 use super::actor::Subject;
 use super::tokens::{Part, PartQuery};
-use super::{ATTEMPTS, By, Domain, DomainError, Effect, Place, Violation};
+use super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Effect, Place, Violation};
 use crate::store::Project;
 use crate::store::management::{AuditEntry, Page, Position, TokenFilter, Written};
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
@@ -13,7 +13,6 @@ const VIEW: &str = "view:projects";
 pub const MANAGE_PROJECTS: &str = "manage:projects";
 const NAME: usize = 100;
 const DESCRIPTION: usize = 500;
-const CHANGING: &str = "Somebody else is changing this. Read it again and repeat.";
 /// Keys that are looked at in one go when a project is removed with its keys.
 const AT_ONCE: u32 = 100;
 
@@ -261,7 +260,7 @@ fn valid(project: &Project) -> Result<(), DomainError> {
         let message = format!("description must have at most {DESCRIPTION} characters");
         wrong.push(Violation::new("description", "length", message));
     }
-    if wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(wrong)) }
+    DomainError::unless_none(wrong)
 }
 
 fn facts(project: &Project) -> Value {

@@ -85,9 +85,7 @@ fn filters(dialect: Dialect, query: &Query) -> Result<AuditQuery, DomainError> {
         read
     };
     let (from_ms, until_ms) = (instant(start, false), instant(end, true));
-    if !wrong.is_empty() {
-        return Err(DomainError::Invalid(wrong));
-    }
+    DomainError::unless_none(wrong)?;
     Ok(AuditQuery {
         action: text(action),
         kind: text(kind),

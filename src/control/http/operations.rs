@@ -35,9 +35,7 @@ pub(super) async fn start(api: &Api, request: &Request<'_>, by: &By) -> Outcome 
         confirm: members.optional_text("confirm"),
     };
     members.done()?;
-    if !wrong.is_empty() {
-        return Err(DomainError::Invalid(wrong).into());
-    }
+    DomainError::unless_none(wrong)?;
     let operation = api.domain.start_operation(by, &organization, wanted).await?;
     let mut response = json(StatusCode::ACCEPTED, operations::record(&operation).to_string());
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -150,9 +150,7 @@ fn list_query(query: &Query) -> Result<ListQuery, DomainError> {
         }
     };
     let (page, limit) = (number("page", 1), number("limit", PAGE.into()));
-    if !wrong.is_empty() {
-        return Err(DomainError::Invalid(wrong));
-    }
+    DomainError::unless_none(wrong)?;
     Ok(ListQuery {
         kind: query.given("type").map(str::to_owned),
         active,
