@@ -31,8 +31,7 @@ impl Sessions {
         if signup == Signup::Closed {
             return Err(DomainError::Forbidden(CLOSED));
         }
-        let wrong = violations(&user);
-        DomainError::unless_none(wrong)?;
+        DomainError::unless_none(violations(&user))?;
         // Not given back: accounts are not made by the dozen.
         let address = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         self.attempts.begin(address, &user.email, now).map_err(DomainError::TooManyAttempts)?;
