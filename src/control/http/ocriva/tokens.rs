@@ -7,14 +7,13 @@ use crate::control::domain::{
     By, DomainError, ListQuery, Made, NewToken, Place, Regeneration, TokenPatch, Violation,
 };
 use crate::dialect::ocriva;
+use crate::dialect::window::USUAL;
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
 
 const FAMILY: KeyFamily = KeyFamily::Ocriva;
-/// Keys on a page where nothing else is asked.
-const PAGE: u32 = 20;
 
 pub(in super::super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let bound_to = match request.parameters.named("projectId") {
@@ -149,7 +148,7 @@ fn list_query(query: &Query) -> Result<ListQuery, DomainError> {
             usual
         }
     };
-    let (page, limit) = (number("page", 1), number("limit", PAGE.into()));
+    let (page, limit) = (number("page", 1), number("limit", USUAL.into()));
     DomainError::unless_none(wrong)?;
     Ok(ListQuery {
         kind: query.given("type").map(str::to_owned),
