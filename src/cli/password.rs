@@ -25,10 +25,10 @@ pub(super) enum PasswordError {
     /// Typed twice, differently.
     #[error("the two passwords differ")]
     Differ,
-    /// None was given.
+    /// No password was given.
     #[error("there is no password: set PORTCULLIS_PASSWORD, or use --password-stdin")]
     Missing,
-    /// None was given.
+    /// A code of the second factor is asked for, and none was given.
     #[error("this login takes a second factor: give its code with --code")]
     NoCode,
     /// The system has no random bytes to give.

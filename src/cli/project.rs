@@ -1,6 +1,6 @@
 //! `portcullis project`: the projects of an organization.
 
-use super::manage::{Ask, Body, Column, Common, Organization, Printed, escaped, operate};
+use super::manage::{Ask, Body, Column, Common, Organization, Printed, escaped, operate, record_of};
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
@@ -114,17 +114,24 @@ pub(super) fn run(command: Command) -> ExitCode {
     match command {
         Command::Create(Create { name, description, organization, common }) => {
             let body = Body::default().with("name", Some(name)).with("description", description);
-            one(&common, &organization, Ask::post("/api/projects").json(body))
+            record_of(&common, &organization, Ask::post("/api/projects").json(body), FACTS)
         }
         Command::List(List { archived, organization, common }) => operate(&common, async |backend| {
             let home = backend.organization(organization.named()).await?;
             let ask = Ask::get("/api/projects").query("include_archived", archived.then_some("true"));
             Ok(Printed::list(backend.everything(ask.of(&home.slug)).await?, COLUMNS))
         }),
-        Command::Show(One { id, organization, common }) => one(&common, &organization, Ask::get(path(&id))),
+        Command::Show(One { id, organization, common }) => {
+            record_of(&common, &organization, Ask::get(path(&id)), FACTS)
+        }
         Command::Update(Update { name, description, active, one: One { id, organization, common } }) => {
             let body = Body::default().with("name", name).text_or_none("description", description);
-            one(&common, &organization, Ask::patch(path(&id)).json(body.with("isActive", active)))
+            record_of(
+                &common,
+                &organization,
+                Ask::patch(path(&id)).json(body.with("isActive", active)),
+                FACTS,
+            )
         }
         Command::Delete(Delete { with_keys, one: One { id, organization, common } }) => {
             operate(&common, async |backend| {
@@ -138,11 +145,4 @@ pub(super) fn run(command: Command) -> ExitCode {
             })
         }
     }
-}
-
-fn one(common: &Common, organization: &Organization, ask: Ask) -> ExitCode {
-    operate(common, async |backend| {
-        let home = backend.organization(organization.named()).await?;
-        Ok(Printed::record(backend.call(ask.of(&home.slug)).await?, FACTS))
-    })
 }

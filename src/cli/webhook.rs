@@ -1,6 +1,9 @@
 //! `portcullis webhook`: where an organization's events are sent, and what became of them.
 
-use super::manage::{Ask, Body, Column, Common, Organization, Printed, SHOWN_ONCE, escaped, operate};
+use super::manage::{
+    Ask, Body, Column, Common, Organization, Printed, SHOWN_ONCE, delete_of, escaped, list_of, operate,
+    record_of,
+};
 use std::process::ExitCode;
 
 const PATH: &str = "/api/webhook-endpoints";
@@ -147,21 +150,14 @@ fn path(id: &str) -> String {
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
         Command::Create(asked) => create(asked),
-        Command::List(List { organization, common }) => operate(&common, async |backend| {
-            let home = backend.organization(organization.named()).await?;
-            Ok(Printed::list(backend.everything(Ask::get(PATH).of(&home.slug)).await?, COLUMNS))
-        }),
+        Command::List(List { organization, common }) => list_of(&common, &organization, PATH, COLUMNS),
         Command::Show(one) => record(&one, Ask::get(path(&one.id)), FACTS),
         Command::Update(Update { url, events, description, active, one }) => {
             let body = Body::default().with("url", url).list("events", events);
             let body = body.text_or_none("description", description).with("active", active);
             record(&one, Ask::patch(path(&one.id)).json(body), FACTS)
         }
-        Command::Delete(one) => operate(&one.common, async |backend| {
-            let home = backend.organization(one.organization.named()).await?;
-            backend.call(Ask::delete(path(&one.id)).of(&home.slug)).await?;
-            Ok(Printed::deleted(&one.id))
-        }),
+        Command::Delete(one) => delete_of(&one.common, &one.organization, path(&one.id), &one.id),
         Command::Test(one) => record(&one, Ask::post(format!("{}/test", path(&one.id))), DELIVERY),
         Command::Deliveries(asked) => deliveries(asked),
         Command::Replay(one) => {
@@ -186,10 +182,7 @@ fn create(asked: Create) -> ExitCode {
 }
 
 fn record(one: &One, ask: Ask, facts: &[Column]) -> ExitCode {
-    operate(&one.common, async |backend| {
-        let home = backend.organization(one.organization.named()).await?;
-        Ok(Printed::record(backend.call(ask.of(&home.slug)).await?, facts))
-    })
+    record_of(&one.common, &one.organization, ask, facts)
 }
 
 fn deliveries(asked: Deliveries) -> ExitCode {

@@ -1,6 +1,7 @@
 //! The endpoints that the gateway serves on its control side: which there are in each dialect, and how one is called.
 //!
-//! One table, from which the edge mounts them, the admin listener finds them, and tests know that none is forgotten.
+//! Tables, from which the edge mounts them, the admin listener finds them, and tests know that none is forgotten: of each
+//! dialect, of both ([`both`]), and of what the edge answers by itself ([`edge`]).
 
 pub mod both;
 pub mod edge;
@@ -79,7 +80,8 @@ pub struct Endpoint {
     pub path: &'static str,
     /// What it does.
     pub operation: Operation,
-    /// Whether client listeners serve it too; the admin listener serves all of them.
+    /// Whether client listeners serve it too, without its [`group`](Self::group) being named. The admin listener serves all of
+    /// them.
     pub at_edge: bool,
 }
 

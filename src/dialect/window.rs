@@ -28,8 +28,10 @@ enum Style {
     Items,
 }
 
-const USUAL: u32 = 20;
-const MOST: u32 = 100;
+/// Items of a list where nothing else is asked.
+pub const USUAL: u32 = 20;
+/// Items of a list at most: more is taken for this.
+pub const MOST: u32 = 100;
 
 /// What of a query can not be: the name of the parameter, the rule, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]

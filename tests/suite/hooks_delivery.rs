@@ -4,7 +4,7 @@ use crate::support::fixture::Fixture;
 use crate::support::gateway::Gateway;
 use crate::support::hooks::{Habit, Hook, Person, Receiver, settings, write};
 use crate::support::world::organization;
-use crate::support::{delete, get, patch, post, wait};
+use crate::support::{Request, delete, get, patch, post, wait};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,6 +22,25 @@ pub(super) fn gateway() -> Gateway {
 fn of_token(hooks: &[Hook], kind: &str) -> BTreeSet<String> {
     let named = |hook: &Hook| hook.json()["data"]["token"]["name"].as_str().map(str::to_owned);
     hooks.iter().filter(|hook| hook.kind() == kind).filter_map(named).collect()
+}
+
+#[test]
+fn the_life_of_an_ocore_key_is_told_as_well() {
+    let (gateway, receiver) = (gateway(), Receiver::start(Habit::Answer(204)));
+    let owner = Person::of(&gateway, "olivia");
+    owner.webhook(&receiver.url("/"));
+    let send = |request: Request| owner.administer(request);
+    let body = json!({ "name": "deploy", "permissions": ["view:servers"] });
+    let key = send(post("/api/api-keys").json(&body)).expect(201).json();
+    let path = format!("/api/api-keys/{}", key["id"].as_str().unwrap());
+    for change in [json!({ "name": "again" }), json!({ "isActive": false }), json!({ "isActive": true })] {
+        send(patch(&path).json(&change)).expect(200);
+    }
+    send(delete(&path)).expect(200);
+    let mut kinds: Vec<String> = receiver.wait_for(5).iter().map(Hook::kind).collect();
+    kinds.sort_unstable();
+    let wanted = ["token.created", "token.deactivated", "token.deleted", "token.updated", "token.updated"];
+    assert_eq!(kinds, wanted);
 }
 
 #[test]

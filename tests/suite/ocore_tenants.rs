@@ -287,3 +287,22 @@ fn r14_what_builtin_names_is_served_at_the_edge_too() {
         assert!(users.status == 404 || house.upstream.seen(&users.tag).len() == 1);
     }
 }
+
+#[test]
+fn names_show_as_what_they_are() {
+    let house = House::open();
+    let owner = house.person("owner");
+    let project = owner.admin(post("/api/projects").json(&json!({ "name": "Invoices" }))).expect(201).json();
+    let path = format!("/api/projects/{}", text(&project, "id"));
+    // Turns what follows around; is not seen; ends a line.
+    for name in ["a\u{202e}b", "a\u{200b}b", "a\nb"] {
+        let body = json!({ "name": name });
+        for request in [patch("/api/org"), post("/api/projects"), patch(&path)] {
+            assert_eq!(
+                assert_ocore(&owner.admin(request.json(&body)), 400)["field"],
+                json!("name"),
+                "{name:?}"
+            );
+        }
+    }
+}

@@ -57,8 +57,7 @@ impl Backend {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&body)
-            .map_err(|_| Failure::new("the answer is not JSON: is this an admin listener?"))
+        serde_json::from_slice(&body).map_err(|_| Failure::not_json())
     }
 
     /// All of a list, however many parts it comes in, as if it were one.

@@ -31,6 +31,11 @@ impl Failure {
         Self { usage: true, ..Self::new(text) }
     }
 
+    /// What came back can not be what the control API answers.
+    pub(super) fn not_json() -> Self {
+        Self::new("the answer is not JSON: is this an admin listener?")
+    }
+
     /// Whether what was named is not there.
     pub(in crate::cli) fn is_not_found(&self) -> bool {
         self.status == Some(StatusCode::NOT_FOUND)

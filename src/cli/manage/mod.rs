@@ -125,6 +125,41 @@ where
     })
 }
 
+/// One call in an organization whose answer is one record.
+pub(super) fn record_of(
+    common: &Common,
+    organization: &Organization,
+    ask: Ask,
+    facts: &[Column],
+) -> ExitCode {
+    operate(common, async |backend| {
+        let home = backend.organization(organization.named()).await?;
+        Ok(Printed::record(backend.call(ask.of(&home.slug)).await?, facts))
+    })
+}
+
+/// A whole list of an organization.
+pub(super) fn list_of(
+    common: &Common,
+    organization: &Organization,
+    path: &str,
+    columns: &[Column],
+) -> ExitCode {
+    operate(common, async |backend| {
+        let home = backend.organization(organization.named()).await?;
+        Ok(Printed::list(backend.everything(Ask::get(path).of(&home.slug)).await?, columns))
+    })
+}
+
+/// Removes something of an organization.
+pub(super) fn delete_of(common: &Common, organization: &Organization, path: String, id: &str) -> ExitCode {
+    operate(common, async |backend| {
+        let home = backend.organization(organization.named()).await?;
+        backend.call(Ask::delete(path).of(&home.slug)).await?;
+        Ok(Printed::deleted(id))
+    })
+}
+
 /// Runs to the end on this thread.
 pub(super) fn block_on(work: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -1,7 +1,8 @@
 //! `portcullis org invitation`: links by which people join an organization.
 
-use super::super::manage::{Ask, Body, Column, Common, Organization, Printed, escaped, operate};
-use super::{delete_of, list_of};
+use super::super::manage::{
+    Ask, Body, Column, Common, Organization, Printed, delete_of, escaped, list_of, operate,
+};
 use std::process::ExitCode;
 
 const PATH: &str = "/api/invite-links";

@@ -1,9 +1,8 @@
 //! `portcullis org member`: who belongs to an organization, and as what.
 
 use super::super::manage::{
-    Ask, Backend, Body, Column, Common, Failure, Organization, Printed, escaped, operate,
+    Ask, Backend, Body, Column, Common, Failure, Organization, Printed, escaped, list_of, operate,
 };
-use super::list_of;
 use std::process::ExitCode;
 
 const PATH: &str = "/api/members";

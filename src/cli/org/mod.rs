@@ -5,7 +5,7 @@ mod member;
 mod role;
 mod work;
 
-use super::manage::{Ask, Body, Column, Common, Organization, Printed, operate};
+use super::manage::{Ask, Body, Column, Common, Printed, operate};
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
@@ -149,30 +149,5 @@ fn one(common: &Common, named: &Named, ask: Ask) -> ExitCode {
     operate(common, async |backend| {
         let home = backend.organization(named.organization.as_deref()).await?;
         Ok(Printed::record(backend.call(ask.of(&home.slug)).await?, FACTS))
-    })
-}
-
-/// One call in an organization whose answer is one record.
-fn record_of(common: &Common, organization: &Organization, ask: Ask, facts: &[Column]) -> ExitCode {
-    operate(common, async |backend| {
-        let home = backend.organization(organization.named()).await?;
-        Ok(Printed::record(backend.call(ask.of(&home.slug)).await?, facts))
-    })
-}
-
-/// A whole list of an organization.
-fn list_of(common: &Common, organization: &Organization, path: &str, columns: &[Column]) -> ExitCode {
-    operate(common, async |backend| {
-        let home = backend.organization(organization.named()).await?;
-        Ok(Printed::list(backend.everything(Ask::get(path).of(&home.slug)).await?, columns))
-    })
-}
-
-/// Removes something of an organization.
-fn delete_of(common: &Common, organization: &Organization, path: String, id: &str) -> ExitCode {
-    operate(common, async |backend| {
-        let home = backend.organization(organization.named()).await?;
-        backend.call(Ask::delete(path).of(&home.slug)).await?;
-        Ok(Printed::deleted(id))
     })
 }

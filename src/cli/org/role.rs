@@ -1,7 +1,8 @@
 //! `portcullis org role`: roles that an organization makes for itself, and the permissions that there are.
 
-use super::super::manage::{Ask, Body, Column, Common, Organization, Printed, escaped, operate};
-use super::{delete_of, list_of, record_of};
+use super::super::manage::{
+    Ask, Body, Column, Common, Organization, Printed, delete_of, escaped, list_of, operate, record_of,
+};
 use std::process::ExitCode;
 
 const PATH: &str = "/api/roles";

@@ -1,7 +1,7 @@
 //! What is done to a whole organization and takes longer than a call; and its audit log.
 
 use super::super::manage::{
-    Ask, Backend, Body, Column, Common, Failure, Printed, SHOWN_ONCE, escaped, operate,
+    Ask, Backend, Body, Column, Common, Failure, Organization, Printed, SHOWN_ONCE, escaped, operate,
 };
 use super::Named;
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ pub(in crate::cli) struct Export {
     #[arg(value_name = "WHAT", value_parser = ["audit-log", "usage"])]
     what: String,
     #[command(flatten)]
-    organization: super::Organization,
+    organization: Organization,
     /// In which form
     #[arg(long, value_parser = ["csv", "json"], default_value = "csv")]
     format: String,

@@ -1,14 +1,14 @@
 //! The people of the whole server, as its admins look after them.
 
 use super::actor::Subject;
-use super::people::{acceptable_user, made};
+use super::people::unreadable;
+use super::people::{acceptable_user, address_taken, made};
 use super::tokens::{Part, PartQuery};
-use super::{ATTEMPTS, By, Domain, DomainError, Effect, NewUser, Violation};
+use super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Effect, NewUser, Violation};
 use crate::store::management::{PersonRecord, PersonState, Position, Written};
 use crate::token::{Role, UserId};
 use serde_json::json;
 
-const CHANGING: &str = "Somebody else is changing this. Read it again and repeat.";
 const LAST_ADMIN: &str = "The server needs an admin: make somebody else one first.";
 const LAST_OWNER: &str = "An organization would be left without an owner: make somebody else one first, or delete the organization.";
 
@@ -56,9 +56,8 @@ impl Domain {
     pub async fn create_person(&self, by: &By, user: NewUser) -> Result<UserId, DomainError> {
         self.server_admin(by).await?;
         acceptable_user(&user)?;
-        let taken = || DomainError::Conflict("Somebody has this e-mail address already.".to_owned());
         if self.store.account(&user.email).await?.is_some() {
-            return Err(taken());
+            return Err(address_taken());
         }
         let person = made(by, user).await?;
         let id = person.id.clone();
@@ -72,7 +71,7 @@ impl Domain {
         });
         match self.store.add_person(person, entry).await? {
             Written::Done => {}
-            Written::Taken | Written::Moved => return Err(taken()),
+            Written::Taken | Written::Moved => return Err(address_taken()),
         }
         self.confirm(by.now, Effect::Adds).await?;
         Ok(id)
@@ -99,8 +98,11 @@ impl Domain {
                 active: patch.active.unwrap_or(old.active),
                 server_admin: patch.server_admin.unwrap_or(old.server_admin),
             };
-            if !(1..=100).contains(&new.name.trim().chars().count()) || new.name.contains(char::is_control) {
+            if !(1..=100).contains(&new.name.trim().chars().count()) {
                 return Err(Violation::new("name", "length", "name must have 1 to 100 characters").into());
+            }
+            if let Some(violation) = unreadable(&new.name, "name") {
+                return Err(violation.into());
             }
             if new == old {
                 return Ok(person);

@@ -77,6 +77,14 @@ impl From<Violation> for DomainError {
 }
 
 impl DomainError {
+    /// Fails with everything that is wrong, if anything is.
+    ///
+    /// # Errors
+    /// [`DomainError::Invalid`]
+    pub fn unless_none(wrong: Vec<Violation>) -> Result<(), Self> {
+        if wrong.is_empty() { Ok(()) } else { Err(Self::Invalid(wrong)) }
+    }
+
     /// A short name for the log.
     pub fn code(&self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use super::actor::Subject;
 use super::tokens::{Part, PartQuery};
-use super::{ATTEMPTS, By, Domain, DomainError, Effect, Violation};
+use super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Effect, Violation};
 use crate::store::management::{OrganizationMember, Position, RoleName, Written};
 use crate::token::{CustomRole, MemberRole, OrganizationId, Role, UserId};
 use serde_json::json;
@@ -68,7 +68,7 @@ impl Domain {
                 return Ok(OrganizationMember { role: new, ..member });
             }
         }
-        Err(busy())
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     /// Takes a member out of an organization. Everybody may take themselves out.
@@ -106,7 +106,7 @@ impl Domain {
                 return self.confirm(by.now, Effect::TakesAway).await;
             }
         }
-        Err(busy())
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     async fn member_of(
@@ -149,8 +149,4 @@ impl Domain {
         let custom = CustomRole { id: role.id, name: role.name, permissions: role.permissions };
         Ok(MemberRole::Custom(Arc::new(custom)))
     }
-}
-
-fn busy() -> DomainError {
-    DomainError::Conflict("Somebody else is changing this. Read it again and repeat.".to_owned())
 }

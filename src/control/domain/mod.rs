@@ -32,7 +32,7 @@ pub use members::MANAGE_MEMBERS;
 pub use operations::{File, NewOperation, NewValue};
 pub use organizations::{MANAGE_ORGANIZATION, OrganizationPatch, WantedOrganization, slug_of};
 pub use people::{FirstOwner, NewUser};
-pub(super) use people::{violations, weak};
+pub(super) use people::{address_taken, violations, weak};
 pub use projects::{MANAGE_PROJECTS, NewProject, ProjectPatch};
 pub use roles::{MANAGE_ROLES, NewRole, RolePatch};
 pub use tokens::{
@@ -53,6 +53,8 @@ use std::sync::Arc;
 
 /// How often an operation starts again because what it decided by was altered meanwhile, by another process.
 const ATTEMPTS: usize = 8;
+/// What is said when that was in vain.
+const CHANGING: &str = "Somebody else is changing this. Read it again and repeat.";
 
 /// The operations.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Organizations: made, shown, altered. What is in them has files of its own.
 
 use super::actor::Subject;
+use super::people::unreadable;
 use super::tokens::{Part, PartQuery};
-use super::{ATTEMPTS, By, Domain, DomainError, Effect, Violation};
+use super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Effect, Violation};
 use crate::config::Founders;
 use crate::store::import::is_slug;
 use crate::store::management::{NewOrganization, OrganizationRecord, Position, Written};
@@ -15,7 +16,6 @@ pub const MANAGE_ORGANIZATION: &str = "manage:organization";
 const NOT_ANYONE: &str = "Only the server's admins may make organizations here.";
 const OWNER_BY_ADMINS: &str = "Only the server's admins may make an organization for somebody else.";
 const TAKEN: &str = "Another organization has this slug already: choose another one.";
-const CHANGING: &str = "Somebody else is changing this. Read it again and repeat.";
 
 /// An organization to be made.
 #[derive(Clone, Debug, Default)]
@@ -212,14 +212,15 @@ fn place(record: &OrganizationRecord) -> Position {
 
 fn valid(name: &str, slug: &str) -> Result<(), DomainError> {
     let mut wrong = Vec::new();
-    if !(2..=100).contains(&name.trim().chars().count()) || name.contains(char::is_control) {
+    if !(2..=100).contains(&name.trim().chars().count()) {
         wrong.push(Violation::new("name", "length", "name must have 2 to 100 characters"));
     }
+    wrong.extend(unreadable(name, "name"));
     if !is_slug(slug) {
         let message = "slug must be 3 to 50 of the letters a to z, the digits and the hyphen";
         wrong.push(Violation::new("slug", "format", message));
     }
-    if wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(wrong)) }
+    DomainError::unless_none(wrong)
 }
 
 /// A slug that follows from a name: its ASCII letters and digits, hyphens for the rest.

@@ -1,4 +1,4 @@
-//! People, as far as the terminal makes them: the first owner of an empty store, and members of what is there.
+//! Making people: the first owner of an empty store, and members of what is there; tokens for a new password.
 
 use super::actor::Subject;
 use super::{Actor, By, Domain, DomainError, Effect, Violation};
@@ -59,7 +59,7 @@ impl Domain {
         if !is_slug(&first.slug) {
             wrong.push(Violation::new("slug", "format", "the slug must be 3 to 50 of a-z, 0-9 and -"));
         }
-        valid(wrong)?;
+        DomainError::unless_none(wrong)?;
         if self.store.people().await? > 0 {
             return Err(somebody());
         }
@@ -110,10 +110,9 @@ impl Domain {
         self.server_admin(by).await?;
         let there = self.store.organization(organization).await?;
         there.ok_or(DomainError::NotFound("organization"))?;
-        valid(violations(&user))?;
-        let taken = || DomainError::Conflict("Somebody has this e-mail address already.".to_owned());
+        DomainError::unless_none(violations(&user))?;
         if self.store.account(&user.email).await?.is_some() {
-            return Err(taken());
+            return Err(address_taken());
         }
         let person = made(by, user).await?;
         let id = person.id.clone();
@@ -122,7 +121,7 @@ impl Domain {
         match self.store.add_member(new, entry).await? {
             Written::Done => {}
             Written::Moved => return Err(DomainError::NotFound("organization")),
-            Written::Taken => return Err(taken()),
+            Written::Taken => return Err(address_taken()),
         }
         self.confirm(by.now, Effect::Adds).await?;
         Ok(id)
@@ -175,6 +174,11 @@ pub(super) fn operator(by: &By) -> Result<(), DomainError> {
     }
 }
 
+/// Whoever asks for a second account with one e-mail address.
+pub(in crate::control) fn address_taken() -> DomainError {
+    DomainError::Conflict("Somebody has this e-mail address already.".to_owned())
+}
+
 fn somebody() -> DomainError {
     let message = "There are people in this store already. Name the organization that the person is to join.";
     DomainError::Conflict(message.to_owned())
@@ -210,11 +214,7 @@ pub(in crate::control) fn violations(user: &NewUser) -> Vec<Violation> {
 
 /// Whether a person may be made as they were asked for.
 pub(super) fn acceptable_user(user: &NewUser) -> Result<(), DomainError> {
-    valid(violations(user))
-}
-
-fn valid(wrong: Vec<Violation>) -> Result<(), DomainError> {
-    if wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(wrong)) }
+    DomainError::unless_none(violations(user))
 }
 
 pub(super) async fn made(by: &By, user: NewUser) -> Result<NewPerson, DomainError> {

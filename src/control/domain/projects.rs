@@ -1,8 +1,9 @@
 //! The projects of an organization.
 
 use super::actor::Subject;
+use super::people::unreadable;
 use super::tokens::{Part, PartQuery};
-use super::{ATTEMPTS, By, Domain, DomainError, Effect, Place, Violation};
+use super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Effect, Place, Violation};
 use crate::store::Project;
 use crate::store::management::{AuditEntry, Page, Position, TokenFilter, Written};
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
@@ -13,7 +14,6 @@ const VIEW: &str = "view:projects";
 pub const MANAGE_PROJECTS: &str = "manage:projects";
 const NAME: usize = 100;
 const DESCRIPTION: usize = 500;
-const CHANGING: &str = "Somebody else is changing this. Read it again and repeat.";
 /// Keys that are looked at in one go when a project is removed with its keys.
 const AT_ONCE: u32 = 100;
 
@@ -254,14 +254,15 @@ fn place(project: &Project) -> Position {
 fn valid(project: &Project) -> Result<(), DomainError> {
     let mut wrong = Vec::new();
     let length = project.name.chars().count();
-    if length > NAME || project.name.trim().is_empty() || project.name.contains(char::is_control) {
+    if length > NAME || project.name.trim().is_empty() {
         wrong.push(Violation::new("name", "length", format!("name must have 1 to {NAME} characters")));
     }
+    wrong.extend(unreadable(&project.name, "name"));
     if project.description.as_ref().is_some_and(|text| text.chars().count() > DESCRIPTION) {
         let message = format!("description must have at most {DESCRIPTION} characters");
         wrong.push(Violation::new("description", "length", message));
     }
-    if wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(wrong)) }
+    DomainError::unless_none(wrong)
 }
 
 fn facts(project: &Project) -> Value {

@@ -329,7 +329,7 @@ fn valid(endpoint: &WebhookEndpoint, secret: Option<&Secret>, guard: &Guard) -> 
         let message = "secret must be whsec_ and the base64 of 24 to 64 bytes".to_owned();
         broken("secret", "format", message);
     }
-    if wrong.is_empty() { Ok(()) } else { Err(DomainError::Invalid(wrong)) }
+    DomainError::unless_none(wrong)
 }
 
 /// What the audit log says of an endpoint. Never its secret; and of its URL where it leads, for the rest is often all that it

@@ -1,24 +1,18 @@
 //! The audit log, in both dialects: `ocore` names its filters in snake case, `ocriva` in camel case.
 
 use super::query::Query;
-use super::{Api, Request, json};
+use super::{Api, Outcome, Request, attachment, json};
 use crate::config::Dialect;
 use crate::control::domain::{By, DomainError, MANAGE_AUDIT_LOGS, Violation};
-use crate::control::error::Refusal;
 use crate::dialect::audit;
 use crate::dialect::csv;
+use crate::dialect::time::instant;
 use crate::store::management::AuditQuery;
-use bytes::Bytes;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
-use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use http::StatusCode;
 use serde_json::Value;
 
 /// Entries of an export that is answered at once; more take an operation.
 const EXPORTED: u32 = 10_000;
-
-type Outcome = Result<Response<Bytes>, Refusal>;
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let query = request.query()?;
@@ -52,19 +46,15 @@ pub(super) async fn export(api: &Api, request: &Request<'_>, by: &By) -> Outcome
     api.domain.may(by, &organization, MANAGE_AUDIT_LOGS).await?;
     let one = api.files.begin(&organization)?;
     let (found, _) = api.domain.audit_log(by, &organization, wanted).await?;
-    let (body, kind, name) = if as_csv {
+    let (body, name) = if as_csv {
         let head = csv::line(audit::COLUMNS.into_iter());
         let body = found.iter().map(audit::row).fold(head, |body, row| body + &row);
-        (body, "text/csv; charset=utf-8", "attachment; filename=\"audit-log.csv\"")
+        (body, "attachment; filename=\"audit-log.csv\"")
     } else {
         let body: Value = found.iter().map(audit::record).collect();
-        (body.to_string(), "application/json", "attachment; filename=\"audit-log.json\"")
+        (body.to_string(), "attachment; filename=\"audit-log.json\"")
     };
-    let mut response = json(StatusCode::OK, String::new());
-    *response.body_mut() = one.body(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
-    Ok(response)
+    Ok(attachment(one.body(body), as_csv, name))
 }
 
 fn filters(dialect: Dialect, query: &Query) -> Result<AuditQuery, DomainError> {
@@ -89,9 +79,7 @@ fn filters(dialect: Dialect, query: &Query) -> Result<AuditQuery, DomainError> {
         read
     };
     let (from_ms, until_ms) = (instant(start, false), instant(end, true));
-    if !wrong.is_empty() {
-        return Err(DomainError::Invalid(wrong));
-    }
+    DomainError::unless_none(wrong)?;
     Ok(AuditQuery {
         action: text(action),
         kind: text(kind),
@@ -101,18 +89,4 @@ fn filters(dialect: Dialect, query: &Query) -> Result<AuditQuery, DomainError> {
         until_ms,
         ..AuditQuery::default()
     })
-}
-
-/// Milliseconds since 1970. A date stands for its beginning in UTC; as an end, for that of the day after, so that it is
-/// included.
-pub(super) fn instant(text: &str, end: bool) -> Option<u64> {
-    let at = match text.parse::<Timestamp>() {
-        Ok(at) => at,
-        Err(_) => {
-            let date: Date = text.parse().ok()?;
-            let date = if end { date.checked_add(1.day()).ok()? } else { date };
-            date.to_zoned(TimeZone::UTC).ok()?.timestamp()
-        }
-    };
-    u64::try_from(at.as_millisecond()).ok()
 }

@@ -21,7 +21,7 @@ use crate::dialect::form::BadForm;
 use crate::dialect::window::{BadWindow, Window};
 use crate::token::{OrganizationId, UserId};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use in_flight::InFlight;
 use query::Query;
@@ -32,6 +32,9 @@ const FILES: u32 = 2;
 const CALLS: u32 = 16;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
+
+/// What a handler has to say.
+type Outcome = Result<Response<Bytes>, Refusal>;
 
 /// The handlers.
 #[derive(Debug)]
@@ -219,6 +222,16 @@ fn json(status: StatusCode, body: String) -> Response<Bytes> {
     let mut response = empty(status);
     *response.body_mut() = body.into();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A file to be kept, as CSV or else as JSON; `disposition` has its name.
+fn attachment(body: Bytes, csv: bool, disposition: &'static str) -> Response<Bytes> {
+    let kind = if csv { "text/csv; charset=utf-8" } else { "application/json" };
+    let mut response = empty(StatusCode::OK);
+    *response.body_mut() = body;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(disposition));
     response
 }
 

@@ -1,20 +1,17 @@
 //! Operations that take longer than a request, in both dialects.
 
-use super::audit::instant;
 use super::body::Members;
-use super::{Api, Request, json};
+use super::{Api, Outcome, Request, X_ORG_SLUG, attachment, json};
 use crate::config::Dialect;
 use crate::control::domain::{By, DomainError, NewOperation, Violation};
 use crate::control::error::Refusal;
 use crate::dialect::operations;
+use crate::dialect::time::instant;
 use crate::store::management::Page;
 use crate::token::OrganizationId;
-use bytes::Bytes;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json as value};
-
-type Outcome = Result<Response<Bytes>, Refusal>;
 
 pub(super) async fn start(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;
@@ -38,9 +35,7 @@ pub(super) async fn start(api: &Api, request: &Request<'_>, by: &By) -> Outcome 
         confirm: members.optional_text("confirm"),
     };
     members.done()?;
-    if !wrong.is_empty() {
-        return Err(DomainError::Invalid(wrong).into());
-    }
+    DomainError::unless_none(wrong)?;
     let operation = api.domain.start_operation(by, &organization, wanted).await?;
     let mut response = json(StatusCode::ACCEPTED, operations::record(&operation).to_string());
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -87,20 +82,16 @@ pub(super) async fn download(api: &Api, request: &Request<'_>, by: &By) -> Outco
     let of = api.domain.operation(by, organization.as_ref(), id).await?.organization;
     let one = api.files.begin(&of)?;
     let file = api.domain.exported(by, organization.as_ref(), id).await?;
-    let (kind, name) = match file.csv {
-        true => ("text/csv; charset=utf-8", "attachment; filename=\"export.csv\""),
-        false => ("application/json", "attachment; filename=\"export.json\""),
+    let name = match file.csv {
+        true => "attachment; filename=\"export.csv\"",
+        false => "attachment; filename=\"export.json\"",
     };
-    let mut response = json(StatusCode::OK, String::new());
-    *response.body_mut() = one.body(file.text);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
-    Ok(response)
+    Ok(attachment(one.body(file.text), file.csv, name))
 }
 
 /// The organization that the caller names, if they do: an operation is known by its id, and may have outlived it.
 async fn place(api: &Api, request: &Request<'_>, by: &By) -> Result<Option<OrganizationId>, Refusal> {
-    if request.dialect() == Dialect::Ocore && !request.call.headers.contains_key("x-org-slug") {
+    if request.dialect() == Dialect::Ocore && !request.call.headers.contains_key(&X_ORG_SLUG) {
         return Ok(None);
     }
     request.organization(api, by).await.map(Some)

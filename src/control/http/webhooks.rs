@@ -1,17 +1,14 @@
 //! Webhook endpoints and their deliveries, in both dialects.
 
 use super::body::Members;
-use super::{Api, Request, empty, json};
+use super::{Api, Outcome, Request, empty, json};
 use crate::config::Dialect;
 use crate::control::domain::{By, DomainError, NewWebhook, Violation, WebhookPatch};
-use crate::control::error::Refusal;
 use crate::dialect::webhooks;
 use crate::store::management::{Delivery, DeliveryFilter, DeliveryState, Page};
 use crate::token::Secret;
 use bytes::Bytes;
 use http::{Response, StatusCode};
-
-type Outcome = Result<Response<Bytes>, Refusal>;
 
 pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;

@@ -32,6 +32,8 @@ struct Place {
 enum Listeners {
     Both,
     Admin,
+    /// On client listeners as well, where an API's `builtin` names the group.
+    Named(&'static str),
     Client,
 }
 
@@ -70,7 +72,11 @@ fn places() -> impl Iterator<Item = Place> {
         dialect: it.dialect,
         method: &it.method,
         path: it.path,
-        listeners: if it.at_edge { Listeners::Both } else { Listeners::Admin },
+        listeners: match it.group() {
+            _ if it.at_edge => Listeners::Both,
+            Some(group) => Listeners::Named(group.name()),
+            None => Listeners::Admin,
+        },
         description: described(it),
     });
     let edge = edge::all().map(|it| Place {
@@ -154,15 +160,18 @@ impl Listeners {
     fn sentence(self, alone: bool) -> String {
         let text = match self {
             Self::Both => return String::new(),
-            Self::Admin => "Served on the admin listener only.",
-            Self::Client => "Served on client listeners only, not on the admin listener.",
+            Self::Admin => "Served on the admin listener only.".to_owned(),
+            Self::Named(group) => format!(
+                "Served on the admin listener; on client listeners where the API's `builtin` names `{group}`."
+            ),
+            Self::Client => "Served on client listeners only, not on the admin listener.".to_owned(),
         };
-        if alone { text.to_owned() } else { format!("\n\n{text}") }
+        if alone { text } else { format!("\n\n{text}") }
     }
 
     fn names(self) -> &'static [&'static str] {
         match self {
-            Self::Both => &["client", "admin"],
+            Self::Both | Self::Named(_) => &["client", "admin"],
             Self::Admin => &["admin"],
             Self::Client => &["client"],
         }

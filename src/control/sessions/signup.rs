@@ -3,7 +3,9 @@
 use super::Sessions;
 use crate::clock::Moment;
 use crate::config::Signup;
-use crate::control::domain::{DomainError, NewUser, Origin, meant_for, still_given, violations};
+use crate::control::domain::{
+    DomainError, NewUser, Origin, address_taken, meant_for, still_given, violations,
+};
 use crate::control::edge::Effect;
 use crate::store::management::{Invitation, Invited, Joining, Member, NewPerson, Written};
 use crate::token::{Digest, Secret};
@@ -29,10 +31,7 @@ impl Sessions {
         if signup == Signup::Closed {
             return Err(DomainError::Forbidden(CLOSED));
         }
-        let wrong = violations(&user);
-        if !wrong.is_empty() {
-            return Err(DomainError::Invalid(wrong));
-        }
+        DomainError::unless_none(violations(&user))?;
         // Not given back: accounts are not made by the dozen.
         let address = origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         self.attempts.begin(address, &user.email, now).map_err(DomainError::TooManyAttempts)?;
@@ -42,7 +41,7 @@ impl Sessions {
             None => return Err(DomainError::Forbidden(INVITED)),
         };
         if self.store.account(&user.email).await?.is_some() {
-            return Err(taken());
+            return Err(address_taken());
         }
         self.add(user, joining, origin, now).await
     }
@@ -95,14 +94,10 @@ impl Sessions {
         };
         match written {
             Written::Done => {}
-            Written::Taken => return Err(taken()),
+            Written::Taken => return Err(address_taken()),
             Written::Moved => return Err(DomainError::Forbidden(INVITED)),
         }
         self.edge.confirm(now, Effect::Adds).await?;
         Ok(member)
     }
-}
-
-fn taken() -> DomainError {
-    DomainError::Conflict("Somebody has this e-mail address already.".to_owned())
 }

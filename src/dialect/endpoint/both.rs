@@ -8,7 +8,7 @@ const fn ocore(method: Method, path: &'static str, operation: Operation) -> Endp
     Endpoint { dialect: Dialect::Ocore, method, path, operation, at_edge: true }
 }
 
-/// What has a path that is, on client listeners, the upstream's: served on the admin listener only.
+/// What has a path that is, on client listeners, the upstream's unless an API names its group in `builtin`.
 const fn inside(method: Method, path: &'static str, operation: Operation) -> Endpoint {
     Endpoint { at_edge: false, dialect: Dialect::Ocore, method, path, operation }
 }

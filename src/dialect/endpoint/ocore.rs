@@ -133,7 +133,7 @@ const fn at(method: Method, path: &'static str, operation: Operation) -> Endpoin
     Endpoint { dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation), at_edge: true }
 }
 
-/// What has a path that is, on client listeners, the upstream's: served on the admin listener only.
+/// What has a path that is, on client listeners, the upstream's unless an API names its group in `builtin`.
 const fn inside(method: Method, path: &'static str, operation: Operation) -> Endpoint {
     Endpoint { at_edge: false, dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation) }
 }

@@ -48,11 +48,13 @@ impl Event {
     /// The event that an audit entry stands for; most stand for none.
     pub fn of(entry: &AuditEntry) -> Option<Self> {
         let kind = match &*entry.action {
-            "api_token.created" => "token.created",
-            "api_token.updated" | "api_token.activated" => "token.updated",
+            "api_token.created" | "api_key.created" => "token.created",
+            "api_token.updated" | "api_token.activated" | "api_key.updated" | "api_key.activated" => {
+                "token.updated"
+            }
             "api_token.regenerated" => "token.regenerated",
-            "api_token.deactivated" => "token.deactivated",
-            "api_token.deleted" => "token.deleted",
+            "api_token.deactivated" | "api_key.deactivated" => "token.deactivated",
+            "api_token.deleted" | "api_key.deleted" => "token.deleted",
             "operation.completed" => "operation.completed",
             "operation.failed" => "operation.failed",
             _ => return None,

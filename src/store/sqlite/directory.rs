@@ -10,7 +10,7 @@ use crate::token::{MemberRole, OrganizationId, ProjectId, UserId};
 impl Directory for Sqlite {
     fn organization_record<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<OrganizationRecord>> {
         let id = id.clone();
-        self.read(move |db| organizations::one(db, &id))
+        self.ask(move |db| organizations::one(db, &id))
     }
 
     fn organizations<'a>(
@@ -20,7 +20,7 @@ impl Directory for Sqlite {
         limit: u32,
     ) -> Answer<'a, Vec<OrganizationRecord>> {
         let search = search.map(str::to_owned);
-        self.read(move |db| organizations::list(db, search.as_deref(), after.as_ref(), limit))
+        self.ask(move |db| organizations::list(db, search.as_deref(), after.as_ref(), limit))
     }
 
     fn organizations_of<'a>(
@@ -30,7 +30,7 @@ impl Directory for Sqlite {
         limit: u32,
     ) -> Answer<'a, Vec<(OrganizationRecord, MemberRole)>> {
         let person = person.clone();
-        self.read(move |db| organizations::of_person(db, &person, after.as_ref(), limit))
+        self.ask(move |db| organizations::of_person(db, &person, after.as_ref(), limit))
     }
 
     fn add_organization<'a>(
@@ -87,7 +87,7 @@ impl Directory for Sqlite {
 
     fn person<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<PersonRecord>> {
         let id = id.clone();
-        self.read(move |db| people::one(db, &id))
+        self.ask(move |db| people::one(db, &id))
     }
 
     fn list_people<'a>(
@@ -97,7 +97,7 @@ impl Directory for Sqlite {
         limit: u32,
     ) -> Answer<'a, Vec<PersonRecord>> {
         let search = search.map(str::to_owned);
-        self.read(move |db| people::list(db, search.as_deref(), after.as_ref(), limit))
+        self.ask(move |db| people::list(db, search.as_deref(), after.as_ref(), limit))
     }
 
     fn set_person<'a>(

@@ -1,7 +1,7 @@
 //! Invitations into organizations.
 
 use super::row::{Columns, signed};
-use super::{audit, roles, users};
+use super::{audit, organizations, roles, users};
 use crate::store::StoreError;
 use crate::store::management::{AuditEntry, Invitation, Invited, Joining, Position, RoleName, Written};
 use crate::token::{Digest, OrganizationId};
@@ -20,7 +20,7 @@ pub(super) fn add(
 ) -> Result<Written, StoreError> {
     let organization = new.organization.as_str();
     let role = RoleName::from(&new.role);
-    let there = db.prepare_cached("SELECT 1 FROM organizations WHERE id = ?1")?.exists([organization])?;
+    let there = organizations::exists(db, &new.organization)?;
     let gone = matches!(&role, RoleName::Custom(id) if !roles::exists(db, &new.organization, id)?);
     if !there || gone {
         return Ok(Written::Moved);
@@ -58,7 +58,7 @@ pub(super) fn list(
         "{SELECT} WHERE i.organization = ?1 AND i.expires_ms > ?2 AND (i.created_ms, i.id) > (?3, ?4)
          ORDER BY i.created_ms, i.id LIMIT ?5"
     );
-    let (at, id) = after.map_or((-1, ""), |place| (signed(place.created_ms), place.id.as_str()));
+    let (at, id) = organizations::place(after);
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params![organization.as_str(), signed(now_ms), at, id, limit])?;
     let mut invitations = Vec::new();

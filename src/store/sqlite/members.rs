@@ -1,7 +1,7 @@
 //! The members of an organization.
 
-use super::row::{Columns, signed};
-use super::{audit, roles, users};
+use super::row::Columns;
+use super::{audit, organizations, roles, users};
 use crate::store::StoreError;
 use crate::store::management::{AuditEntry, OrganizationMember, Position, RoleName, Written};
 use crate::token::{OrganizationId, Role, UserId};
@@ -20,7 +20,7 @@ pub(super) fn list(
     limit: u32,
 ) -> Result<Vec<OrganizationMember>, StoreError> {
     let sql = format!("{SELECT} AND (u.created_ms, u.id) > (?2, ?3) ORDER BY u.created_ms, u.id LIMIT ?4");
-    let (at, id) = after.map_or((-1, ""), |place| (signed(place.created_ms), place.id.as_str()));
+    let (at, id) = organizations::place(after);
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params![organization.as_str(), at, id, limit])?;
     let mut members = Vec::new();

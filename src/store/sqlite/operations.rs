@@ -1,13 +1,13 @@
 //! Operations: where each stands, and its steps.
 
 use super::row::{Columns, signed};
-use super::{Sqlite, audit, changes, tokens};
+use super::{Sqlite, audit, changes, organizations, tokens};
 use crate::store::management::{
     AuditEntry, Finish, OperationKind, OperationRecord, OperationState, Operations, Page, Piece, Rotation,
     SealedValue, Token, Written,
 };
 use crate::store::{Answer, ChangeSubject, StoreError};
-use crate::token::{Digest, OrganizationId, ProjectId, TokenId, UserId};
+use crate::token::{Digest, OrganizationId, ProjectId, TokenId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 impl Operations for Sqlite {
@@ -118,8 +118,7 @@ impl Operations for Sqlite {
 }
 
 fn add(db: &Connection, new: &OperationRecord, entry: &AuditEntry) -> Result<Written, StoreError> {
-    let there = "SELECT 1 FROM organizations WHERE id = ?1";
-    if !db.prepare_cached(there)?.exists([new.organization.as_str()])? {
+    if !organizations::exists(db, &new.organization)? {
         return Ok(Written::Moved);
     }
     let busy = "SELECT 1 FROM operations
@@ -298,12 +297,7 @@ fn remove_tokens(db: &Connection, organization: &OrganizationId, limit: u32) -> 
 
 fn remove_organization(db: &Connection, organization: &OrganizationId) -> Result<(), StoreError> {
     remove_tokens(db, organization, u32::MAX)?;
-    let mut statement = db.prepare_cached("SELECT person FROM memberships WHERE organization = ?1")?;
-    let mut rows = statement.query([organization.as_str()])?;
-    while let Some(row) = rows.next()? {
-        let person: UserId = row.get::<_, String>(0)?.into();
-        changes::append(db, &ChangeSubject::User(person))?;
-    }
+    organizations::members_changed(db, organization)?;
     db.prepare_cached("DELETE FROM organizations WHERE id = ?1")?.execute([organization.as_str()])?;
     changes::append(db, &ChangeSubject::Organization(organization.clone()))
 }

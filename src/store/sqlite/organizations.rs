@@ -28,6 +28,11 @@ pub(super) fn by_slug(db: &Connection, slug: &str) -> Result<Option<Organization
     Ok(found.map(Into::into))
 }
 
+/// Whether there is an organization of this id.
+pub(super) fn exists(db: &Connection, id: &OrganizationId) -> Result<bool, StoreError> {
+    Ok(db.prepare_cached("SELECT 1 FROM organizations WHERE id = ?1")?.exists([id.as_str()])?)
+}
+
 /// Whether there is an organization of this id or slug.
 pub(super) fn taken(db: &Connection, new: &NewOrganization) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM organizations WHERE id = ?1 OR slug = ?2";

@@ -1,7 +1,7 @@
 //! The projects of organizations.
 
 use super::row::{Columns, signed};
-use super::{audit, changes};
+use super::{audit, changes, organizations};
 use crate::store::management::{AuditEntry, Written};
 use crate::store::{ChangeSubject, Project, StoreError};
 use crate::token::{OrganizationId, ProjectId};
@@ -37,8 +37,7 @@ pub(super) fn add(
     new: &Project,
     entry: &AuditEntry,
 ) -> Result<Written, StoreError> {
-    let home = "SELECT 1 FROM organizations WHERE id = ?1";
-    if !db.prepare_cached(home)?.exists([organization.as_str()])? {
+    if !organizations::exists(db, organization)? {
         return Ok(Written::Moved);
     }
     let sql = "INSERT INTO projects (id, organization, name, description, active, created_ms, updated_ms)

@@ -79,8 +79,7 @@ pub(super) fn count(db: &Connection) -> Result<u64, StoreError> {
 }
 
 pub(super) fn add(db: &Connection, new: &NewMember, entry: &AuditEntry) -> Result<Written, StoreError> {
-    let home = new.organization.as_str();
-    if !db.prepare_cached("SELECT 1 FROM organizations WHERE id = ?1")?.exists([home])? {
+    if !organizations::exists(db, &new.organization)? {
         return Ok(Written::Moved);
     }
     if address_is_taken(db, &new.person.email)? {

@@ -1,7 +1,7 @@
 //! Webhook endpoints: written by people, and switched off by their own failures.
 
 use super::row::{Columns, json, signed};
-use super::{Sqlite, addresses, audit, deliveries, outbox};
+use super::{Sqlite, addresses, audit, deliveries, organizations, outbox};
 use crate::store::management::{
     Attempted, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryPage, Due, Outbox, Page, Queue,
     WebhookEndpoint, Written,
@@ -152,8 +152,7 @@ fn add(
     secret: &Secret,
     entry: &AuditEntry,
 ) -> Result<Written, StoreError> {
-    let there = "SELECT 1 FROM organizations WHERE id = ?1";
-    if !db.prepare_cached(there)?.exists([endpoint.organization.as_str()])? {
+    if !organizations::exists(db, &endpoint.organization)? {
         return Ok(Written::Moved);
     }
     let sql = "INSERT INTO webhook_endpoints (id, organization, url, description, events, secret, active, created_by,

@@ -108,8 +108,7 @@ async fn begin(peer: &Peer, email: String, password: &Secret, code: Code<'_>) ->
 }
 
 fn parsed(body: &Bytes) -> Result<Value, Failure> {
-    serde_json::from_slice(body)
-        .map_err(|_| Failure::new("the answer is not JSON: is this an admin listener?"))
+    serde_json::from_slice(body).map_err(|_| Failure::not_json())
 }
 
 /// The session that a login or a refresh has answered with.

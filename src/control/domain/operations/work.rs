@@ -123,16 +123,8 @@ impl Domain {
         if operation.position == 0 {
             self.settle_usage().await;
         }
-        let filter = TokenFilter {
-            organization: Some(operation.organization.clone()),
-            family: None,
-            created_by: None,
-            one_project: None,
-            active: None,
-            project: None,
-            search: None,
-            after: None,
-        };
+        let filter =
+            TokenFilter { organization: Some(operation.organization.clone()), ..TokenFilter::default() };
         let from = operation.position;
         let found = self.store.list_tokens(&filter, Page { offset: from, limit: EXPORTED }).await?.tokens;
         if found.is_empty() {

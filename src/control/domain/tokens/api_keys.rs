@@ -128,8 +128,13 @@ impl Domain {
             }
             let new = Token { updated_ms: by.now.unix_ms, ..new };
             let (before, after) = facts::differing(&old, &new);
-            let (effect, entry) =
-                (effect(&old, &new), entry(by, "api_key.updated", &new, Some(before), Some(after)));
+            // Switching a key off or on is an event of its own.
+            let action = match (old.active, new.active) {
+                (true, false) => "api_key.deactivated",
+                (false, true) => "api_key.activated",
+                _ => "api_key.updated",
+            };
+            let (effect, entry) = (effect(&old, &new), entry(by, action, &new, Some(before), Some(after)));
             if let Some(token) = self.put(by, new, None, entry, effect).await? {
                 return Ok(token);
             }

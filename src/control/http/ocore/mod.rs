@@ -13,15 +13,11 @@ mod projects;
 mod roles;
 mod totp;
 
-use super::{Api, Request};
+use super::{Api, Outcome, Request};
 use crate::control::domain::By;
 use crate::control::error::Refusal;
 use crate::dialect::endpoint::ocore::Operation;
 use crate::token::UserId;
-use bytes::Bytes;
-use http::Response;
-
-type Outcome = Result<Response<Bytes>, Refusal>;
 
 /// Answers a call of an endpoint that nobody has to be logged in for. Credentials in header fields are not looked at:
 /// one that is old must not be in the way of a new one.

@@ -5,10 +5,7 @@ use super::super::query::Query;
 use crate::control::domain::{DomainError, PartQuery, Violation};
 use crate::control::error::Refusal;
 use crate::dialect::cursor;
-
-/// Items of a list where nothing else is asked, and at most.
-const USUAL: u32 = 20;
-const MOST: u32 = 100;
+use crate::dialect::window::{MOST, USUAL};
 
 /// The part of a list that is asked for, where nothing else can be asked.
 pub(super) fn only_part(request: &Request<'_>) -> Result<PartQuery, Refusal> {

@@ -2,22 +2,18 @@
 
 use super::super::body::Members;
 use super::super::query::Query;
-use super::super::{Api, Request, empty, json};
+use super::super::{Api, Outcome, Request, empty, json};
 use crate::control::domain::{
     By, DomainError, ListQuery, Made, NewToken, Place, Regeneration, TokenPatch, Violation,
 };
-use crate::control::error::Refusal;
 use crate::dialect::ocriva;
+use crate::dialect::window::USUAL;
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
 
 const FAMILY: KeyFamily = KeyFamily::Ocriva;
-/// Keys on a page where nothing else is asked.
-const PAGE: u32 = 20;
-
-type Outcome = Result<Response<Bytes>, Refusal>;
 
 pub(in super::super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let bound_to = match request.parameters.named("projectId") {
@@ -152,10 +148,8 @@ fn list_query(query: &Query) -> Result<ListQuery, DomainError> {
             usual
         }
     };
-    let (page, limit) = (number("page", 1), number("limit", PAGE.into()));
-    if !wrong.is_empty() {
-        return Err(DomainError::Invalid(wrong));
-    }
+    let (page, limit) = (number("page", 1), number("limit", USUAL.into()));
+    DomainError::unless_none(wrong)?;
     Ok(ListQuery {
         kind: query.given("type").map(str::to_owned),
         active,

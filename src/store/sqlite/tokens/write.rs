@@ -1,7 +1,7 @@
 //! Writes of keys. Each names what the edge has to forget in the same transaction.
 
 use super::super::row::{json, signed};
-use super::super::{audit, changes};
+use super::super::{audit, changes, organizations};
 use crate::store::management::{AuditEntry, Token, Written};
 use crate::store::{ChangeSubject, StoreError};
 use crate::token::{Digest, KeyFamily, TokenId};
@@ -103,12 +103,11 @@ fn told(db: &Connection, entry: &AuditEntry) -> Result<Written, StoreError> {
 
 /// Whether the organization is there, and the project is one of its own.
 fn home_is_there(db: &Connection, token: &Token) -> Result<bool, StoreError> {
-    let organization = token.organization.as_str();
     Ok(match token.reach.project() {
-        None => db.prepare_cached("SELECT 1 FROM organizations WHERE id = ?1")?.exists([organization])?,
+        None => organizations::exists(db, &token.organization)?,
         Some(project) => db
             .prepare_cached("SELECT 1 FROM projects WHERE id = ?1 AND organization = ?2")?
-            .exists([project.as_str(), organization])?,
+            .exists([project.as_str(), token.organization.as_str()])?,
     })
 }
 
