@@ -78,7 +78,7 @@ fn b8_an_organization_is_made_by_the_server_s_admins() {
         ("name", "length", json!({ "name": "x" })),
         ("name", "length", json!({ "name": " x " })),
         ("name", "length", json!({ "name": "ก".repeat(101) })),
-        ("name", "length", json!({ "name": "a\nb" })),
+        ("name", "characters", json!({ "name": "a\nb" })),
         ("slug", "format", json!({ "name": "Shop", "slug": "no" })),
         ("slug", "format", json!({ "name": "Shop", "slug": "No-Slug" })),
         ("slug", "format", json!({ "name": "Shop", "slug": "a_b" })),

@@ -171,8 +171,9 @@ impl Listeners {
 
     fn names(self) -> &'static [&'static str] {
         match self {
-            Self::Both | Self::Named(_) => &["client", "admin"],
-            Self::Admin => &["admin"],
+            Self::Both => &["client", "admin"],
+            // What is answered on client listeners is the upstream's to say, until somebody names the group.
+            Self::Admin | Self::Named(_) => &["admin"],
             Self::Client => &["client"],
         }
     }
