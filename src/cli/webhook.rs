@@ -33,8 +33,20 @@ const DELIVERY: &[Column] = &[
     ("ATTEMPTS", "/attempts"),
     ("ANSWER", "/responseStatus"),
     ("CREATED", "/createdAt"),
+    ("NEXT TRY", "/nextAttemptAt"),
     ("ERROR", "/error"),
 ];
+
+const SENT: &[Column] = &[
+    ("id", "/id"),
+    ("event", "/eventType"),
+    ("status", "/status"),
+    ("created", "/createdAt"),
+    ("next try", "/nextAttemptAt"),
+];
+
+/// It is sent by a running gateway, after the answer.
+const LATER: &str = "`portcullis webhook deliveries` tells what came of it.";
 
 const AFTER_HELP: &str = "\
 Events are token.created, .updated, .regenerated, .deactivated, .deleted, .expiring, .first_seen_address, \
@@ -162,12 +174,9 @@ pub(super) fn run(command: Command) -> ExitCode {
             backend.call(Ask::delete(path(&one.id)).of(&home.slug)).await?;
             Ok(Printed::deleted(&one.id))
         }),
-        Command::Test(one) => record(&one, Ask::post(format!("{}/test", path(&one.id))), DELIVERY),
+        Command::Test(one) => sent(&one, Ask::post(format!("{}/test", path(&one.id)))),
         Command::Deliveries(asked) => deliveries(asked),
-        Command::Replay(one) => {
-            let ask = Ask::post(format!("{DELIVERIES}/{}/replay", escaped(&one.id)));
-            record(&one, ask, DELIVERY)
-        }
+        Command::Replay(one) => sent(&one, Ask::post(format!("{DELIVERIES}/{}/replay", escaped(&one.id)))),
     }
 }
 
@@ -189,6 +198,13 @@ fn record(one: &One, ask: Ask, facts: &[Column]) -> ExitCode {
     operate(&one.common, async |backend| {
         let home = backend.organization(one.organization.named()).await?;
         Ok(Printed::record(backend.call(ask.of(&home.slug)).await?, facts))
+    })
+}
+
+fn sent(one: &One, ask: Ask) -> ExitCode {
+    operate(&one.common, async |backend| {
+        let home = backend.organization(one.organization.named()).await?;
+        Ok(Printed::record(backend.call(ask.of(&home.slug)).await?, SENT).noted(LATER))
     })
 }
 
