@@ -126,6 +126,9 @@ impl Gateway {
             .map_err(StartError::System)?;
         // Addresses first: a second process on the same ports must not touch the store.
         let sockets = Sockets::open(&config)?;
+        if let Ok(address) = sockets.admin.local_addr() {
+            tracing::info!(%address, "listening for operators");
+        }
         let parts = Arc::new(control.block_on(build(config, file, control.handle().clone()))?);
         let workers = spawn_workers(&parts, sockets.listeners)?;
         let started = control.block_on(background::start(&parts, sockets.admin, files));

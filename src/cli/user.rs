@@ -212,7 +212,10 @@ async fn made(backend: &mut Backend, asked: &Create, given: &Given) -> Result<Va
         let user = NewUser { email: asked.email.clone(), name, password: given.password.clone() };
         let slug = asked.slug.clone().unwrap_or_else(|| slug_of(named));
         let first = FirstOwner { organization: named.to_owned(), slug };
-        let (id, _) = store.domain().found(&store.by(), first, user).await?;
+        let made = store.domain().found(&store.by(), first, user).await;
+        let (id, _) = made.map_err(|error| {
+            Failure::from(error).helped(409, "--organization ID|SLUG; `portcullis org list` has them")
+        })?;
         return backend.call(Ask::get(path(id.as_str()))).await;
     }
     if asked.organization.is_none() && !matches!(backend, Backend::Store(_)) {

@@ -36,8 +36,20 @@ const DELIVERY: &[Column] = &[
     ("ATTEMPTS", "/attempts"),
     ("ANSWER", "/responseStatus"),
     ("CREATED", "/createdAt"),
+    ("NEXT TRY", "/nextAttemptAt"),
     ("ERROR", "/error"),
 ];
+
+const SENT: &[Column] = &[
+    ("id", "/id"),
+    ("event", "/eventType"),
+    ("status", "/status"),
+    ("created", "/createdAt"),
+    ("next try", "/nextAttemptAt"),
+];
+
+/// It is sent by a running gateway, after the answer.
+const LATER: &str = "`portcullis webhook deliveries` tells what came of it.";
 
 const AFTER_HELP: &str = "\
 Events are token.created, .updated, .regenerated, .deactivated, .deleted, .expiring, .first_seen_address, \
@@ -158,12 +170,9 @@ pub(super) fn run(command: Command) -> ExitCode {
             record(&one, Ask::patch(path(&one.id)).json(body), FACTS)
         }
         Command::Delete(one) => delete_of(&one.common, &one.organization, path(&one.id), &one.id),
-        Command::Test(one) => record(&one, Ask::post(format!("{}/test", path(&one.id))), DELIVERY),
+        Command::Test(one) => sent(&one, Ask::post(format!("{}/test", path(&one.id)))),
         Command::Deliveries(asked) => deliveries(asked),
-        Command::Replay(one) => {
-            let ask = Ask::post(format!("{DELIVERIES}/{}/replay", escaped(&one.id)));
-            record(&one, ask, DELIVERY)
-        }
+        Command::Replay(one) => sent(&one, Ask::post(format!("{DELIVERIES}/{}/replay", escaped(&one.id)))),
     }
 }
 
@@ -183,6 +192,13 @@ fn create(asked: Create) -> ExitCode {
 
 fn record(one: &One, ask: Ask, facts: &[Column]) -> ExitCode {
     record_of(&one.common, &one.organization, ask, facts)
+}
+
+fn sent(one: &One, ask: Ask) -> ExitCode {
+    operate(&one.common, async |backend| {
+        let home = backend.organization(one.organization.named()).await?;
+        Ok(Printed::record(backend.call(ask.of(&home.slug)).await?, SENT).noted(LATER))
+    })
 }
 
 fn deliveries(asked: Deliveries) -> ExitCode {

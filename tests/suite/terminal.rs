@@ -257,11 +257,11 @@ fn what_is_wrong_with_a_key_is_told_at_once() {
     let errors = refused(&gateway, &bad);
     assert_eq!(errors.lines().count(), 4, "{errors}");
     assert!(refused(&gateway, &["token", "list", "--organization", "nowhere"]).contains("organization"));
+    let unknown = "error: there is no such token\nhelp: `portcullis token list` has those that there are\n";
     for verb in ["show", "deactivate", "activate", "regenerate", "delete"] {
-        assert_eq!(refused(&gateway, &["token", verb, "nothing"]), "error: there is no such token\n");
+        assert_eq!(refused(&gateway, &["token", verb, "nothing"]), unknown);
     }
-    let update = refused(&gateway, &["token", "update", "nothing", "--name", "x"]);
-    assert_eq!(update, "error: there is no such token\n");
+    assert_eq!(refused(&gateway, &["token", "update", "nothing", "--name", "x"]), unknown);
 }
 
 #[test]

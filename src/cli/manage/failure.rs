@@ -79,6 +79,20 @@ impl Failure {
     }
 }
 
+/// The command that lists what was not found, by the name that the domain has for it.
+fn lister(what: &str) -> Option<&'static str> {
+    match what {
+        "organization" => Some("org"),
+        "person" => Some("user"),
+        "project" => Some("project"),
+        "role" => Some("org role"),
+        "invitation" => Some("org invitation"),
+        "member" => Some("org member"),
+        "token" | "API key" => Some("token"),
+        _ => None,
+    }
+}
+
 impl From<DomainError> for Failure {
     fn from(error: DomainError) -> Self {
         let lines = match &error {
@@ -86,7 +100,9 @@ impl From<DomainError> for Failure {
             DomainError::NotFound(what) => vec![format!("there is no such {what}")],
             other => vec![chain(other).to_string()],
         };
-        Self { status: Some(Refusal::from(error).status(Dialect::Ocore)), lines, help: None, usage: false }
+        let help = if let DomainError::NotFound(what) = &error { lister(what) } else { None };
+        let help = help.map(|command| format!("`portcullis {command} list` has those that there are"));
+        Self { status: Some(Refusal::from(error).status(Dialect::Ocore)), lines, help, usage: false }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Common {
     /// Certificates to trust with --server in place of the system's, PEM; a login remembers it
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     ca: Option<PathBuf>,
-    /// How to print it
+    /// How to print it: for reading, or for programs
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
     /// Print JSON: the same as --output json
@@ -59,9 +59,8 @@ impl Organization {
 /// How something is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Output {
-    /// For reading
+    // No words about each: they would make every page twice as long.
     Table,
-    /// For programs
     Json,
 }
 

@@ -5,7 +5,7 @@ mod member;
 mod role;
 mod work;
 
-use super::manage::{Ask, Body, Column, Common, Printed, operate};
+use super::manage::{Ask, Backend, Body, Column, Common, Printed, operate};
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
@@ -28,6 +28,9 @@ const FACTS: &[Column] = &[
 
 const COLUMNS: &[Column] =
     &[("ID", "/id"), ("SLUG", "/slug"), ("NAME", "/name"), ("ROLE", "/role"), ("CREATED", "/createdAt")];
+
+const NOBODYS: &str = "Nobody owns it yet: `portcullis user create --owner --organization SLUG` or `portcullis org invitation create \
+     --role owner` makes somebody who does.";
 
 /// Make, list, alter and remove organizations
 #[derive(clap::Subcommand, Debug)]
@@ -122,13 +125,20 @@ pub(super) struct Update {
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
         Command::Create(Create { name, slug, owner, common }) => operate(&common, async |backend| {
-            let body = Body::default().with("name", Some(name)).with("slug", slug).with("owner", owner);
-            Ok(Printed::record(backend.call(Ask::post("/api/org").json(body)).await?, FACTS))
+            let body = Body::default().with("name", Some(name)).with("slug", slug);
+            // The operator belongs nowhere, and so owns nothing.
+            let nobodys = owner.is_none() && matches!(backend, Backend::Store(_));
+            let body = body.with("owner", owner);
+            let made = Printed::record(backend.call(Ask::post("/api/org").json(body)).await?, FACTS);
+            Ok(if nobodys { made.noted(NOBODYS) } else { made })
         }),
         Command::List(List { all, search, common }) => operate(&common, async |backend| {
             let path = if all { "/api/admin/organizations" } else { "/api/user/orgs" };
             let list = backend.everything(Ask::get(path).query("search", search)).await?;
-            Ok(Printed::list(list, COLUMNS))
+            // The role is one's own: an operator has none, and whoever sees everybody's is not told any.
+            let has_role = !all && matches!(backend, Backend::Server(_));
+            let columns = COLUMNS.iter().copied().filter(|(title, _)| has_role || *title != "ROLE");
+            Ok(Printed::list(list, &columns.collect::<Vec<_>>()))
         }),
         Command::Show(One { named, common }) => one(&common, &named, Ask::get("/api/org")),
         Command::Update(Update { named, name, slug, common }) => {

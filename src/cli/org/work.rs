@@ -21,6 +21,9 @@ const ENTRIES: &[Column] = &[
     ("FROM", "/ipAddress"),
 ];
 
+const OLDER: &str =
+    "There are older entries: --limit shows up to 100, `portcullis org export audit-log` writes all.";
+
 #[derive(clap::Args, Debug)]
 pub(in crate::cli) struct Delete {
     #[command(flatten)]
@@ -130,6 +133,10 @@ pub(in crate::cli) fn rotate_keys(asked: RotateKeys) -> ExitCode {
 /// Writes a file.
 pub(in crate::cli) fn export(asked: Export) -> ExitCode {
     operate(&asked.common, async |backend| {
+        if asked.what == "usage" && (asked.from.is_some() || asked.until.is_some()) {
+            let all = "usage is counted from the making of each key: --from and --until are for audit-log";
+            return Err(Failure::usage(all));
+        }
         let home = backend.organization(asked.organization.named()).await?;
         let kind = if asked.what == "usage" { "export_usage" } else { "export_audit" };
         let body = Body::default()
@@ -163,6 +170,9 @@ pub(in crate::cli) fn audit(asked: Audit) -> ExitCode {
             .query("action", asked.action)
             .query("resource_id", asked.resource)
             .query("limit", Some(asked.limit.to_string()));
-        Ok(Printed::list(backend.call(ask.of(&home.slug)).await?, ENTRIES))
+        let page = backend.call(ask.of(&home.slug)).await?;
+        let more = page["has_more"] == true;
+        let shown = Printed::list(page, ENTRIES);
+        Ok(if more { shown.noted(OLDER) } else { shown })
     })
 }

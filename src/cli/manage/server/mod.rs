@@ -201,8 +201,8 @@ impl Server {
                         Err(failure) if failure.is_unauthorized() => {
                             sessions.put(&turn, &peer.url, None)?;
                             return Err(Failure::new(format!(
-                                "the session at {0} is over: portcullis login --server {0}",
-                                peer.url
+                                "the session at {0} is over: portcullis login --server {0} --email {1}",
+                                peer.url, present.email
                             )));
                         }
                         outcome => outcome?,
@@ -225,7 +225,7 @@ impl Server {
 }
 
 fn not_logged_in(url: &str) -> Failure {
-    Failure::new(format!("nobody is logged in at {url}: portcullis login --server {url}"))
+    Failure::new(format!("nobody is logged in at {url}: portcullis login --server {url} --email EMAIL"))
 }
 
 async fn refreshed(peer: &Peer, old: &Session) -> Result<Session, Failure> {
