@@ -46,7 +46,7 @@ deny:
 hammer: ## Revoke keys five hundred times while fifty threads use them (about a minute)
 	HAMMER=50x500 $(CARGO) test --locked --test main c23_no_request_that_starts_after_the_answer_is_accepted
 
-fuzz-api: setup ## Let the API fuzzer try everything some hundred times (about a quarter of an hour)
+fuzz-api: setup ## Let the API fuzzer try everything some hundred times (thirty of each take about two minutes)
 	FUZZ_API=$${FUZZ_API:-200} $(CARGO) test --locked --test main fuzzing_api
 
 bench: ## Measure the policy alone, then CPU per request beside nginx and HAProxy

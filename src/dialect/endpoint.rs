@@ -89,6 +89,15 @@ const fn ocriva(method: Method, path: &'static str, operation: Operation) -> End
     Endpoint { dialect: Dialect::Ocriva, method, path, operation, at_edge: true }
 }
 
+const fn ocore(method: Method, path: &'static str, operation: Operation) -> Endpoint {
+    Endpoint { dialect: Dialect::Ocore, method, path, operation, at_edge: true }
+}
+
+/// What has a path that is, on client listeners, the upstream's unless an API names its group in `builtin`.
+const fn inside(method: Method, path: &'static str, operation: Operation) -> Endpoint {
+    Endpoint { dialect: Dialect::Ocore, method, path, operation, at_edge: false }
+}
+
 /// The login whose path lies outside the usual prefixes: mounted with the first API of its dialect.
 pub const BARE_LOGIN: &str = "/auth/login";
 

@@ -2,7 +2,7 @@
 //! because the URL of an endpoint is often all that it takes to write to it.
 
 use super::actor::Subject;
-use super::{ATTEMPTS, By, Domain, DomainError, Violation};
+use super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Violation};
 use crate::control::webhooks::{Guard, Target, is_secret, new_secret};
 use crate::store::management::{
     AuditEntry, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, EVENT_TYPES,
@@ -20,7 +20,6 @@ const WAITING: u64 = 100;
 /// Characters of a description at most.
 const DESCRIPTION: usize = 500;
 
-const BUSY: &str = "The endpoint is being changed by somebody else. Read it again and repeat.";
 const WEBHOOK: &str = "webhook endpoint";
 const DELIVERY: &str = "delivery";
 
@@ -161,7 +160,7 @@ impl Domain {
                 return self.webhook(by, organization, id).await;
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     /// Removes an endpoint, with its deliveries.
@@ -182,7 +181,7 @@ impl Domain {
                 return Ok(());
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     /// Sends an endpoint the test event.

@@ -1,17 +1,7 @@
 //! The endpoints that both dialects have, under paths of their own: webhooks, the audit log, operations.
 
-use super::{Endpoint, Operation, ocriva};
-use crate::config::Dialect;
+use super::{Endpoint, Operation, inside, ocore, ocriva};
 use http::Method;
-
-const fn ocore(method: Method, path: &'static str, operation: Operation) -> Endpoint {
-    Endpoint { dialect: Dialect::Ocore, method, path, operation, at_edge: true }
-}
-
-/// What has a path that is, on client listeners, the upstream's unless an API names its group in `builtin`.
-const fn inside(method: Method, path: &'static str, operation: Operation) -> Endpoint {
-    Endpoint { at_edge: false, dialect: Dialect::Ocore, method, path, operation }
-}
 
 const HOOKS: &str = "/api/v1/organizations/{organizationId}/webhook-endpoints";
 const HOOK: &str = "/api/v1/organizations/{organizationId}/webhook-endpoints/{endpointId}";

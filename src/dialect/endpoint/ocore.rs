@@ -1,7 +1,6 @@
 //! The endpoints of the `ocore` dialect (CONTRACT B).
 
 use super::{Endpoint, Operation as Any};
-use crate::config::Dialect;
 use http::Method;
 
 /// What an endpoint does.
@@ -130,12 +129,11 @@ impl Operation {
 }
 
 const fn at(method: Method, path: &'static str, operation: Operation) -> Endpoint {
-    Endpoint { dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation), at_edge: true }
+    super::ocore(method, path, Any::Ocore(operation))
 }
 
-/// What has a path that is, on client listeners, the upstream's unless an API names its group in `builtin`.
 const fn inside(method: Method, path: &'static str, operation: Operation) -> Endpoint {
-    Endpoint { at_edge: false, dialect: Dialect::Ocore, method, path, operation: Any::Ocore(operation) }
+    super::inside(method, path, Any::Ocore(operation))
 }
 
 const SESSIONS: &str = "/api/auth/sessions";

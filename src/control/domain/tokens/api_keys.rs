@@ -3,10 +3,10 @@
 //! Who made a key bounds it for good: the edge cuts its permissions to what their role has at present.
 
 use super::super::access::Standing;
-use super::super::{ATTEMPTS, By, Domain, DomainError, Effect};
+use super::super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Effect};
 use super::decide::{effect, prefix_of};
 use super::rules::Rules;
-use super::write::{BUSY, entry, name_taken, new_value};
+use super::write::{entry, name_taken, new_value};
 use super::{Made, Part, PartQuery, facts};
 use crate::store::management::{Page, Position, Token, TokenFilter, Written};
 use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, Secret, TokenId};
@@ -139,7 +139,7 @@ impl Domain {
                 return Ok(token);
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     /// Removes a key for good.
@@ -220,7 +220,7 @@ impl Domain {
                 return self.confirm(by.now, Effect::TakesAway).await;
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     fn new_api_key(

@@ -1,9 +1,9 @@
 //! A key that gets a new value while the old one works on for a while.
 
-use super::super::{ATTEMPTS, By, Domain, DomainError};
+use super::super::{ATTEMPTS, By, CHANGING, Domain, DomainError};
 use super::decide::prefix_of;
 use super::facts;
-use super::write::{BUSY, entry, new_value};
+use super::write::{entry, new_value};
 use crate::dialect::time::iso_millis;
 use crate::store::management::{Rotation, Token, Written};
 use crate::token::{Digest, Secret, TokenId};
@@ -45,6 +45,6 @@ impl Domain {
                 None => return Ok(()),
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 }

@@ -1,13 +1,11 @@
 //! Keys made, altered, regenerated, removed.
 
 use super::super::actor::Subject;
-use super::super::{ATTEMPTS, By, Domain, DomainError, Effect};
+use super::super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Effect};
 use super::decide::{effect, new_token, patched, regenerated};
 use super::{Made, NewToken, Place, Regeneration, TokenPatch, facts};
 use crate::store::management::{AuditEntry, Token, Written};
 use crate::token::{Digest, KeyFamily, OrganizationId, Secret, TokenId, mint};
-
-pub(super) const BUSY: &str = "The token is being changed by somebody else. Read it again and repeat.";
 
 impl Domain {
     /// Makes a key. Its value is in the answer, and nowhere else.
@@ -35,7 +33,7 @@ impl Domain {
                 return Ok(Made { token, value });
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     /// Alters a key; its value stays.
@@ -70,7 +68,7 @@ impl Domain {
                 return Ok(token);
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     /// Gives a key a new value; the old one is dead when this returns.
@@ -96,7 +94,7 @@ impl Domain {
                 return Ok(Made { token, value });
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     /// Removes a key for good.
@@ -112,7 +110,7 @@ impl Domain {
                 return self.confirm(by.now, Effect::TakesAway).await;
             }
         }
-        Err(DomainError::Conflict(BUSY.to_owned()))
+        Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
     /// Writes a key that was read before, and reads it back as it is then. `None` when it was altered meanwhile.
