@@ -1,6 +1,7 @@
 //! Stage 8: to the upstream and back.
 
 use super::Worker;
+use super::mirror::Copy;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
@@ -20,11 +21,15 @@ pub(super) async fn send(
     outbound: Outbound,
     body: Outgoing,
     passage: Option<&Passage>,
+    copy: Option<Box<Copy<'_>>>,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     trail.sent_to(&service.name);
     let sent = service.send(&worker.pools, &worker.deadlines, outbound.head(), body).await;
-    worker.pools.scratch.recycle(outbound.into_fields());
+    match copy {
+        None => worker.pools.scratch.recycle(outbound.into_head().client),
+        Some(copy) => copy.send(worker, outbound.into_head()),
+    }
     if let Some(passage) = passage {
         trail.request_bytes(passage.bytes.get());
     }

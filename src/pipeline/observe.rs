@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::log::chain;
-use crate::telemetry::metrics::AuthOutcome;
+use crate::telemetry::metrics::{AuthOutcome, RouteCells};
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
 use crate::upstream::Answer;
 use crate::upstream::body::BodyError;
@@ -43,6 +43,8 @@ pub struct Trail {
     pub verdict: Option<Verdict>,
     /// The upstream's time to the head of its answer.
     pub upstream_time: Option<Duration>,
+    /// The cells of the upstream that was drawn, where several share the route.
+    drawn: Option<Arc<RouteCells>>,
     status: StatusCode,
     request_bytes: u64,
     response_bytes: u64,
@@ -91,6 +93,7 @@ impl Trail {
             foreseen: None,
             verdict: None,
             upstream_time: None,
+            drawn: None,
             status: abandoned(),
             request_bytes: 0,
             response_bytes: 0,
@@ -162,6 +165,11 @@ impl Trail {
         }
     }
 
+    /// One of several upstreams was drawn.
+    pub fn drew(&mut self, cells: &Arc<RouteCells>) {
+        self.drawn = Some(cells.clone());
+    }
+
     /// Bytes of the request's body so far.
     pub fn request_bytes(&mut self, bytes: u64) {
         self.request_bytes = bytes;
@@ -215,6 +223,9 @@ impl Trail {
         let (api, route) = (router.api(self.api), router.route(self.api, self.route));
         let status = self.status.as_u16();
         route.cells.finished(self.worker.index, &self.method, status, total, self.upstream_time);
+        if let Some(drawn) = &self.drawn {
+            drawn.finished(self.worker.index, &self.method, status, total, self.upstream_time);
+        }
         let Some(facts) = &self.facts else { return };
         let text =
             |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();

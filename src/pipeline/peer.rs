@@ -93,6 +93,14 @@ impl Peer {
         if !named || hosts.next().is_some() {
             return Err(Reject::Host);
         }
+        // RFC 9113, 8.3.1: two hosts would be one for us and another for who comes after. An absolute target of
+        // HTTP/1.1 simply wins (RFC 9112, 3.2.2).
+        if let (Version::HTTP_2, Some(authority), Some(host)) =
+            (request.version(), uri.authority(), headers.get(HOST))
+            && !authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())
+        {
+            return Err(Reject::Host);
+        }
         let expected = headers.get(http::header::EXPECT);
         if expected.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return Err(Reject::Expectation);

@@ -3,12 +3,12 @@
 use super::builtin::own;
 use super::observe::Payload;
 use super::reject::Reject;
-use super::route::{Routed, Router};
+use super::route::{Routed, RoutedApi, Router};
 use crate::config::Dialect;
 use crate::dialect::{self, Fault, Rendered};
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 /// The answer to a refused request, in a dialect.
@@ -31,11 +31,19 @@ pub(super) fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
     response
 }
 
-/// The answer to a CORS preflight: what the path has, and nothing about other origins.
+/// The answer to a CORS preflight: what the API says of other origins; else what the path has, and nothing about them. A
+/// page learns of a path that is not there by the request itself.
 ///
 /// # Errors
 /// Why the path has nothing, where that is so.
-pub(super) fn preflight(routed: Result<Routed<'_>, Reject>) -> Result<Response<Payload>, Reject> {
+pub(super) fn preflight(
+    api: &RoutedApi,
+    headers: &HeaderMap,
+    routed: Result<Routed<'_>, Reject>,
+) -> Result<Response<Payload>, Reject> {
+    if let (Some(cors), Ok(_) | Err(Reject::NoRoute | Reject::MethodNotAllowed(_))) = (&api.cors, &routed) {
+        return Ok(cors.preflight(headers));
+    }
     let methods = match routed {
         Ok(routed) => routed.route.config.methods.clone(),
         Err(Reject::MethodNotAllowed(methods)) => methods,
@@ -93,7 +101,8 @@ impl Early {
         let target = head.split(|&b| b == b' ').nth(1).and_then(|target| std::str::from_utf8(target).ok());
         let path = target.unwrap_or_default().split(['?', '#', '\r']).next().unwrap_or_default();
         let fault = self.fault();
-        let Rendered { content_type, body } = dialect::render(router.dialect_of(path), &fault);
+        let Rendered { content_type, body } =
+            dialect::render(router.dialect_of(host(head).unwrap_or_default(), path), &fault);
         let mut answer = format!(
             "HTTP/1.1 {} {}\r\ncontent-type: {}\r\ncontent-length: {}\r\nx-request-id: {}\r\nconnection: close\r\n\r\n",
             fault.status.as_u16(),
@@ -106,4 +115,11 @@ impl Early {
         answer.extend_from_slice(&body);
         answer
     }
+}
+
+/// The host, as far as a head that is no request names one.
+fn host(head: &[u8]) -> Option<&str> {
+    let lines = head.split(|&b| b == b'\n').skip(1).filter_map(|line| std::str::from_utf8(line).ok());
+    let mut fields = lines.filter_map(|line| line.split_once(':'));
+    fields.find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.trim())
 }

@@ -132,6 +132,8 @@ pub struct Worker {
     pub(super) ids: Ids,
     pub(super) identities: Identities,
     pub(super) noticed: Noticed,
+    /// How many copies of requests are under way.
+    pub(super) copies: Rc<Cell<usize>>,
     /// Its end of the access log.
     pub log: RefCell<LogWriter>,
     snapshot: RefCell<Rc<Current>>,
@@ -159,6 +161,7 @@ impl Worker {
             ids: Ids::new()?,
             identities: Identities::default(),
             noticed: Noticed::default(),
+            copies: Rc::default(),
             log: RefCell::new(log),
             snapshot: RefCell::new(snapshot),
             version: Cell::new(version),

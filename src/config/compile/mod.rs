@@ -1,11 +1,17 @@
 //! From checked YAML to [`Config`]: one file per section. Whoever cannot make its part has reported why.
 
 mod apis;
+mod change;
+mod conditions;
+mod cors;
+mod fields;
 mod files;
+mod hosts;
 mod listeners;
 mod path;
 mod routes;
 mod services;
+mod split;
 mod upstreams;
 mod webhooks;
 

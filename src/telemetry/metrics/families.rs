@@ -9,6 +9,7 @@ impl Metrics {
     /// Everything that a scrape shows, as it is now.
     pub(super) fn families(&self) -> Vec<Family> {
         let mut families = self.request_families();
+        families.extend(self.routing_families());
         families.extend(self.api_families());
         families.extend(self.upstream_families());
         families.extend(self.control_families());
@@ -46,6 +47,43 @@ impl Metrics {
                 help: "Time that the upstream took to answer.",
                 labels: &["api", "route"],
                 values: Values::Histograms(upstream),
+            },
+        ]
+    }
+
+    /// Of upstreams that share a route, and of copies.
+    fn routing_families(&self) -> Vec<Family> {
+        let (mut requests, mut durations, mut mirrored) = (Vec::new(), Vec::new(), Vec::new());
+        for (((api, route), upstream), cells) in lock(&self.weighted).iter() {
+            let labels = || vec![api.clone(), route.clone(), upstream.clone()];
+            for ((method, status), count) in cells.requests() {
+                requests.push(([labels(), vec![method.into(), status.to_string().into()]].concat(), count));
+            }
+            durations.push((labels(), cells.durations().1));
+        }
+        for ((api, route), cells) in lock(&self.mirrors).iter() {
+            let labelled =
+                |(what, count): (&str, u64)| (vec![api.clone(), route.clone(), what.into()], count);
+            mirrored.extend(cells.counts().map(labelled));
+        }
+        vec![
+            Family {
+                name: "portcullis_weighted_requests",
+                help: "Requests of routes whose upstreams have weights, by the upstream that got them.",
+                labels: &["api", "route", "upstream", "method", "status"],
+                values: Values::Counters(requests),
+            },
+            Family {
+                name: "portcullis_weighted_duration_seconds",
+                help: "Time that each of the upstreams with weights took to answer.",
+                labels: &["api", "route", "upstream"],
+                values: Values::Histograms(durations),
+            },
+            Family {
+                name: "portcullis_mirrored_requests",
+                help: "Copies of requests for a mirror, by what became of them.",
+                labels: &["api", "route", "outcome"],
+                values: Values::Counters(mirrored),
             },
         ]
     }
