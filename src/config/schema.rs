@@ -319,6 +319,12 @@ const API: &[Key] = &[
     )
     .required(),
     Key::new("hosts", Type::List(&Type::Text), HOSTS_DOC).default("all"),
+    Key::new(
+        "redirect_to_https",
+        Type::Boolean,
+        "Send clients that come without TLS to `https://` on the same host, port 443, with status 308.",
+    )
+    .default("false"),
     Key::new("rate_limit", Type::SectionOr("none", RATE_LIMIT), "The limit of each key.")
         .default("ocriva: 60 per 1m, ocore: 600 per 1m, problem: none"),
     Key::new(

@@ -77,6 +77,9 @@ pub async fn handle(
     let judged = cors::judged(found.api, request.headers());
     let preflight = is_preflight(&request);
     let outcome = match peer.head_fits(&request).and(found.routed) {
+        Ok(_) if found.api.config.redirect_to_https && !peer.tls => {
+            redirect::to_https(request.uri(), request.headers()).ok_or(Reject::NoRoute)
+        }
         routed if preflight => refusal::preflight(found.api, request.headers(), routed),
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),

@@ -24,6 +24,7 @@ pub(super) fn apis(root: &Section<'_>) -> Option<Vec<Api>> {
     let prefixes = all_prefixes(root, &hosts);
     let upstreams = upstreams::names(root);
     names_differ(&list);
+    redirects_lead_somewhere(root);
     let mut index = 0;
     at_least_one(&list, "API", |value| {
         let owner =
@@ -47,6 +48,7 @@ fn api(value: &Value<'_>, mut owner: Owner<'_>) -> Option<Api> {
     let builtin = or(&section, "builtin", builtin, || Builtin::USUAL);
     let key_prefixes = key_prefixes(&section, dialect);
     let hosts = hosts::hosts(&section, "hosts");
+    let redirect_to_https = or(&section, "redirect_to_https", Value::boolean, || false);
     let request_headers = edits(&section, Of::Requests, identity);
     let response_headers = edits(&section, Of::Answers, identity);
     let cors = cors(&section);
@@ -58,6 +60,7 @@ fn api(value: &Value<'_>, mut owner: Owner<'_>) -> Option<Api> {
         dialect: dialect?,
         prefixes: prefixes?,
         hosts: hosts?,
+        redirect_to_https: redirect_to_https?,
         rate_limit: rate_limit?,
         identity: identity?,
         body_limit: body_limit?,
@@ -116,6 +119,28 @@ fn all_prefixes(root: &Section<'_>, hosts: &[Vec<HostPattern>]) -> Vec<(usize, A
         }
     }
     seen
+}
+
+/// Reports APIs that send clients to a listener with TLS where there is none.
+fn redirects_lead_somewhere(root: &Section<'_>) {
+    let has_tls = |value: &Value<'_>| value.any_section().is_some_and(|it| it.get("tls").is_some());
+    if root.items("listeners").iter().any(has_tls) {
+        return;
+    }
+    for api in root.items("apis") {
+        let Some(value) = api.any_section().and_then(|section| section.get("redirect_to_https")) else {
+            continue;
+        };
+        if value.peek() == Some("true") {
+            let help = "give a listener `tls`; where something in front of the gateway has the certificates, it has to \
+                        redirect";
+            value.report(
+                Code::Conflict,
+                "no listener has TLS: clients would be sent in a circle",
+                Some(help),
+            );
+        }
+    }
 }
 
 /// `addresses: { mode: observe }`

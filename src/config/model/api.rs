@@ -26,6 +26,8 @@ pub struct Api {
     pub prefixes: Vec<Arc<str>>,
     /// Hosts that it is served on; empty means all.
     pub hosts: Vec<HostPattern>,
+    /// Whether clients that come without TLS are sent to the same place with it.
+    pub redirect_to_https: bool,
     /// The limit of each credential.
     pub rate_limit: Option<RateLimit>,
     /// What backends get.
@@ -56,6 +58,7 @@ impl Api {
             dialect: Dialect::Problem,
             prefixes: Vec::new(),
             hosts: Vec::new(),
+            redirect_to_https: false,
             rate_limit: None,
             identity: Identity::None,
             body_limit: 0,

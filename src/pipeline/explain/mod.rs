@@ -81,6 +81,9 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
         Ok(()) => {
             let route = place::route(&mut way, &snapshot.router, &request, &found);
             match found.routed {
+                Ok(_) if found.api.config.redirect_to_https && !peer.tls => {
+                    to_https(&mut way, route, &request)
+                }
                 routed if is_preflight(&request) => preflight(&mut way, found.api, request.headers(), routed),
                 Ok(routed) => {
                     way.allow(route);
@@ -135,6 +138,14 @@ fn head(way: &mut Way, peer: &Peer, request: &Request<()>) -> Result<(), Reject>
     way.allow("the head is within the listener's bounds");
     way.enter(Stage::Route);
     Ok(())
+}
+
+fn to_https(way: &mut Way, route: String, request: &Request<()>) -> Result<End, Reject> {
+    way.allow(route);
+    way.enter(Stage::Forward);
+    let response = redirect::to_https(request.uri(), request.headers()).ok_or(Reject::NoRoute)?;
+    way.allow("the API sends clients that come without TLS to the same place with it");
+    Ok(End::Answered(response, Shown::Whole))
 }
 
 fn preflight(
