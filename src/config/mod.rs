@@ -60,6 +60,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Where events may be sent to.
     pub webhooks: Webhooks,
+    /// How the process ends.
+    pub drain: Drain,
     /// Worker threads on the data path; by default one per core of the process's affinity.
     pub workers: NonZeroUsize,
 }
@@ -472,6 +474,21 @@ pub struct Webhooks {
 impl Default for Webhooks {
     fn default() -> Self {
         Self { allow_networks: Vec::new(), timeout: Duration::from_secs(10) }
+    }
+}
+
+/// How the process ends on SIGTERM, or when another one has taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// How long it goes on accepting after `/readyz` has said that it drains. Default 0.
+    pub delay: Duration,
+    /// How long what is under way may take to end, after that. Default 30 s.
+    pub timeout: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, timeout: Duration::from_secs(30) }
     }
 }
 
