@@ -1,6 +1,7 @@
 //! The types that a configuration is compiled into; they can only hold valid values. One file for each section of the YAML.
 
 mod api;
+mod drain;
 mod identity;
 mod limits;
 mod listener;
@@ -11,6 +12,7 @@ mod upstream;
 mod webhooks;
 
 pub use api::*;
+pub use drain::*;
 pub use identity::*;
 pub use limits::*;
 pub use listener::*;
@@ -45,6 +47,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Where events may be sent to.
     pub webhooks: Webhooks,
+    /// How the process ends.
+    pub drain: Drain,
     /// Worker threads on the data path; by default one per core of the process's affinity.
     pub workers: NonZeroUsize,
 }
