@@ -48,6 +48,7 @@ mod projects;
 mod readings;
 mod reference;
 mod reload;
+mod smuggling;
 mod tenant;
 mod terminal;
 mod terminal_help;
