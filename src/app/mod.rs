@@ -4,6 +4,7 @@ mod admin;
 mod background;
 mod build;
 mod control;
+mod descriptors;
 mod drain;
 mod error;
 pub mod explain;
@@ -102,6 +103,7 @@ impl Gateway {
     pub fn start(loaded: Loaded, file: Option<&Path>, inheritance: Inheritance) -> Result<Self, StartError> {
         listen::tls::install_provider();
         let Loaded { config, files, .. } = loaded;
+        descriptors::raise(&config);
         let Inheritance { mut sockets, predecessor } = inheritance;
         let control = control_runtime()?;
         let signals = control.block_on(async { Signals::new() }).map_err(StartError::System)?;
@@ -116,7 +118,8 @@ impl Gateway {
             Some(predecessor) => metrics.set_handovers(predecessor.so_far),
         }
         let beside = Beside::new(predecessor.is_some());
-        let given = build::Given { file, metrics, listeners, admin, beside, control: control.handle().clone() };
+        let given =
+            build::Given { file, metrics, listeners, admin, beside, control: control.handle().clone() };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
         let workers = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {
