@@ -6,8 +6,9 @@ use super::reject::Reject;
 use super::route::Routed;
 use super::{Peer, Snapshot, Worker, rewrite};
 pub(super) use crate::config::is_reserved as is_ours;
+use crate::config::{folds_into_reserved, is_judged};
 use crate::upstream::{Head, Service};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
 use http::{Uri, request};
 use std::borrow::Cow;
@@ -42,7 +43,7 @@ impl Outbound {
 /// to.
 ///
 /// # Errors
-/// [`Reject::Internal`] when an identity can not be signed.
+/// [`Reject::Listed`], [`Reject::Internal`] when an identity can not be signed.
 pub(super) fn credentials(
     worker: &Worker,
     snapshot: &Snapshot,
@@ -73,6 +74,12 @@ pub(super) fn credentials(
     }
     let prepared = worker.identities.of(snapshot, routed, grant, to, trail.at())?;
     let listed = listed(&client);
+    // What was checked is what is sent: none of these may go missing on the way.
+    let conditions = &routed.route.config.conditions;
+    let decided = |name: &HeaderName| conditions.headers.iter().any(|(condition, _)| condition == name);
+    if listed.iter().any(|name| is_judged(name.as_str()) || decided(name)) {
+        return Err(Reject::Listed);
+    }
     let (overlay, timeout) = (routed.route.request_headers.clone(), routed.route.config.timeout);
     let head =
         Head { method: parts.method, target, client, hides, listed, added, prepared, overlay, timeout };
@@ -108,11 +115,11 @@ fn hides(name: &HeaderName) -> bool {
     is_ours(name.as_str())
 }
 
-/// Takes out of trailers what no head may hold either, and what would frame the body: some servers merge the two
+/// Takes out of trailers what no head may hold either, and what frames or describes the body: some servers merge the two
 /// (RFC 9110, 6.5.1).
 pub(super) fn strip(trailers: &mut HeaderMap) {
     let doomed: Vec<HeaderName> =
-        trailers.keys().filter(|name| **name == CONTENT_LENGTH || hides(name)).cloned().collect();
+        trailers.keys().filter(|name| folds_into_reserved(name.as_str())).cloned().collect();
     for name in &doomed {
         trailers.remove(name);
     }
@@ -161,6 +168,9 @@ mod tests {
             "x.gateway.project.id",
             "x-http-method-override",
             "x_rewrite_url",
+            "content_length",
+            "content_type",
+            "x_org_slug",
             "x-gateway-anything",
             "content-length",
             "transfer-encoding",

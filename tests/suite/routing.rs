@@ -1,10 +1,12 @@
 //! Where requests go: hosts, conditions, rewritten paths, redirects, altered header fields; through the front door.
 
+use crate::support::certificate;
+use crate::support::fixture::Fixture;
 use crate::support::gateway::Gateway;
 use crate::support::h2::H2;
 use crate::support::settings::{P1, Settings};
 use crate::support::upstream::{Answer, Upstream};
-use crate::support::world::with_one_key;
+use crate::support::world::{organization, with_one_key};
 use crate::support::{Reply, Request, assert_ocore, assert_ocriva, get, method, post};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
@@ -354,12 +356,13 @@ fn codings_and_validators_pass_untouched_both_ways() {
 #[test]
 fn plain_requests_are_sent_to_tls() {
     let upstream = Upstream::http();
-    let settings = Settings::usual(&upstream.url()).tls(&["gateway"]).with(|value| {
+    let settings = Settings::usual(&upstream.url()).tls(&["a"]).with(|value| {
         value["apis"][0]["redirect_to_https"] = json!(true);
     });
-    let Ok((gateway, _)) = std::panic::catch_unwind(|| with_one_key(&settings)) else {
-        panic!("the gateway did not start")
-    };
+    let mut gateway = Gateway::prepare(&settings);
+    certificate::leaf(&["a.test"]).write(gateway.folder(), "a");
+    gateway.import(&Fixture::default().with(organization()).text()).expect_success();
+    gateway.serve();
     let reply = gateway.send(&get("/v1/openapi/other?a=1").header("Host", "api.example.com:8080"));
     assert_eq!(
         (reply.status, reply.header("location")),

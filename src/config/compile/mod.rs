@@ -4,6 +4,7 @@ mod apis;
 mod change;
 mod conditions;
 mod cors;
+mod drain;
 mod fields;
 mod files;
 mod hosts;
@@ -83,6 +84,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let apis = apis::apis(root);
     let access_log = services::access_log(root, files);
     let webhooks = webhooks::webhooks(root);
+    let drain = drain::drain(root);
     Some(Config {
         listeners: listeners?,
         admin: admin?,
@@ -94,6 +96,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
         apis: apis?,
         telemetry: Telemetry { access_log: access_log? },
         webhooks: webhooks?,
+        drain: drain?,
         workers: workers(root)?,
     })
 }

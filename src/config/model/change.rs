@@ -74,8 +74,19 @@ pub fn is_reserved(name: &str) -> bool {
         "x-original-url" | "x-rewrite-url" => true,
         _ if name.starts_with("x-gateway-") || name.starts_with("x-forwarded-") => true,
         "x-portcullis-mirror" => true,
-        _ => name.contains(is_odd) && is_reserved(&name.replace(is_odd, "-")),
+        _ => name.contains(is_odd) && folds_into_reserved(name),
     }
+}
+
+/// Whether a name comes out, where hyphens and underscores are one, as what no client may say or what frames the body.
+pub fn folds_into_reserved(name: &str) -> bool {
+    let name = &*name.replace(is_odd, "-");
+    is_reserved(name) || is_judged(name) || name == "content-length"
+}
+
+/// Whether a field of the client's own, by its name in lower case, decides how a request is judged.
+pub fn is_judged(name: &str) -> bool {
+    matches!(name, "content-type" | "content-encoding" | "x-org-slug")
 }
 
 fn is_odd(c: char) -> bool {

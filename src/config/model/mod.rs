@@ -3,6 +3,7 @@
 mod api;
 mod change;
 mod cors;
+mod drain;
 mod identity;
 mod limits;
 mod listener;
@@ -17,6 +18,7 @@ mod webhooks;
 pub use api::*;
 pub use change::*;
 pub use cors::*;
+pub use drain::*;
 pub use identity::*;
 pub use limits::*;
 pub use listener::*;
@@ -53,6 +55,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Where events may be sent to.
     pub webhooks: Webhooks,
+    /// How the process ends.
+    pub drain: Drain,
     /// Worker threads on the data path; by default one per core of the process's affinity.
     pub workers: NonZeroUsize,
 }

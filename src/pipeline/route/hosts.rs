@@ -105,11 +105,6 @@ impl Hosts {
         let Some(named) = &self.named else { return &self.other };
         host_of(uri, headers).and_then(|host| named.of(&host)).unwrap_or(&self.other)
     }
-
-    /// The prefixes that count on a host, as it was written.
-    pub(super) fn of_text(&self, host: &str) -> &Prefixes {
-        self.named.as_ref().and_then(|named| named.of(&normal(host))).unwrap_or(&self.other)
-    }
 }
 
 /// The prefixes of the APIs that are served on a host, or on those that no API names.
@@ -162,25 +157,14 @@ pub(super) fn holds(prefix: &str, path: &str) -> bool {
 }
 
 /// The host that a request is for, in the form that [`HostPattern`] has: the authority of an absolute target or of
-/// HTTP/2 wins over `Host` (RFC 9112, 3.2.2). What is no host is none: it may stand in a redirect.
+/// HTTP/2 wins over `Host` (RFC 9112, 3.2.2). That it is one is seen to by
+/// [`Peer::head_fits`](crate::pipeline::Peer::head_fits), before anything comes of it.
 pub(in crate::pipeline) fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<Cow<'r, str>> {
     let text = match uri.authority() {
         Some(authority) => authority.as_str(),
         None => headers.get(HOST)?.to_str().ok()?,
     };
-    Some(normal(text)).filter(|host| is_host(host))
-}
-
-/// Names and addresses only: nothing that could turn the place into another one.
-fn is_host(host: &str) -> bool {
-    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    match inner {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-        }
-    }
+    Some(normal(text))
 }
 
 /// A host without credential, port and closing dot, in lower case.
@@ -218,16 +202,6 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(normal(text), host, "{text}");
-        }
-    }
-
-    #[test]
-    fn only_a_host_can_stand_for_the_host() {
-        for host in ["a.example.com", "192.0.2.1", "[::1]", "localhost"] {
-            assert!(is_host(host), "{host}");
-        }
-        for host in ["", "a/b", "a?b", "a#b", "a\\b", "a b", "[::1]x", "a@b", "[x]", "a%2fb"] {
-            assert!(!is_host(host), "{host}");
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) use when::{Asked, Miss};
 
 use super::path;
 use super::reject::Reject;
-use crate::config::{Api, Dialect};
+use crate::config::Api;
 use crate::limiter::Limiter;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::Service;
@@ -71,12 +71,6 @@ impl Router {
         Self { hosts: Hosts::new(apis), apis: routed }
     }
 
-    /// The dialect of a host and path that are not (yet) routed: for requests that are refused before they are
-    /// understood.
-    pub fn dialect_of(&self, host: &str, path: &str) -> Dialect {
-        self.api_of(self.hosts.of_text(host), path).config.dialect
-    }
-
     /// Finds a request's place.
     pub fn find<B>(&self, request: &Request<B>) -> Found<'_> {
         let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers() };
@@ -104,6 +98,12 @@ impl Router {
             Cow::Owned(path) => Some(path),
         };
         Found { api, route, routed: Ok(Routed { api, route, path, organization }) }
+    }
+
+    /// What is counted for bytes that are no request, as far as their host and path were read.
+    pub(super) fn nowhere(&self, uri: &Uri, headers: &HeaderMap) -> Found<'_> {
+        let api = self.api_of(self.hosts.of(uri, headers), uri.path());
+        Found { api, route: api.unmatched(), routed: Err(Reject::NoPath) }
     }
 
     fn api_of(&self, prefixes: &Prefixes, path: &str) -> &RoutedApi {
