@@ -218,6 +218,8 @@ const LIMITS: &[Key] = &[
 const UNKNOWN_KEYS: &[Key] = &[
     Key::new("requests", Type::Integer(1, u32::MAX as u64), "How many at once.").required(),
     Key::new("per", Type::Duration, "In what time as many are granted again, evenly.").required(),
+    Key::new("mode", Type::Choice(MODES), "`observe` lets through and records what would have been refused.")
+        .default("enforce"),
 ];
 
 const JWT: &[Key] = &[
@@ -503,6 +505,12 @@ const PROJECT: &[Key] = &[
     .default("organization"),
     Key::new("inject", Type::Boolean, "Add a project key's own project to the query; only with `in: query`.")
         .default("true for `in: query`"),
+    Key::new(
+        "mode",
+        Type::Choice(MODES),
+        "`observe` lets requests through that name none and have to; another's is always refused.",
+    )
+    .default("enforce"),
 ];
 
 const REQUIRE: &[Key] = &[

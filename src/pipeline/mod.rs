@@ -142,7 +142,7 @@ async fn walk(
         let (body, passage) = outgoing(body, routed, mirror.is_some());
         (None, body, passage)
     };
-    let grant = grant.with_body(routed, in_body.as_deref())?;
+    let grant = grant.with_body(routed, in_body.as_deref(), trail)?;
     trail.granted(&grant);
     let (upstream, service) = match &routed.route.service {
         Serve::Upstream(upstream, service) => (*upstream, service),
@@ -194,13 +194,13 @@ pub async fn decide(
     let known = match authenticate::recall(worker, credential, trail.foreseen, now)? {
         Recalled::Known(known) => known,
         Recalled::Open(open) => {
-            let stranger = Stranger::new(snapshot, peer, &parts.headers, now);
+            let stranger = Stranger::new(snapshot, routed, peer, &parts.headers, trail);
             Box::pin(settle::settle(worker, snapshot, routed, open, stranger, now)).await?
         }
     };
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let from = peer.client(&parts.headers);
-    let caller = authenticate::verify(admitted, routed, from, now)?;
+    let caller = authenticate::verify(admitted, routed, from, now, trail)?;
     if let authenticate::Known::Key(entry) = caller.known() {
         worker.noticed.notice(&worker.shared.sightings, entry.record.row, from, now);
     }

@@ -12,7 +12,7 @@ use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::log::chain;
-use crate::telemetry::metrics::{AuthOutcome, RouteCells};
+use crate::telemetry::metrics::{AuthOutcome, Policy, RouteCells};
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
 use crate::upstream::Answer;
 use crate::upstream::body::BodyError;
@@ -68,6 +68,7 @@ struct Facts {
     token: Option<TokenId>,
     user: Option<UserId>,
     refused: Option<&'static str>,
+    observed: Option<&'static str>,
     upstream: Option<Arc<str>>,
 }
 
@@ -175,13 +176,15 @@ impl Trail {
         self.request_bytes = bytes;
     }
 
-    /// Something is missing that is only observed, not enforced.
-    pub fn observed(&mut self, reject: &Reject) {
+    /// A policy that only observes would have refused the request so.
+    pub fn observed(&mut self, policy: Policy, reject: &Reject) {
         if let Some(outcome) = reject.auth_outcome() {
             self.auth(outcome);
         }
+        self.snapshot.router.api(self.api).cells.observed(self.worker.index, policy);
         if let Some(facts) = &mut self.facts {
             facts.refused = Some("observed");
+            facts.observed = Some(reject.code());
         }
     }
 
@@ -246,6 +249,7 @@ impl Trail {
             token: facts.token.as_ref().map(TokenId::as_str),
             user: facts.user.as_ref().map(UserId::as_str),
             refused: facts.refused,
+            observed: facts.observed,
             upstream: facts.upstream.as_deref(),
             duration: total,
             upstream_duration: self.upstream_time,
@@ -285,6 +289,7 @@ impl Facts {
             token: None,
             user: None,
             refused: None,
+            observed: None,
             upstream: None,
         }
     }

@@ -50,6 +50,7 @@ mod readings;
 mod reference;
 mod reload;
 mod routing;
+mod routing_weights;
 mod smuggling;
 mod tenant;
 mod terminal;

@@ -200,7 +200,8 @@ fn project(value: &Value<'_>) -> Option<ProjectRule> {
         );
         return None;
     }
-    Some(ProjectRule { place: place?, required: required?, inject: inject? })
+    let mode = or(&section, "mode", mode, Mode::default);
+    Some(ProjectRule { place: place?, required: required?, inject: inject?, mode: mode? })
 }
 
 fn required(value: &Value<'_>) -> Option<ProjectRequired> {

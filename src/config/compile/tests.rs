@@ -256,7 +256,7 @@ fn unknown_keys_are_limited_unless_that_is_turned_off() {
         ("{ requests: 5 }", "missing-key limits.unknown_keys.per"),
         ("{ requests: 0, per: 1m }", "invalid-value limits.unknown_keys.requests"),
         ("{ requests: 5, per: 0s }", "invalid-value limits.unknown_keys.per"),
-        ("{ requests: 5, per: 1m, mode: observe }", "unknown-key limits.unknown_keys.mode"),
+        ("{ requests: 5, per: 1m, algorithm: x }", "unknown-key limits.unknown_keys.algorithm"),
     ] {
         assert_eq!(more(&format!("limits: {{ unknown_keys: {bad} }}")), path);
     }

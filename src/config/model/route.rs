@@ -86,6 +86,8 @@ pub struct ProjectRule {
     /// Whether a project key's own project is added to the query when the request names none. `inject`, default true
     /// for `in: query`, and not allowed elsewhere.
     pub inject: bool,
+    /// Whether a request that names none, and has to, is refused or only recorded. Naming another's is always refused.
+    pub mode: Mode,
 }
 
 /// A place for `projectId`.

@@ -192,7 +192,7 @@ async fn walk(
         return Ok(End::Undecided);
     }
     caller::lookup(way, &credential, snapshot.strangers.as_deref());
-    let stranger = Stranger::new(snapshot, peer, &parts.headers, now);
+    let stranger = Stranger::new(snapshot, routed, peer, &parts.headers, trail);
     let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
     caller::known(way, &known);
     way.enter(Stage::Limit);
@@ -205,7 +205,7 @@ async fn walk(
     let caller = authenticate::examine(admitted, routed, client, now)?;
     way.allow(caller::valid(&known));
     let grant = scope(scene, way, caller, &parts, trail)?;
-    let grant = body(way, routed, grant, &parts)?;
+    let grant = body(way, routed, grant, &parts, trail)?;
     answer(scene, way, &grant, parts, trail)
 }
 
@@ -268,7 +268,13 @@ fn stage_of(reject: &Reject) -> Stage {
 }
 
 /// What can be said of a body that is not there.
-fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, parts: &request::Parts) -> Result<Grant, Reject> {
+fn body(
+    way: &mut Way,
+    routed: &Routed<'_>,
+    grant: Grant,
+    parts: &request::Parts,
+    trail: &mut Trail,
+) -> Result<Grant, Reject> {
     way.enter(Stage::Body);
     let headers = &parts.headers;
     match (project_body::says_json(routed, parts, false), headers.get(CONTENT_LENGTH)) {
@@ -284,7 +290,7 @@ fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, parts: &request::Parts
         let passed_on = matches!(routed.route.service, Serve::Upstream(..) | Serve::Split(_));
         way.allow(if passed_on { "the body is passed on as it comes" } else { "the body is not read" });
         way.enter(Stage::ProjectRule);
-        let grant = grant.with_body(routed, None)?;
+        let grant = grant.with_body(routed, None, trail)?;
         way.allow(scope::rule(routed, grant.known()));
         return Ok(grant);
     }
@@ -294,9 +300,10 @@ fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, parts: &request::Parts
     match grant.required(routed) {
         Ok(()) => way.allow(scope::rule(routed, grant.known())),
         Err(reject) => way.inform(format!(
-            "the body has to name the project; without it the answer is {} \"{}\"",
+            "the body has to name the project; without it the answer is {} \"{}\"{}",
             reject.status().as_u16(),
-            reject.fault().message
+            reject.fault().message,
+            scope::observed(routed)
         )),
     }
     Ok(grant)

@@ -41,6 +41,8 @@ pub struct AccessRecord<'a> {
     pub user: Option<&'a str>,
     /// Why the gateway refused, in one word.
     pub refused: Option<&'static str>,
+    /// What a policy in `mode: observe` would have refused it for.
+    pub observed: Option<&'static str>,
     /// The endpoint that answered.
     pub upstream: Option<&'a str>,
     /// From the request's head to the end of the answer.
@@ -73,6 +75,7 @@ impl AccessRecord<'_> {
         text(out, "route", self.route);
         self.write_caller(out);
         optional(out, "refused", self.refused);
+        optional(out, "observed", self.observed);
         optional(out, "upstream", self.upstream);
         milliseconds(out, "duration_ms", self.duration);
         if let Some(duration) = self.upstream_duration {

@@ -90,10 +90,12 @@ impl Metrics {
 
     fn api_families(&self) -> Vec<Family> {
         let (mut auth, mut limit, mut unknown_keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut observed = Vec::new();
         for (api, cells) in lock(&self.apis).iter() {
             let labelled = |(label, count): (&str, u64)| (vec![api.clone(), label.into()], count);
             auth.extend(cells.auth_counts().map(labelled));
             limit.extend(cells.rate_limit_counts().map(labelled));
+            observed.extend(cells.observed_counts().map(labelled));
             unknown_keys.push((vec![api.clone()], cells.unknown_keys_count()));
         }
         let lookups = self.cache.counts().map(|(label, count)| (vec![label.into()], count));
@@ -109,6 +111,12 @@ impl Metrics {
                 help: "Rate limit decisions.",
                 labels: &["api", "decision"],
                 values: Values::Counters(limit),
+            },
+            Family {
+                name: "portcullis_observed",
+                help: "Requests that a policy in mode observe would have refused.",
+                labels: &["api", "policy"],
+                values: Values::Counters(observed),
             },
             Family {
                 name: "portcullis_unknown_keys_refused",

@@ -14,7 +14,7 @@ mod tests;
 
 pub use exposition::Format;
 pub use mirror::{MirrorCells, Mirrored};
-pub use outcome::{ApiCells, AuthOutcome, CacheLookup, RateDecision};
+pub use outcome::{ApiCells, AuthOutcome, CacheLookup, Policy, RateDecision};
 pub use route::RouteCells;
 pub use series::{Counter, Gauge};
 
