@@ -157,4 +157,6 @@ fn all<'d, T>(items: &[Value<'d>], read: impl FnMut(&Value<'d>) -> Option<T>) ->
 }
 
 #[cfg(test)]
+mod routing_tests;
+#[cfg(test)]
 mod tests;

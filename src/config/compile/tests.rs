@@ -2,7 +2,7 @@
 
 use super::from_str;
 use crate::config::{
-    AccessLog, Bounds, Builtin, Config, Identity, LoadError, LogPath, Problems, ProjectPlace,
+    AccessLog, Bounds, Builtin, Config, Identity, LoadError, LogPath, Mode, Problems, ProjectPlace,
     ProjectRequired, ProjectRule, Segment, StoreUrl, Target, Timeouts,
 };
 use std::path::Path;
@@ -178,8 +178,12 @@ telemetry:
     let api = &config.apis[0];
     assert_eq!(api.rate_limit.unwrap().rate.requests.get(), 100_000_000);
     assert_eq!((api.body_limit, api.builtin, api.identity), (50 << 20, Builtin::USUAL, Identity::Jwt));
-    let rule =
-        ProjectRule { place: ProjectPlace::Query, required: ProjectRequired::Organization, inject: true };
+    let rule = ProjectRule {
+        place: ProjectPlace::Query,
+        required: ProjectRequired::Organization,
+        inject: true,
+        mode: Mode::Enforce,
+    };
     assert_eq!(api.routes[0].project, Some(rule));
     assert_eq!(api.routes[1].pattern.last(), Some(&Segment::Rest));
     assert_eq!(api.routes[0].target, Target::Upstream(0));

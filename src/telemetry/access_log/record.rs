@@ -196,6 +196,7 @@ mod tests {
             token: None,
             user: None,
             refused: None,
+            observed: None,
             upstream: None,
             duration: Duration::from_micros(1_234_005),
             upstream_duration: None,
