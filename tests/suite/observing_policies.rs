@@ -65,7 +65,7 @@ fn what_would_have_been_refused_goes_through_and_is_recorded() {
 
 #[test]
 fn an_address_that_guesses_is_counted_and_not_turned_away() {
-    let (gateway, _, key, _) = observing(json!({ "requests": 2, "per": "1h", "mode": "observe" }));
+    let (gateway, _upstream, key, _) = observing(json!({ "requests": 2, "per": "1h", "mode": "observe" }));
     for _ in 0..5 {
         assert_ocriva(&gateway.send(&get("/v1/openapi/other").key(&ocriva_key())), 401, None);
     }
