@@ -15,6 +15,7 @@ mod sightings;
 mod supervisor;
 
 pub use error::StartError;
+pub use handover::NotTaken;
 pub use inherited::{InheritError, Inheritance};
 pub use reload::ReloadError;
 
