@@ -45,7 +45,11 @@ impl Admin {
         if let Some(address) = sockets.first().and_then(|socket| socket.local_addr().ok()) {
             tracing::info!(%address, "listening for operators");
         }
-        Ok(Self { tls: ArcSwapOption::new(tls), sockets: Mutex::new(sockets), left: watch::Sender::new(false) })
+        Ok(Self {
+            tls: ArcSwapOption::new(tls),
+            sockets: Mutex::new(sockets),
+            left: watch::Sender::new(false),
+        })
     }
 
     /// Second handles of its sockets.
@@ -94,7 +98,9 @@ async fn accept(parts: Arc<Parts>, listener: TcpListener) {
 }
 
 async fn connection(parts: Arc<Parts>, tcp: TcpStream, client: IpAddr) {
-    let Some(config) = parts.admin.tls.load_full() else { return serve(parts, TokioIo::new(tcp), client).await };
+    let Some(config) = parts.admin.tls.load_full() else {
+        return serve(parts, TokioIo::new(tcp), client).await;
+    };
     let handshake = tokio::time::timeout(Duration::from_secs(10), tls::accept(config, tcp));
     // Who breaks TLS gets no answer.
     if let Ok(Ok(tls)) = handshake.await {
