@@ -82,16 +82,25 @@ fn a_passed_socket_is_served_by_all_workers_and_handed_on() {
     let load = Load::start(gateway.address, TARGET, &key);
     load.goes_on();
     // The new process has the same queue; systemd is told whom to look after.
-    assert!(Command::new("sh").args(["-c", &format!("kill -USR2 {}", child.id())]).status().expect("kill").success());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &format!("kill -USR2 {}", child.id())])
+            .status()
+            .expect("kill")
+            .success()
+    );
     let words = [told(&notify), told(&notify)].concat();
-    let after = words.rsplit("MAINPID=").next().and_then(|rest| rest.lines().next()).expect("a number").to_owned();
+    let after =
+        words.rsplit("MAINPID=").next().and_then(|rest| rest.lines().next()).expect("a number").to_owned();
     assert_ne!(after, child.id().to_string(), "{words}");
     load.goes_on();
     load.end();
     let mut child = child;
     assert_eq!(finished(&mut child).0, Some(0));
     assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
-    assert!(Command::new("sh").args(["-c", &format!("kill -TERM {after}")]).status().expect("kill").success());
+    assert!(
+        Command::new("sh").args(["-c", &format!("kill -TERM {after}")]).status().expect("kill").success()
+    );
     wait::until("systemd hears that it stops", || told(&notify).contains("STOPPING=1"));
 }
 
