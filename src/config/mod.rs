@@ -251,6 +251,8 @@ pub struct Timeouts {
     pub response: Duration,
     /// Between two pieces of an answer's body, and the age at which an unused connection is closed. Default 60 s.
     pub idle: Duration,
+    /// How long both sides of a switched connection (WebSocket) may be silent. Default 10 min.
+    pub tunnel: Duration,
 }
 
 /// The client-facing habit of an API family.
@@ -380,6 +382,8 @@ pub struct Route {
     pub project: Option<ProjectRule>,
     /// What the credential must hold.
     pub require: Require,
+    /// Protocols that the client may go on in (`Upgrade`), in lower case. Default none.
+    pub upgrade: Vec<Arc<str>>,
     /// Who answers.
     pub target: Target,
     /// Where it stands in the file, from 1; `None` when it does not come from one.

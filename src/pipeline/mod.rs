@@ -6,6 +6,7 @@ pub mod authorize;
 mod beside;
 mod builtin;
 mod credential;
+mod exchange;
 pub mod explain;
 mod forward;
 mod identity;
@@ -26,6 +27,7 @@ mod settle;
 mod sightings;
 mod stranger;
 mod swap;
+mod upgrade;
 mod worker;
 
 pub use beside::ControlSide;
@@ -103,6 +105,7 @@ async fn walk(
         _ => {}
     }
     let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
+    let (wish, body) = upgrade::wish(routed, body)?;
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
     project_body::says_json(routed, &parts, body.is_end_stream())?;
     let (in_body, body, passage) = if grant.needs_body(routed) {
@@ -117,8 +120,13 @@ async fn walk(
     trail.granted(&grant);
     match &routed.route.service {
         Serve::Upstream(_, service) => {
+            let from = peer.client(&parts.headers);
             let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, parts, trail)?;
-            forward::send(worker, service, outbound, body, passage.as_deref(), trail).await
+            trail.under_way(grant, from);
+            match wish {
+                None => forward::send(worker, service, outbound, body, passage, trail).await,
+                Some(wish) => Box::pin(upgrade::send(worker, service, outbound, wish, trail)).await,
+            }
         }
         Serve::Respond(respond) => Ok(builtin::respond(respond)),
         Serve::Builtin(which) => builtin::answer(*which, snapshot, grant.known()),

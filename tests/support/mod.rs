@@ -20,6 +20,7 @@ pub(crate) mod terminal;
 pub(crate) mod totp;
 pub(crate) mod upstream;
 pub(crate) mod wait;
+pub(crate) mod websocket;
 pub(crate) mod world;
 
 pub(crate) use envelope::{assert_ocore, assert_ocriva};
