@@ -110,7 +110,7 @@ impl Echo {
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (heads, open) = (Arc::<Mutex<Vec<String>>>::default(), Arc::default());
+        let (heads, open) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<std::sync::atomic::AtomicUsize>::default());
         let (for_thread, counter) = (Arc::clone(&heads), Arc::clone(&open));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
