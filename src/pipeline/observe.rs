@@ -213,6 +213,7 @@ impl Trail {
 
     /// The request is refused.
     pub fn refused(&mut self, reject: &Reject) {
+        self.leave();
         if let Reject::UnknownKeys { .. } = reject {
             self.snapshot.router.api(self.api).cells.unknown_keys_refused(self.worker.index);
         }
@@ -227,8 +228,13 @@ impl Trail {
         tracing::warn!(request_id, code = reject.code(), cause = %chain(cause), "a request failed");
     }
 
-    /// It may not go on, and is closed.
-    fn closed(&mut self, cut: Cut) {
+    /// It is under way no more; one that could not go on is counted and told.
+    fn leave(&mut self) {
+        let cut = self.cut();
+        if let Some(slot) = self.exchange.take() {
+            self.worker.exchanges.leave(slot);
+        }
+        let Some(cut) = cut else { return };
         self.worker.shared.metrics.stream_closed(cut.code());
         if let Some(facts) = &mut self.facts {
             facts.refused = Some(cut.code());
@@ -304,9 +310,7 @@ impl Trail {
 impl Drop for Trail {
     /// With the last byte of the answer, or when nobody waits for one any more.
     fn drop(&mut self) {
-        if let Some(slot) = self.exchange.take() {
-            self.worker.exchanges.leave(slot);
-        }
+        self.leave();
         if !self.silent {
             self.end();
         }
@@ -380,14 +384,6 @@ impl Observed {
     pub fn is_cut(&self) -> bool {
         self.trail.cut().is_some()
     }
-
-    /// Ends what may not go on: at once towards the backend, and for the client so that it sees that something is
-    /// missing.
-    fn end_cut(&mut self, cut: Cut) -> Option<Result<Frame<Bytes>, BodyError>> {
-        self.payload = Payload::Own(Full::default());
-        self.trail.closed(cut);
-        Some(Err(BodyError::Cut))
-    }
 }
 
 impl Body for Observed {
@@ -399,8 +395,10 @@ impl Body for Observed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        if let Some(cut) = this.trail.cut() {
-            return Poll::Ready(this.end_cut(cut));
+        if this.trail.cut().is_some() {
+            // At once towards the backend, and for the client so that it sees that something is missing.
+            this.payload = Payload::Own(Full::default());
+            return Poll::Ready(Some(Err(BodyError::Cut)));
         }
         let polled = match &mut this.payload {
             Payload::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),

@@ -110,7 +110,8 @@ impl Echo {
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (heads, open) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<std::sync::atomic::AtomicUsize>::default());
+        let (heads, open) =
+            (Arc::<Mutex<Vec<String>>>::default(), Arc::<std::sync::atomic::AtomicUsize>::default());
         let (for_thread, counter) = (Arc::clone(&heads), Arc::clone(&open));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -157,6 +158,19 @@ fn echo(mut stream: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> {
         let mut lines = head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
     };
+    let path = head.split([' ', '?']).nth(1).unwrap_or_default();
+    if path.ends_with("/events") {
+        stream.write_all(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )?;
+        loop {
+            stream.write_all(b"9\r\ndata: .\n\n\r\n")?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    if path.ends_with("/never") {
+        return io::copy(&mut stream, &mut io::sink()).map(|_| ());
+    }
     let Some(key) = field("sec-websocket-key").filter(|_| field("upgrade").is_some()) else {
         stream.write_all(
             b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 4\r\n\r\nwhat",
@@ -229,8 +243,9 @@ impl Pipe for Connection {
 
 /// The head of a handshake, as it goes over HTTP/1.1.
 pub(crate) fn handshake(target: &str, key: &str, more: &str) -> String {
+    let key = if key.is_empty() { String::new() } else { format!("X-API-Key: {key}\r\n") };
     format!(
-        "GET {target} HTTP/1.1\r\nHost: gateway.test\r\nX-API-Key: {key}\r\nConnection: keep-alive, Upgrade\r\n\
+        "GET {target} HTTP/1.1\r\nHost: gateway.test\r\n{key}Connection: keep-alive, Upgrade\r\n\
          Upgrade: WebSocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
     )
 }
@@ -266,10 +281,12 @@ pub(crate) struct H2Pipe {
     send: h2::SendStream<Bytes>,
     receive: h2::RecvStream,
     ahead: Vec<u8>,
+    /// The head of the answer.
+    pub(crate) head: http::response::Parts,
 }
 
 /// What an extended `CONNECT` is answered.
-pub(crate) type Extended = Result<(H2Pipe, http::HeaderMap), http::Response<()>>;
+pub(crate) type Extended = Result<(H2Pipe, http::HeaderMap), Box<http::Response<()>>>;
 
 /// Over an HTTP/2 connection of its own, without TLS.
 pub(crate) fn open_h2(
@@ -306,12 +323,36 @@ pub(crate) fn open_h2(
     });
     let (head, send, receive) = opened;
     if head.status != 200 {
-        return Err(http::Response::from_parts(head, ()));
+        return Err(Box::new(http::Response::from_parts(head, ())));
     }
-    Ok((H2Pipe { runtime, send, receive, ahead: Vec::new() }, head.headers))
+    let fields = head.headers.clone();
+    Ok((H2Pipe { runtime, send, receive, ahead: Vec::new(), head }, fields))
 }
 
 impl H2Pipe {
+    /// A request whose body is not ended, over an HTTP/2 connection of its own, and its answer's head.
+    pub(crate) fn request(address: SocketAddr, method: &str, target: &str, fields: &[(&str, &str)]) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (send, receive) = runtime.block_on(async {
+            let socket = tokio::net::TcpStream::connect(address).await.expect("connect");
+            let (sender, connection) = h2::client::handshake(socket).await.expect("HTTP/2");
+            tokio::spawn(connection);
+            let mut sender = sender.ready().await.expect("a connection");
+            let mut request =
+                http::Request::builder().method(method).uri(format!("http://{address}{target}"));
+            for (name, value) in fields {
+                request = request.header(*name, *value);
+            }
+            let (answer, send) =
+                sender.send_request(request.body(()).expect("a request"), false).expect("send");
+            let answer = timeout(PATIENCE, answer).await;
+            let answer = answer.expect("in time").expect("an answer");
+            (send, answer)
+        });
+        let (head, receive) = receive.into_parts();
+        Self { runtime, send, receive, ahead: Vec::new(), head }
+    }
+
     /// Resets the stream.
     pub(crate) fn reset(&mut self) {
         let Self { runtime, send, .. } = self;
@@ -324,7 +365,7 @@ impl H2Pipe {
 
 impl Pipe for H2Pipe {
     fn write(&mut self, bytes: &[u8]) {
-        let Self { runtime, send, receive, ahead } = self;
+        let Self { runtime, send, receive, ahead, .. } = self;
         let writing = async {
             let mut rest = Bytes::copy_from_slice(bytes);
             while !rest.is_empty() {
