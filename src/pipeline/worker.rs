@@ -183,11 +183,6 @@ impl Worker {
         self.snapshot.borrow().clone()
     }
 
-    /// A new request id, for answers to what never became a request.
-    pub fn request_id(&self) -> http::HeaderValue {
-        self.ids.request_id(&self.arena)
-    }
-
     /// Has everybody who waits look whether they may go on.
     pub(super) fn wake(&self) {
         self.deadlines.wake();
