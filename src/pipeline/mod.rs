@@ -10,6 +10,7 @@ mod early;
 mod exchange;
 pub mod explain;
 mod forward;
+mod grpc;
 mod identity;
 mod ids;
 pub mod limit;
@@ -43,7 +44,7 @@ pub use worker::{Shared, Snapshot, Worker};
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
 use crate::wire::Inbound;
-use http::{Method, Request, Response, request};
+use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 
 use authenticate::Recalled;
@@ -72,16 +73,26 @@ pub async fn handle(
     foreseen.inspect(|foreseen| foreseen.approach(&worker));
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
     trail.foreseen = foreseen;
+    let grpc = grpc::is_call(&request);
+    trail.grpc = grpc;
     let outcome = match peer.head_fits(&request).and(found.routed) {
         routed if is_preflight(&request) => refusal::preflight(routed),
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),
     };
-    let response = outcome.unwrap_or_else(|reject| {
-        trail.refused(&reject);
-        refusal::answer(found.api.config.dialect, &reject)
-    });
-    trail.follow(response)
+    match outcome {
+        Ok(response) => trail.follow(response),
+        Err(reject) => {
+            trail.refused(&reject);
+            let response = refusal::answer(found.api.config.dialect, &reject);
+            if !grpc {
+                return trail.follow(response);
+            }
+            let mut response = trail.follow(grpc::answer(response, &reject));
+            *response.status_mut() = StatusCode::OK;
+            response
+        }
+    }
 }
 
 /// The stages, in order. Each gate takes what the one before it left, so that none can be skipped.

@@ -8,7 +8,7 @@ use super::marks::Marks;
 use super::reject::Reject;
 use super::route::{Found, PreparedLimit};
 use super::worker::Current;
-use super::{Peer, Worker, swap};
+use super::{Peer, Worker, grpc, swap};
 use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
@@ -47,6 +47,8 @@ pub struct Trail {
     status: StatusCode,
     request_bytes: u64,
     response_bytes: u64,
+    /// It is a call of gRPC.
+    pub(super) grpc: bool,
     /// Nothing is to be recorded.
     silent: bool,
     /// Its place among what is under way, once somebody known has been let through to a backend.
@@ -101,6 +103,7 @@ impl Trail {
             status: abandoned(),
             request_bytes: 0,
             response_bytes: 0,
+            grpc: false,
             silent: false,
             exchange: None,
             passage: None,
@@ -380,6 +383,17 @@ impl Observed {
         }
     }
 
+    /// Ends at once towards the backend, and for the client so that it sees that something is missing; to one that
+    /// speaks gRPC it can be said.
+    fn end_cut(&mut self, cut: Cut) -> Result<Frame<Bytes>, BodyError> {
+        self.payload = Payload::Own(Full::default());
+        if !self.trail.grpc {
+            return Err(BodyError::Cut);
+        }
+        self.trail.leave();
+        Ok(Frame::trailers(grpc::trailers(&cut.reject())))
+    }
+
     /// Whether it is not to go on: whoever asked for it may not any more.
     pub fn is_cut(&self) -> bool {
         self.trail.cut().is_some()
@@ -395,10 +409,8 @@ impl Body for Observed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        if this.trail.cut().is_some() {
-            // At once towards the backend, and for the client so that it sees that something is missing.
-            this.payload = Payload::Own(Full::default());
-            return Poll::Ready(Some(Err(BodyError::Cut)));
+        if let Some(cut) = this.trail.cut() {
+            return Poll::Ready(Some(this.end_cut(cut)));
         }
         let polled = match &mut this.payload {
             Payload::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),

@@ -35,7 +35,7 @@ fn start(alter: impl FnOnce(&mut Value)) -> (Gateway, Echo, String) {
 }
 
 /// A gateway with TLS too.
-fn start_with_tls() -> (Gateway, Echo, String) {
+pub(crate) fn start_with_tls() -> (Gateway, Echo, String) {
     let echo = Echo::new();
     let mut gateway = Gateway::prepare(&settings(&echo.url()).tls(&["main"]));
     certificate::leaf(&["gateway.test"]).write(gateway.folder(), "main");

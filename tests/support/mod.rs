@@ -8,6 +8,7 @@ pub(crate) mod control;
 pub(crate) mod envelope;
 pub(crate) mod fixture;
 pub(crate) mod gateway;
+pub(crate) mod grpc;
 pub(crate) mod h2;
 pub(crate) mod hooks;
 pub(crate) mod jwt;

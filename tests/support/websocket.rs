@@ -168,6 +168,19 @@ fn echo(mut stream: TcpStream, heads: &Mutex<Vec<String>>) -> io::Result<()> {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+    if path.ends_with("/bytes") {
+        // As long as the client's wish says.
+        let length: usize = field("x-length").and_then(|text| text.parse().ok()).unwrap_or_default();
+        stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").as_bytes())?;
+        let piece = vec![b'.'; 64 << 10];
+        return (0..length / piece.len()).try_for_each(|_| stream.write_all(&piece));
+    }
+    if path.ends_with("/sink") {
+        let length: u64 = field("content-length").and_then(|text| text.parse().ok()).unwrap_or_default();
+        std::thread::sleep(Duration::from_millis(500));
+        io::copy(&mut stream.try_clone()?.take(length), &mut io::sink())?;
+        return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsunk");
+    }
     if path.ends_with("/never") {
         return io::copy(&mut stream, &mut io::sink()).map(|_| ());
     }
@@ -351,6 +364,19 @@ impl H2Pipe {
         });
         let (head, receive) = receive.into_parts();
         Self { runtime, send, receive, ahead: Vec::new(), head }
+    }
+
+    /// The rest of the answer is trailers.
+    pub(crate) fn trailers(&mut self) -> http::HeaderMap {
+        let Self { runtime, receive, .. } = self;
+        runtime.block_on(async {
+            assert!(
+                timeout(PATIENCE, receive.data()).await.expect("in time").is_none(),
+                "more than trailers"
+            );
+            let trailers = timeout(PATIENCE, receive.trailers()).await.expect("in time");
+            trailers.expect("an end").unwrap_or_default()
+        })
     }
 
     /// Resets the stream.

@@ -182,13 +182,13 @@ impl Serving<'_> {
                 match answer.poll(&self.socket, cx) {
                     Poll::Ready(Ok(())) => written = true,
                     Poll::Ready(Err(Broken)) => return Poll::Ready(Then::Gone),
-                    Poll::Pending => return self.poll_cut(&answer, cx).map(|()| Then::Gone),
+                    Poll::Pending => return self.poll_stopped(&answer, cx),
                 }
             }
             // The backend has ended its side; the client may still have something to say.
             if self.socket.borrow_mut().poll_shutdown(cx).is_pending() || answer.poll_pushed(cx).is_pending()
             {
-                return self.poll_cut(&answer, cx).map(|()| Then::Gone);
+                return self.poll_stopped(&answer, cx);
             }
             Poll::Ready(Then::Gone)
         })
@@ -196,6 +196,13 @@ impl Serving<'_> {
         drop(active);
         self.retire();
         then
+    }
+
+    /// Ready when a switched connection is not to go on. A client that has said its last word still listens.
+    fn poll_stopped(&self, answer: &Answer, cx: &mut Context<'_>) -> Poll<Then> {
+        self.watch.register(cx.waker());
+        let stopped = answer.is_cut() || self.watch.order() == Some(Order::Abort);
+        if stopped { Poll::Ready(Then::Gone) } else { Poll::Pending }
     }
 
     /// Waits for an answer; nothing when the client does not.
