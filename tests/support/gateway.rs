@@ -289,7 +289,7 @@ impl Gateway {
 
     /// Bytes of memory that it holds.
     pub(crate) fn resident(&self) -> u64 {
-        let id = self.running.as_ref().expect("it runs").child.id();
+        let id = self.running.as_ref().expect("it runs").id;
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).expect("a number") * 1024
