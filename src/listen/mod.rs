@@ -1,6 +1,7 @@
 //! Connections: accepting them, TLS, HTTP/1.1 and HTTP/2, time-outs, drain. Nothing here knows a route.
 
 mod connection;
+mod extended;
 mod h1;
 mod h2;
 mod socket;
