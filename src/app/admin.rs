@@ -7,7 +7,7 @@ use crate::control::domain::DomainError;
 use crate::control::error::Refusal;
 use crate::control::openapi;
 use crate::dialect::endpoint::{self, BODY_MOST, Call, Found};
-use crate::listen::tls;
+use crate::listen::tls::Termination;
 use crate::token::random_id;
 use bytes::Bytes;
 use http::header::CONNECTION;
@@ -31,17 +31,16 @@ const BODY_WAIT: Duration = Duration::from_secs(10);
 /// Starts to serve. The task ends with the control runtime.
 ///
 /// # Errors
-/// When the certificate can not be used or the socket not be registered.
+/// When the socket can not be registered.
 pub(super) fn start(parts: Arc<Parts>, socket: StdListener) -> io::Result<()> {
-    let config = parts.config.load().admin.tls.as_ref().map(tls::server_config).transpose();
-    let config = config.map_err(io::Error::other)?;
     let listener = TcpListener::from_std(socket)?;
     tokio::spawn(async move {
         loop {
             match listener.accept().await {
                 Ok((tcp, peer)) => {
                     let client = peer.ip().to_canonical();
-                    tokio::spawn(connection(parts.clone(), config.clone(), tcp, client));
+                    let tls = parts.admin_tls.load_full();
+                    tokio::spawn(connection(parts.clone(), tls, tcp, client));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection on the admin listener failed");
@@ -53,17 +52,12 @@ pub(super) fn start(parts: Arc<Parts>, socket: StdListener) -> io::Result<()> {
     Ok(())
 }
 
-async fn connection(
-    parts: Arc<Parts>,
-    config: Option<Arc<tls::ServerConfig>>,
-    tcp: TcpStream,
-    client: IpAddr,
-) {
-    let Some(config) = config else { return serve(parts, TokioIo::new(tcp), client).await };
-    let handshake = tokio::time::timeout(Duration::from_secs(10), tls::accept(config, tcp));
+async fn connection(parts: Arc<Parts>, tls: Option<Arc<Termination>>, tcp: TcpStream, client: IpAddr) {
+    let Some(tls) = tls else { return serve(parts, TokioIo::new(tcp), client).await };
+    let handshake = tokio::time::timeout(Duration::from_secs(10), tls.accept(tcp));
     // Who breaks TLS gets no answer.
-    if let Ok(Ok(tls)) = handshake.await {
-        serve(parts, TokioIo::new(tls), client).await;
+    if let Ok(Ok(accepted)) = handshake.await {
+        serve(parts, TokioIo::new(accepted.stream), client).await;
     }
 }
 

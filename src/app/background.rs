@@ -6,6 +6,7 @@ use crate::config::watch::{Watcher, watch};
 use crate::control::webhooks::Now;
 use crate::control::{operations, signing};
 use crate::telemetry::log::chain;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -124,21 +125,22 @@ fn scrape_hook(parts: &Arc<Parts>) {
     });
 }
 
-/// Publishes when each certificate ends.
+/// Publishes when each certificate ends, and says which files hold none that can be shown.
 pub(super) fn certificates(parts: &Parts) {
-    let config = parts.config.load();
-    let files = config
-        .listeners
-        .iter()
-        .filter_map(|listener| listener.tls.as_ref())
-        .flat_map(|tls| &tls.certificates);
-    let ends: Vec<(String, i64)> = files
-        .filter_map(|files| {
-            let name = files.cert.file_name()?.to_string_lossy().into_owned();
-            Some((name, crate::listen::tls::not_after(files)?))
-        })
-        .collect();
-    parts.shared.metrics.set_certificates(ends.iter().map(|(name, end)| (name.as_str(), *end)));
+    let listeners = parts.endpoints.iter().filter_map(|endpoint| endpoint.tls());
+    let terminations: Vec<_> = listeners.chain(parts.admin_tls.load_full()).collect();
+    // Of several for one name, as with keys of two kinds, the first to end is what somebody has to know.
+    let mut ends = BTreeMap::<&str, i64>::new();
+    for expiry in terminations.iter().flat_map(|tls| tls.expiries()) {
+        let Some(not_after) = expiry.not_after else { continue };
+        ends.entry(&expiry.name).and_modify(|end| *end = not_after.min(*end)).or_insert(not_after);
+    }
+    parts.shared.metrics.set_certificates(ends);
+    let outdated: Vec<_> = terminations.iter().flat_map(|tls| tls.outdated()).collect();
+    for error in &outdated {
+        tracing::error!("a certificate stays as it was, because its files can not be used: {error}");
+    }
+    parts.shared.metrics.set_certificates_outdated(outdated.len());
 }
 
 /// The files that a reload reads, watched.

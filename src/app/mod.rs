@@ -18,7 +18,7 @@ use crate::control::sessions::Sessions;
 use crate::control::signing::{self, SigningError};
 use crate::control::webhooks::{SystemResolver, Webhooks};
 use crate::limiter::Limiter;
-use crate::listen::tls::CertificateError;
+use crate::listen::tls::{self, CertificateError, Termination};
 use crate::listen::worker::{self, Stage, Start};
 use crate::listen::{self, BindError, Endpoint};
 use crate::pipeline::{Shared, Sighting, Sightings, Snapshot};
@@ -31,7 +31,7 @@ use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::KeyRing;
 use crate::upstream::Pools;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -85,6 +85,8 @@ struct Parts {
     file: Option<PathBuf>,
     shared: Arc<Shared>,
     endpoints: Vec<Arc<Endpoint>>,
+    /// TLS of the admin listener.
+    admin_tls: ArcSwapOption<Termination>,
     ring: Arc<ArcSwap<KeyRing>>,
     store: Arc<dyn Management>,
     api: Arc<Api>,
@@ -220,6 +222,8 @@ async fn build(
     let ring = Arc::new(ArcSwap::from_pointee(ring));
     let snapshot = Snapshot::new(&config, ring.clone(), &limiter, &metrics);
     let endpoints = endpoints(&config, &metrics)?;
+    let admin_tls =
+        config.admin.tls.as_ref().map(|it| Termination::new(it, tls::HTTP_1, None)).transpose()?;
     let access_log =
         AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
     let draining = Arc::new(AtomicBool::new(false));
@@ -247,6 +251,7 @@ async fn build(
         access_log: Mutex::new(access_log),
         stage: watch::Sender::new(Stage::Running),
         endpoints,
+        admin_tls: ArcSwapOption::new(admin_tls),
         ring,
         store,
         health,
@@ -278,9 +283,8 @@ async fn open_tokens(
 
 fn endpoints(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Endpoint>>, CertificateError> {
     let endpoint = |listener: &Listener| {
-        let tls = listener.tls.as_ref().map(listen::tls::server_config).transpose()?;
-        let gauge = metrics.listener(&listener.address.to_string());
-        Ok(Arc::new(Endpoint::new(listener, tls, gauge)))
+        let tls = listener.tls.as_ref().map(|it| Termination::new(it, tls::HTTP, None)).transpose()?;
+        Ok(Arc::new(Endpoint::new(listener, tls, metrics)))
     };
     config.listeners.iter().map(endpoint).collect()
 }

@@ -1,8 +1,8 @@
 //! Another configuration in place of the present one: compiled as a whole, swapped in one step, or not at all.
 
 use super::{Parts, background};
-use crate::config::{Config, LoadError, Loaded};
-use crate::listen::tls::{self, CertificateError};
+use crate::config::{Config, ListenerTls, LoadError, Loaded};
+use crate::listen::tls::{self, CertificateError, Termination};
 use crate::pipeline::Snapshot;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,15 +36,17 @@ impl Parts {
     fn take_over(&self, file: &Path) -> Result<Vec<PathBuf>, ReloadError> {
         let Loaded { config, files } = Config::load(file)?;
         fits(&self.config.load(), &config)?;
-        let mut tls = Vec::new();
-        for listener in &config.listeners {
-            tls.push(listener.tls.as_ref().map(tls::server_config).transpose()?);
+        let mut terminations = Vec::new();
+        for (endpoint, listener) in self.endpoints.iter().zip(&config.listeners) {
+            terminations.push(renewed(listener.tls.as_ref(), tls::HTTP, endpoint.tls())?);
         }
+        let admin_tls = renewed(config.admin.tls.as_ref(), tls::HTTP_1, self.admin_tls.load_full())?;
         let snapshot = Snapshot::new(&config, self.ring.clone(), &self.shared.limiter, &self.shared.metrics);
         // Nothing below can fail.
-        for ((endpoint, listener), tls) in self.endpoints.iter().zip(&config.listeners).zip(tls) {
+        for ((endpoint, listener), tls) in self.endpoints.iter().zip(&config.listeners).zip(terminations) {
             endpoint.replace(listener, tls);
         }
+        self.admin_tls.store(admin_tls);
         self.shared.replace(snapshot);
         self.api.replace(&config);
         self.webhooks.replace(&config.webhooks);
@@ -52,6 +54,14 @@ impl Parts {
         background::certificates(self);
         Ok(files)
     }
+}
+
+fn renewed(
+    tls: Option<&ListenerTls>,
+    protocols: &[&[u8]],
+    present: Option<Arc<Termination>>,
+) -> Result<Option<Arc<Termination>>, CertificateError> {
+    tls.map(|tls| Termination::new(tls, protocols, present.as_deref())).transpose()
 }
 
 /// Whether a reload can get from one configuration to the other.
@@ -66,6 +76,7 @@ fn fits(present: &Config, next: &Config) -> Result<(), ReloadError> {
     let parts = [
         ("listeners[].address or tls", addresses(present) == addresses(next)),
         ("admin.address", present.admin.address == next.admin.address),
+        ("admin.tls", present.admin.tls.is_some() == next.admin.tls.is_some()),
         ("store", store(present) == store(next)),
         ("workers", present.workers == next.workers),
         ("telemetry.access_log", present.telemetry.access_log == next.telemetry.access_log),

@@ -14,6 +14,7 @@ mod schema;
 mod section;
 mod substitute;
 mod suggest;
+mod tls;
 mod units;
 mod unsupported;
 pub mod watch;
@@ -26,6 +27,7 @@ pub use problem::{Code, Problem, Problems};
 pub use reference::key_reference;
 pub(crate) use section::Section;
 pub(crate) use substitute::Variables;
+pub use tls::{CertificateFiles, ClientAuth, ListenerTls, TlsVersion};
 
 use crate::limiter::Rate;
 use crate::token::Secret;
@@ -71,26 +73,20 @@ pub struct Listener {
     pub address: SocketAddr,
     /// TLS, or plain HTTP/1.1 and h2c.
     pub tls: Option<ListenerTls>,
-    /// Peers that may set `X-Forwarded-For`.
+    /// Peers that may set `X-Forwarded-For`; with `proxy_protocol`, those that may connect.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether a connection begins with a PROXY protocol header, which says where the client is.
+    pub proxy_protocol: bool,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
 }
 
-/// The TLS side of a listener.
-#[derive(Clone, Debug)]
-pub struct ListenerTls {
-    /// Certificates; SNI picks, the first is the default. At least one.
-    pub certificates: Vec<CertificateFiles>,
-}
-
-/// A certificate chain and its key, as PEM files. Relative paths were resolved against the configuration file's folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// Chain, leaf first.
-    pub cert: PathBuf,
-    /// Private key: PKCS#8, SEC1 or PKCS#1.
-    pub key: PathBuf,
+impl Listener {
+    /// Peers whose `X-Forwarded-For` is believed. Nobody's where the PROXY protocol has said where the client is: a balancer
+    /// that speaks it passes bytes on, so that every field of a request is the client's own word.
+    pub fn forwarders(&self) -> &[IpNet] {
+        if self.proxy_protocol { &[] } else { &self.trusted_proxies }
+    }
 }
 
 /// Bounds on what one client connection may use.

@@ -99,12 +99,22 @@ const LISTENER: &[Key] = &[
     Key::new(
         "trusted_proxies",
         Type::List(&Type::Network),
-        "Peers that may set `X-Forwarded-For`; nobody else's is believed.",
+        "Peers that may set `X-Forwarded-For`, or with `proxy_protocol` connect; nobody else's is believed.",
     )
     .default("[]"),
-    Key::new("proxy_protocol", Type::Boolean, "Expect a PROXY protocol header from trusted proxies."),
+    Key::new(
+        "proxy_protocol",
+        Type::Boolean,
+        "Every connection begins with a PROXY protocol header, version 1 or 2; only `trusted_proxies` may connect, and `X-Forwarded-For` is nobody's.",
+    )
+    .default("false"),
     Key::new("limits", Type::Section(BOUNDS), "Bounds on what one client connection may use."),
 ];
+
+/// Words of `min_version`.
+pub(crate) const TLS_VERSIONS: &[&str] = &["1.2", "1.3"];
+/// Words of `client_auth`.
+pub(crate) const CLIENT_AUTH: &[&str] = &["required", "optional"];
 
 const LISTENER_TLS: &[Key] = &[
     Key::new(
@@ -113,11 +123,31 @@ const LISTENER_TLS: &[Key] = &[
         "At least one; SNI picks, the first is the default.",
     )
     .required(),
+    Key::new("min_version", Type::Choice(TLS_VERSIONS), "The oldest version of TLS that is spoken.")
+        .default("1.2"),
+    Key::new(
+        "strict_sni",
+        Type::Boolean,
+        "Turn away clients that name no server of the certificates; else they get the default.",
+    )
+    .default("false"),
     Key::new(
         "client_ca",
         Type::Path,
         "PEM file of the authorities whose client certificates are accepted (mTLS).",
     ),
+    Key::new(
+        "client_auth",
+        Type::Choice(CLIENT_AUTH),
+        "Whether a client may come without a certificate; a bad one is refused either way.",
+    )
+    .default("required"),
+    Key::new(
+        "forward_client_cert",
+        Type::Boolean,
+        "Show upstreams the client's certificate as `Client-Cert` (RFC 9440); a client's own field of that name never passes.",
+    )
+    .default("false"),
     Key::new("acme", Type::Section(ACME), "Certificates fetched by ACME."),
 ];
 
@@ -169,12 +199,19 @@ const ADMIN: &[Key] = &[
         .default("false"),
 ];
 
-const ADMIN_TLS: &[Key] = &[Key::new(
-    "certificates",
-    Type::List(&Type::Section(CERTIFICATE)),
-    "At least one; SNI picks, the first is the default.",
-)
-.required()];
+const ADMIN_TLS: &[Key] = &[
+    Key::new(
+        "certificates",
+        Type::List(&Type::Section(CERTIFICATE)),
+        "At least one; SNI picks, the first is the default.",
+    )
+    .required(),
+    Key::new("min_version", Type::Choice(TLS_VERSIONS), "The oldest version of TLS that is spoken.")
+        .default("1.2"),
+    Key::new("client_ca", Type::Path, "PEM file of the authorities of operators' certificates (mTLS)."),
+    Key::new("client_auth", Type::Choice(CLIENT_AUTH), "Whether an operator may come without a certificate.")
+        .default("required"),
+];
 
 const STORE: &[Key] = &[
     Key::new("url", Type::Text, "`sqlite://data/x.db` relative to the configuration file, `sqlite:///var/lib/x.db` absolute; or `postgres://user@host/db`.")

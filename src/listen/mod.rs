@@ -1,8 +1,10 @@
 //! Connections: accepting them, TLS, HTTP/1.1 and HTTP/2, time-outs, drain. Nothing here knows a route.
 
+mod client;
 mod connection;
 mod h1;
 mod h2;
+mod proxy_protocol;
 mod socket;
 pub mod tls;
 mod watch;
@@ -12,7 +14,7 @@ mod x509;
 pub use socket::{BindError, bind};
 
 use crate::config::{Bounds, Listener};
-use crate::telemetry::metrics::Gauge;
+use crate::telemetry::metrics::{Counter, Gauge, Metrics};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -30,33 +32,54 @@ pub struct Endpoint {
     settings: ArcSwap<Settings>,
     open: AtomicUsize,
     gauge: Arc<Gauge>,
+    greetings: Greetings,
+}
+
+/// How connections begin, counted.
+#[derive(Debug)]
+struct Greetings {
+    full: Arc<Counter>,
+    resumed: Arc<Counter>,
+    failed: Arc<Counter>,
+    /// Closed for their PROXY header: it came from somebody who may not send one, or was none.
+    untrusted: Arc<Counter>,
+    malformed: Arc<Counter>,
 }
 
 /// What a new connection is held to.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// TLS, or plain.
-    pub tls: Option<Arc<tls::ServerConfig>>,
-    /// Peers that may set `X-Forwarded-For`.
+    pub tls: Option<Arc<tls::Termination>>,
+    /// Peers that may set `X-Forwarded-For`, or send a PROXY header.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether each connection begins with a PROXY header.
+    pub proxy_protocol: bool,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
 }
 
 impl Endpoint {
     /// A listener with its first settings.
-    pub fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, gauge: Arc<Gauge>) -> Self {
+    pub fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>, metrics: &Metrics) -> Self {
+        let label = listener.address.to_string();
         Self {
             address: listener.address,
             settings: ArcSwap::from_pointee(Settings::new(listener, tls)),
             open: AtomicUsize::new(0),
-            gauge,
+            gauge: metrics.listener(&label),
+            greetings: Greetings::new(&label, metrics),
         }
     }
 
     /// Other settings, for the connections that come from now on.
-    pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) {
+    pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::Termination>>) {
         self.settings.store(Arc::new(Settings::new(listener, tls)));
+    }
+
+    /// Its TLS as new connections see it.
+    pub fn tls(&self) -> Option<Arc<tls::Termination>> {
+        self.settings.load().tls.clone()
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -75,8 +98,32 @@ impl Endpoint {
 }
 
 impl Settings {
-    fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) -> Self {
-        Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone() }
+    fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>) -> Self {
+        Self {
+            tls,
+            trusted_proxies: listener.trusted_proxies.clone(),
+            proxy_protocol: listener.proxy_protocol,
+            bounds: listener.bounds.clone(),
+        }
+    }
+
+    /// See [`Listener::forwarders`].
+    fn forwarders(&self) -> &[IpNet] {
+        if self.proxy_protocol { &[] } else { &self.trusted_proxies }
+    }
+}
+
+impl Greetings {
+    fn new(listener: &str, metrics: &Metrics) -> Self {
+        let handshakes = |result| metrics.tls_handshakes(listener, result);
+        let refused = |reason| metrics.proxy_headers_refused(listener, reason);
+        Self {
+            full: handshakes("full"),
+            resumed: handshakes("resumed"),
+            failed: handshakes("failed"),
+            untrusted: refused("untrusted"),
+            malformed: refused("malformed"),
+        }
     }
 }
 

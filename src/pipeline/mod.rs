@@ -31,7 +31,7 @@ mod worker;
 pub use beside::ControlSide;
 pub use marks::Marks;
 pub use observe::{Observed, Payload};
-pub use peer::Peer;
+pub use peer::{ClientCertificate, Peer};
 pub use refusal::Early;
 pub use reject::Reject;
 pub use sightings::{Sighting, Sightings};

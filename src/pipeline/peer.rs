@@ -5,6 +5,7 @@ use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Version};
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -23,6 +24,17 @@ pub struct Peer {
     trusted: Option<Vec<IpNet>>,
     /// The listener's `header_size`, in bytes.
     header_size: usize,
+    /// The certificate that the client has shown, where the listener asks for one.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// A certificate that an authority of the listener's has signed, and whose key the client holds.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    /// Its subject as RFC 4514 writes it; its first DNS name when it has none.
+    pub subject: String,
+    /// `Client-Cert` for upstreams (RFC 9440, 2.2), where the listener shows it to them.
+    pub field: Option<HeaderValue>,
 }
 
 impl Peer {
@@ -38,7 +50,13 @@ impl Peer {
                 .unwrap_or(HeaderValue::from_static("unknown")),
             trusted: is_trusted.then(|| trusted.to_vec()),
             header_size,
+            certificate: None,
         }
+    }
+
+    /// The same with the certificate that the client has shown.
+    pub fn with_certificate(self, certificate: Option<Arc<ClientCertificate>>) -> Self {
+        Self { certificate, ..self }
     }
 
     /// Whether its `X-Forwarded-For` is believed.

@@ -86,7 +86,10 @@ impl Gateway {
         if let Some(tls) = self.tls {
             let pair = |stem: &&str| json!({ "cert": format!("{stem}.pem"), "key": format!("{stem}.key") });
             let pairs: Vec<_> = settings.tls.iter().map(pair).collect();
-            listeners.push(json!({ "address": tls.to_string(), "tls": { "certificates": pairs } }));
+            let mut secure = value["listeners"].get(1).cloned().unwrap_or_else(|| json!({}));
+            secure["address"] = json!(tls.to_string());
+            secure["tls"]["certificates"] = json!(pairs);
+            listeners.push(secure);
         }
         value["listeners"] = json!(listeners);
         value["admin"]["address"] = json!(self.admin.to_string());

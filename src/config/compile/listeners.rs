@@ -5,8 +5,9 @@ use super::{all, at_least_one, maybe, or};
 use crate::config::check::{address, network};
 use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::schema::{CLIENT_AUTH, TLS_VERSIONS};
 use crate::config::section::Section;
-use crate::config::{Admin, Bounds, CertificateFiles, Listener, ListenerTls};
+use crate::config::{Admin, Bounds, CertificateFiles, ClientAuth, Listener, ListenerTls, TlsVersion};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -22,19 +23,76 @@ fn listener(value: &Value<'_>, files: &Files) -> Option<Listener> {
     let address = section.get("address").and_then(|value| address(&value));
     let tls = maybe(&section, "tls", |value| tls(value, files));
     let trusted_proxies = all(&section.items("trusted_proxies"), network);
+    let proxy_protocol = or(&section, "proxy_protocol", Value::boolean, || false);
+    if proxy_protocol == Some(true) && trusted_proxies.as_ref().is_some_and(Vec::is_empty) {
+        let help = "name under `trusted_proxies` the addresses that the balancer connects from";
+        let place = section.get("proxy_protocol").unwrap_or_else(|| value.clone());
+        place.report(
+            Code::Conflict,
+            "nobody may send a PROXY protocol header, so that nobody could connect",
+            Some(help),
+        );
+        return None;
+    }
     let bounds = or(&section, "limits", bounds, Bounds::default);
-    Some(Listener { address: address?, tls: tls?, trusted_proxies: trusted_proxies?, bounds: bounds? })
+    Some(Listener {
+        address: address?,
+        tls: tls?,
+        trusted_proxies: trusted_proxies?,
+        proxy_protocol: proxy_protocol?,
+        bounds: bounds?,
+    })
 }
 
 fn tls(value: &Value<'_>, files: &Files) -> Option<ListenerTls> {
-    let list = value.any_section()?.get("certificates")?;
-    let certificates = at_least_one(&list, "certificate", |value| {
+    let section = value.any_section()?;
+    let certificates = section.get("certificates").map(|list| certificates(&list, files));
+    let min_version = or(&section, "min_version", min_version, || TlsVersion::V1_2);
+    let strict_sni = or(&section, "strict_sni", Value::boolean, || false);
+    let clients = clients(&section, files);
+    Some(ListenerTls {
+        certificates: certificates??,
+        min_version: min_version?,
+        strict_sni: strict_sni?,
+        clients: clients?,
+    })
+}
+
+fn certificates(list: &Value<'_>, files: &Files) -> Option<Vec<CertificateFiles>> {
+    at_least_one(list, "certificate", |value| {
         let section = value.any_section()?;
         let cert = section.optional("cert", |value| files.existing(value));
         let key = section.optional("key", |value| files.existing(value));
         Some(CertificateFiles { cert: cert?, key: key? })
-    })?;
-    Some(ListenerTls { certificates })
+    })
+}
+
+fn min_version(value: &Value<'_>) -> Option<TlsVersion> {
+    Some(if value.choice(TLS_VERSIONS)? == "1.3" { TlsVersion::V1_3 } else { TlsVersion::V1_2 })
+}
+
+/// Mutual TLS, from three keys of which the first asks for it.
+fn clients(section: &Section<'_>, files: &Files) -> Option<Option<ClientAuth>> {
+    let ca = maybe(section, "client_ca", |value| files.existing(value));
+    let required =
+        or(section, "client_auth", |value| Some(value.choice(CLIENT_AUTH)? == "required"), || true);
+    let forward = or(section, "forward_client_cert", Value::boolean, || false);
+    if let Some(None) = ca {
+        let idle = ["client_auth", "forward_client_cert"].into_iter().filter_map(|key| section.get(key));
+        let mut told = false;
+        for value in idle {
+            let help = "name the authorities of the certificates: `client_ca: FILE`, or remove this";
+            value.report(
+                Code::Conflict,
+                "without `client_ca` no client is asked for a certificate",
+                Some(help),
+            );
+            told = true;
+        }
+        return (!told).then_some(None);
+    }
+    let (required, forward) = (required?, forward?);
+    Some(ca?.map(|ca| ClientAuth { ca, required, forward }))
 }
 
 fn bounds(value: &Value<'_>) -> Option<Bounds> {

@@ -331,16 +331,31 @@ fn what_this_version_lacks_is_refused_by_name() {
     assert_eq!(only(&postgres), "unsupported store.url");
     let rendered = load(&postgres).unwrap_err().to_string();
     assert!(rendered.contains("this version has no PostgreSQL store yet"), "{rendered}");
-    let mtls =
-        "{ address: \"127.0.0.1:1\", tls: { certificates: [], client_ca: a.pem, acme: { domains: [a] } } }";
+    let acme = "{ address: \"127.0.0.1:1\", tls: { certificates: [], acme: { domains: [a] } } }";
     assert_eq!(
-        problems(&file(mtls, "", "")),
-        [
-            "invalid-value listeners[0].tls.certificates",
-            "unsupported listeners[0].tls.client_ca",
-            "unsupported listeners[0].tls.acme",
-        ]
+        problems(&file(acme, "", "")),
+        ["invalid-value listeners[0].tls.certificates", "unsupported listeners[0].tls.acme"]
     );
+}
+
+#[test]
+fn what_a_listener_asks_of_its_clients_is_checked() {
+    let of = |text: &str| only(&file(&format!("{{ address: \"127.0.0.1:1\", {text} }}"), "", ""));
+    let tls = |text: &str| {
+        of(&format!("tls: {{ certificates: [{{ cert: tls/cert.pem, key: tls/key.pem }}], {text} }}"))
+    };
+    assert_eq!(of("proxy_protocol: true"), "conflict listeners[0].proxy_protocol");
+    assert_eq!(tls("min_version: 1.1"), "invalid-value listeners[0].tls.min_version");
+    assert_eq!(tls("client_auth: optional"), "conflict listeners[0].tls.client_auth");
+    assert_eq!(tls("forward_client_cert: true"), "conflict listeners[0].tls.forward_client_cert");
+    assert_eq!(tls("client_ca: none.pem"), "file listeners[0].tls.client_ca");
+    let good = "{ address: \"127.0.0.1:1\", proxy_protocol: true, trusted_proxies: [192.0.2.1], tls: { certificates: [{ cert: tls/cert.pem, key: tls/key.pem }], min_version: 1.3, client_ca: tls/cert.pem, client_auth: optional } }";
+    let config = load(&file(good, "", "")).unwrap();
+    let listener = &config.listeners[0];
+    assert!(listener.proxy_protocol && listener.forwarders().is_empty());
+    let tls = listener.tls.as_ref().unwrap();
+    assert_eq!(tls.min_version, crate::config::TlsVersion::V1_3);
+    assert!(tls.clients.as_ref().is_some_and(|clients| !clients.required && !clients.forward));
 }
 
 #[test]
