@@ -2,7 +2,7 @@
 
 use super::Stream;
 use super::tls::{self, Termination};
-use super::watch::{Connections, Place};
+use super::watch::{Connections, Order, Place};
 use super::{Open, Settings, client, h1, h2, proxy_protocol};
 use crate::pipeline::{ClientCertificate, Peer, Worker};
 use bytes::BytesMut;
@@ -30,7 +30,7 @@ pub(super) struct Setting {
 /// Serves a connection to its end.
 pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
     let settings = &setting.settings;
-    let place = setting.connections.enter(settings.bounds.clone());
+    let place = setting.connections.enter(settings.bounds.clone(), setting.open.standing(settings));
     // Who sends no byte, or breaks TLS, gets no answer: there is no HTTP yet.
     let greeted = greeted(&setting, &place, tcp, from.ip().to_canonical()).await;
     let Some(Greeting { stream, ahead, h2, from, certificate }) = greeted else { return };
@@ -51,7 +51,7 @@ async fn greeted(setting: &Setting, place: &Place, tcp: TcpStream, from: IpAddr)
     poll_fn(|cx| {
         place.watch.register(cx.waker());
         match greeting.as_mut().poll(cx) {
-            Poll::Pending if place.watch.order().is_some() => Poll::Ready(None),
+            Poll::Pending if place.watch.order() >= Some(Order::Finish) => Poll::Ready(None),
             polled => polled.map(|greeted| greeted.ok()?.ok()),
         }
     })

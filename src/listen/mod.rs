@@ -11,7 +11,7 @@ mod watch;
 pub mod worker;
 mod x509;
 
-pub use socket::{BindError, bind};
+pub use socket::{BindError, bind, join};
 
 use crate::config::{Bounds, Listener};
 use crate::telemetry::metrics::{Counter, Gauge, Metrics};
@@ -19,7 +19,8 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use tokio::sync::watch::{Receiver, Sender};
 
 /// A client's byte stream.
 type Stream = crate::wire::Stream<tls::ServerStream>;
@@ -30,6 +31,9 @@ pub struct Endpoint {
     /// Where it listens.
     pub address: SocketAddr,
     settings: ArcSwap<Settings>,
+    /// Grows when connections of before are no longer what the listener is.
+    era: AtomicU32,
+    admission: Sender<Admission>,
     open: AtomicUsize,
     gauge: Arc<Gauge>,
     greetings: Greetings,
@@ -46,6 +50,17 @@ struct Greetings {
     malformed: Arc<Counter>,
 }
 
+/// Whether a listener takes connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Admission {
+    /// It does.
+    Open,
+    /// The system lets no new ones begin; those that it has are taken.
+    Refusing,
+    /// What is queued is taken, and the socket given up.
+    Over,
+}
+
 /// What a new connection is held to.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -57,6 +72,7 @@ pub struct Settings {
     pub proxy_protocol: bool,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
+    era: u32,
 }
 
 impl Endpoint {
@@ -65,16 +81,34 @@ impl Endpoint {
         let label = listener.address.to_string();
         Self {
             address: listener.address,
-            settings: ArcSwap::from_pointee(Settings::new(listener, tls)),
+            settings: ArcSwap::from_pointee(Settings::new(listener, tls, 0)),
+            era: AtomicU32::new(0),
+            admission: Sender::new(Admission::Open),
             open: AtomicUsize::new(0),
             gauge: metrics.listener(&label),
             greetings: Greetings::new(&label, metrics),
         }
     }
 
-    /// Other settings, for the connections that come from now on.
+    /// Other settings, for the connections that come from now on. Those that are open end with their next answer when
+    /// something else is asked of new ones: encryption, or another kind of certificate of their own.
     pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::Termination>>) {
-        self.settings.store(Arc::new(Settings::new(listener, tls)));
+        let altered = !tls::same_terms(self.settings.load().tls.as_deref(), tls.as_deref());
+        let era = self.era.load(Ordering::Relaxed) + u32::from(altered);
+        self.settings.store(Arc::new(Settings::new(listener, tls, era)));
+        self.era.store(era, Ordering::Relaxed);
+    }
+
+    /// Says whether it takes connections. When it does no longer, those that are open end with their next answer.
+    pub fn admit(&self, admission: Admission) {
+        self.admission.send_replace(admission);
+        if admission == Admission::Over {
+            self.era.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn admission(&self) -> Receiver<Admission> {
+        self.admission.subscribe()
     }
 
     /// Its TLS as new connections see it.
@@ -98,18 +132,32 @@ impl Endpoint {
 }
 
 impl Settings {
-    fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>) -> Self {
+    fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>, era: u32) -> Self {
         Self {
             tls,
             trusted_proxies: listener.trusted_proxies.clone(),
             proxy_protocol: listener.proxy_protocol,
             bounds: listener.bounds.clone(),
+            era,
         }
     }
 
     /// See [`Listener::forwarders`].
     fn forwarders(&self) -> &[IpNet] {
         if self.proxy_protocol { &[] } else { &self.trusted_proxies }
+    }
+}
+
+/// Whether a connection is still what its listener takes.
+#[derive(Debug)]
+struct Standing {
+    endpoint: Arc<Endpoint>,
+    era: u32,
+}
+
+impl Standing {
+    fn holds(&self) -> bool {
+        self.endpoint.era.load(Ordering::Relaxed) == self.era
     }
 }
 
@@ -131,6 +179,12 @@ impl Greetings {
 #[derive(Debug)]
 struct Open {
     endpoint: Arc<Endpoint>,
+}
+
+impl Open {
+    fn standing(&self, settings: &Settings) -> Standing {
+        Standing { endpoint: self.endpoint.clone(), era: settings.era }
+    }
 }
 
 impl Drop for Open {

@@ -49,7 +49,7 @@ impl Behind {
     fn begin(&self, first: &[u8]) -> Connection {
         let mut socket = from([127, 0, 0, 1], self.gateway.address);
         socket.write_all(first).expect("written");
-        Connection::over(socket)
+        Connection::over(socket, self.gateway.address)
     }
 
     fn ask(&self) -> Request {
@@ -148,7 +148,7 @@ fn nobody_but_the_balancer_may_send_one_and_everybody_must() {
         // It may be closed already.
         let _ =
             socket.write_all(&header).and_then(|()| socket.write_all(&behind.ask().bytes("gateway.test")));
-        let mut connection = Connection::over(socket);
+        let mut connection = Connection::over(socket, behind.gateway.address);
         assert!(connection.closes_within(Duration::from_secs(8)), "{header:?}");
         assert_eq!(connection.leftover(), b"", "not a byte is answered");
     }

@@ -193,6 +193,15 @@ impl Termination {
     }
 }
 
+/// Whether the same is asked of clients: encryption, or not, and which certificates of their own.
+pub(super) fn same_terms(one: Option<&Termination>, other: Option<&Termination>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.tickets.same_terms(&other.tickets),
+        _ => false,
+    }
+}
+
 /// Whether HTTP/2 was agreed on (RFC 7301).
 pub fn is_h2(stream: &ServerStream) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2")

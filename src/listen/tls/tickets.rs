@@ -36,6 +36,11 @@ impl Tickets {
         Ok(Self { ticketer: rustls::crypto::aws_lc_rs::Ticketer::new()?, terms })
     }
 
+    /// Whether clients had to show the same for both.
+    pub(super) fn same_terms(&self, other: &Self) -> bool {
+        self.terms == other.terms
+    }
+
     pub(super) fn ticketer(&self) -> Arc<dyn ProducesTickets> {
         self.ticketer.clone()
     }
