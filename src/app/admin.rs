@@ -45,7 +45,11 @@ impl Admin {
         if let Some(address) = sockets.first().and_then(|socket| socket.local_addr().ok()) {
             tracing::info!(%address, "listening for operators");
         }
-        Ok(Self { tls: ArcSwapOption::new(tls), sockets: Mutex::new(sockets), left: watch::Sender::new(false) })
+        Ok(Self {
+            tls: ArcSwapOption::new(tls),
+            sockets: Mutex::new(sockets),
+            left: watch::Sender::new(false),
+        })
     }
 
     /// Second handles of its sockets.
@@ -62,7 +66,12 @@ pub(super) fn tls_of(
     config: &Config,
     before: Option<&Termination>,
 ) -> Result<Option<Arc<Termination>>, CertificateError> {
-    config.admin.tls.as_ref().map(|tls| Termination::new(tls, tls::HTTP_1, before)).transpose()
+    config
+        .admin
+        .tls
+        .as_ref()
+        .map(|tls| Termination::new(tls, tls::HTTP_1, &Arc::default(), before))
+        .transpose()
 }
 
 /// Starts to serve. The tasks end with the control runtime, or when another process answers.

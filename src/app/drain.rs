@@ -34,10 +34,7 @@ impl Signals {
 
 impl Stops {
     fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn next(&mut self) {
@@ -155,15 +152,14 @@ async fn hand_over(parts: &Arc<Parts>, stops: &mut Stops) -> Result<Successor, F
 }
 
 /// Stops accepting.
-async fn leave(
-    parts: &Parts,
-    ending: Ending,
-    at_once: &mut watch::Receiver<bool>,
-) -> Option<Successor> {
+async fn leave(parts: &Parts, ending: Ending, at_once: &mut watch::Receiver<bool>) -> Option<Successor> {
     let successor = match ending {
         Ending::HandedOver(successor) => {
             supervisor::tell(&format!("MAINPID={}\nSTATUS=draining, the new process serves", successor.id));
-            tracing::info!(process = successor.id, "the new process serves; this one finishes what is under way");
+            tracing::info!(
+                process = successor.id,
+                "the new process serves; this one finishes what is under way"
+            );
             parts.admin.left.send_replace(true);
             Some(successor)
         }

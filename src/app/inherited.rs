@@ -59,7 +59,9 @@ fn unmatched(address: &SocketAddr, known: &[SocketAddr]) -> String {
             "; `ListenStream={port}` alone means `[::]:{port}`, for IPv4 only write `ListenStream=0.0.0.0:{port}`"
         ));
     }
-    format!("systemd passes a socket that listens on {address}, and no listener has that address\n  help: {help}")
+    format!(
+        "systemd passes a socket that listens on {address}, and no listener has that address\n  help: {help}"
+    )
 }
 
 impl Inheritance {

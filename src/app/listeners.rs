@@ -3,7 +3,7 @@
 use super::inherited::Inherited;
 use super::lock;
 use crate::config::{Config, Listener};
-use crate::listen::tls::{self, CertificateError, Termination};
+use crate::listen::tls::{self, CertificateError, Obtained, Termination};
 use crate::listen::worker::Listening;
 use crate::listen::{self, Admission, BindError, Endpoint};
 use crate::telemetry::metrics::Metrics;
@@ -21,6 +21,8 @@ const ARRIVE: Duration = Duration::from_millis(200);
 pub(super) struct Listeners {
     held: Mutex<Vec<Held>>,
     workers: Mutex<Vec<UnboundedSender<Listening>>>,
+    /// Certificates that come while they listen.
+    obtained: Arc<Obtained>,
 }
 
 /// One of them.
@@ -74,7 +76,9 @@ impl Listeners {
             let known = known.map(|index| present.swap_remove(index));
             let before = known.and_then(|endpoint| endpoint.tls());
             let tls = listener.tls.as_ref();
-            let tls = tls.map(|tls| Termination::new(tls, tls::HTTP, before.as_deref())).transpose()?;
+            let tls = tls
+                .map(|tls| Termination::new(tls, tls::HTTP, &self.obtained, before.as_deref()))
+                .transpose()?;
             steps.push(match known {
                 Some(endpoint) => Step::Keep(endpoint.clone(), tls),
                 None => {
@@ -84,6 +88,11 @@ impl Listeners {
             });
         }
         Ok(Plan { steps })
+    }
+
+    /// Where they look certificates up that come while they listen.
+    pub(super) fn obtained(&self) -> Arc<Obtained> {
+        self.obtained.clone()
     }
 
     /// The TLS of each that has it, as new connections see it.

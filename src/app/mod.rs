@@ -1,5 +1,6 @@
 //! Builds every part from a configuration, starts them, reloads them, drains them, hands over to a new process.
 
+mod acme;
 mod admin;
 mod background;
 mod build;
@@ -116,12 +117,14 @@ impl Gateway {
             Some(predecessor) => metrics.set_handovers(predecessor.so_far),
         }
         let beside = Beside::new(predecessor.is_some());
-        let given = build::Given { file, metrics, listeners, admin, beside, control: control.handle().clone() };
+        let given =
+            build::Given { file, metrics, listeners, admin, beside, control: control.handle().clone() };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
         let workers = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {
+            let certificates = acme::restored(&parts).await;
             parts.listeners.alter(plan, &parts.config.load());
-            background::start(&parts, files)
+            background::start(&parts, files, certificates)
         });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {

@@ -121,9 +121,8 @@ const LISTENER_TLS: &[Key] = &[
     Key::new(
         "certificates",
         Type::List(&Type::Section(CERTIFICATE)),
-        "At least one; SNI picks, the first is the default.",
-    )
-    .required(),
+        "SNI picks, the first is the default; at least one where there is no `acme`.",
+    ),
     Key::new("min_version", Type::Choice(TLS_VERSIONS), "The oldest version of TLS that is spoken.")
         .default("1.2"),
     Key::new(
@@ -157,10 +156,25 @@ const CERTIFICATE: &[Key] = &[
     Key::new("key", Type::Path, "PEM file of the private key: PKCS#8, SEC1 or PKCS#1.").required(),
 ];
 
+/// Where certificates are asked for when the file does not say.
+pub(crate) const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+/// Words of `challenge`.
+pub(crate) const CHALLENGES: &[&str] = &["tls-alpn-01", "http-01"];
+
 const ACME: &[Key] = &[
-    Key::new("domains", Type::List(&Type::Text), "Names to ask certificates for.").required(),
+    Key::new("domains", Type::List(&Type::Text), "Names that one certificate is asked for; no wildcards.").required(),
     Key::new("email", Type::Text, "Contact of the account."),
-    Key::new("directory", Type::Text, "URL of the ACME directory."),
+    Key::new("directory", Type::Text, "URL of the ACME directory; asking there agrees to its terms of service.")
+        .default(LETS_ENCRYPT),
+    Key::new("ca", Type::Path, "PEM file of the root of the directory's own TLS, where it is no public one."),
+    Key::new(
+        "challenge",
+        Type::Choice(CHALLENGES),
+        "How the names are proven: on this listener, reached as port 443, or on one without TLS, reached as port 80.",
+    )
+    .default("tls-alpn-01"),
+    Key::new("renew_before", Type::Duration, "How long before its end a certificate is renewed.")
+        .default("a third of its life"),
 ];
 
 const BOUNDS: &[Key] = &[

@@ -15,11 +15,6 @@ pub(crate) struct Unsupported {
 
 /// Everything that is refused.
 pub(crate) const UNSUPPORTED: &[Unsupported] = &[
-    key(
-        "listeners[].tls.acme",
-        "does not fetch certificates",
-        "name files under `certificates`, and renew them with any ACME client: changed files are read again",
-    ),
     value("store.url", "postgres://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
     value("store.url", "postgresql://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
     value("limits.backend", "redis://", "does not count limits in Redis", LOCAL),

@@ -112,6 +112,9 @@ async fn secure(
         tracing::debug!(client = %from, %error, "a TLS handshake failed");
     };
     let accepted = termination.accept(tcp).await.inspect_err(refused)?;
+    if tls::is_proof(&accepted.stream) {
+        return Err(io::Error::other("an authority has looked whether the name leads here"));
+    }
     let now_s = setting.worker.shared.clock.now().unix_ms / 1000;
     let certificate = accepted.certificate.as_deref();
     let certificate = certificate.map(|der| client::certificate(der, termination, now_s)).transpose();

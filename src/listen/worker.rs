@@ -1,8 +1,8 @@
 //! One worker thread: its own runtime, its own sockets, its own upstream connections.
 
-use super::{Admission, Endpoint, socket};
 use super::connection::{self, Setting};
 use super::watch::{Connections, Order};
+use super::{Admission, Endpoint, socket};
 use crate::deadline::TICK;
 use crate::pipeline::{Shared, Worker};
 use crate::telemetry::access_log::LogWriter;

@@ -5,6 +5,8 @@ use std::fmt::Write;
 /// What is read of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
+    /// `notBefore`, in seconds since 1970.
+    pub(super) not_before: i64,
     /// `notAfter`, in seconds since 1970.
     pub(super) not_after: i64,
     /// The subject as RFC 4514 writes it, the most specific part first; may be empty.
@@ -29,11 +31,11 @@ pub(super) fn read(certificate: &[u8]) -> Option<Facts> {
         rest = element(rest)?.2; // serialNumber, signature, issuer
     }
     let (_, validity, rest) = element(rest)?;
-    let (_, _, after) = element(validity)?;
-    let (tag, time, _) = element(after)?;
-    let not_after = instant(tag, std::str::from_utf8(time).ok()?)?;
+    let mut instants = elements(validity).map(|(tag, time)| instant(tag, std::str::from_utf8(time).ok()?));
+    let (not_before, not_after) = (instants.next()??, instants.next()??);
     let (_, subject, rest) = element(rest)?;
-    Some(Facts { not_after, subject: name(subject)?, dns_names: dns_names(rest).unwrap_or_default() })
+    let dns_names = dns_names(rest).unwrap_or_default();
+    Some(Facts { not_before, not_after, subject: name(subject)?, dns_names })
 }
 
 /// One DER element: tag, content, what follows.

@@ -5,6 +5,7 @@ pub mod authenticate;
 pub mod authorize;
 mod beside;
 mod builtin;
+mod challenge;
 mod credential;
 mod early;
 pub mod explain;
@@ -30,6 +31,7 @@ mod swap;
 mod worker;
 
 pub use beside::ControlSide;
+pub use challenge::Challenges;
 pub use early::Early;
 pub use marks::Marks;
 pub use observe::{Observed, Payload};
@@ -71,6 +73,7 @@ pub async fn handle(
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
     trail.foreseen = foreseen;
     let outcome = match peer.head_fits(&request).and(found.routed) {
+        _ if let Some(answer) = worker.shared.challenges.answer(&peer, &request) => Ok(answer),
         routed if is_preflight(&request) => refusal::preflight(routed),
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),

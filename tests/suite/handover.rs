@@ -171,9 +171,7 @@ fn connections_that_come_while_it_stops_are_answered_or_refused() {
             std::thread::spawn(move || {
                 let mut answered = 0;
                 // A connection that was made is answered; the first that is not made is the end.
-                while let Ok(socket) =
-                    TcpStream::connect_timeout(&address, Duration::from_millis(500))
-                {
+                while let Ok(socket) = TcpStream::connect_timeout(&address, Duration::from_millis(500)) {
                     let mut connection = Connection::over(socket, address);
                     let reply = connection.try_send(&get(TARGET).key(&key).header("Connection", "close"));
                     assert_eq!(reply.expect("an answer to who was let in").status, 200);

@@ -1,5 +1,6 @@
 //! One file per subject; a test is named after the line of the contract it holds.
 
+mod acme;
 mod agreement;
 mod agreement_bodies;
 mod architecture;

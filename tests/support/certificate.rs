@@ -70,6 +70,37 @@ pub(crate) fn leaf(names: &[&str]) -> Leaf {
     authority().leaf("leaf", names, KeyPair::generate().expect("a key pair"), |_| {})
 }
 
+/// A certificate for the key in a request (RFC 2986), as PEM; it is good between these seconds since 1970.
+pub(crate) fn issue(names: &[String], request: &[u8], from_s: u64, until_s: u64) -> String {
+    let mut params = CertificateParams::new(names).expect("names");
+    let start = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = start + std::time::Duration::from_secs(from_s);
+    params.not_after = start + std::time::Duration::from_secs(until_s);
+    params.signed_by(&Asked::of(request), &authority().0).expect("a certificate").pem()
+}
+
+/// The key of a request: P-256, an uncompressed point behind the identifier of the curve.
+struct Asked(Vec<u8>);
+
+impl Asked {
+    fn of(request: &[u8]) -> Self {
+        let curve = [0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0];
+        let at =
+            request.windows(curve.len()).position(|part| part == curve).expect("a P-256 key") + curve.len();
+        Self(request[at..at + 65].to_vec())
+    }
+}
+
+impl rcgen::PublicKeyData for Asked {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    }
+}
+
 /// The same with a key of another kind than the usual ECDSA.
 pub(crate) fn leaf_with(names: &[&str], key: &'static rcgen::SignatureAlgorithm) -> Leaf {
     authority().leaf("leaf", names, KeyPair::generate_for(key).expect("a key pair"), |_| {})

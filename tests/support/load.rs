@@ -26,7 +26,8 @@ impl Load {
         let (mut answers, mut clients) = (Vec::new(), Vec::new());
         for number in 0..6 {
             let count = Arc::new(AtomicU64::new(0));
-            let client = Client { address, target, key: key.to_owned(), over: over.clone(), count: count.clone() };
+            let client =
+                Client { address, target, key: key.to_owned(), over: over.clone(), count: count.clone() };
             answers.push(count);
             clients.push(std::thread::spawn(move || match number {
                 0..4 => client.http1(),
@@ -41,7 +42,10 @@ impl Load {
         let before: Vec<_> = self.answers.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         wait::until("every client has more answers", || {
             self.clients.iter().all(|client| !client.is_finished()).then_some(()).expect("a request failed");
-            self.answers.iter().zip(&before).all(|(count, before)| count.load(Ordering::Relaxed) >= before + 20)
+            self.answers
+                .iter()
+                .zip(&before)
+                .all(|(count, before)| count.load(Ordering::Relaxed) >= before + 20)
         });
     }
 

@@ -5,9 +5,11 @@ use super::{all, at_least_one, maybe, or};
 use crate::config::check::{address, network};
 use crate::config::document::Value;
 use crate::config::problem::Code;
-use crate::config::schema::{CLIENT_AUTH, TLS_VERSIONS};
+use crate::config::schema::{CHALLENGES, CLIENT_AUTH, LETS_ENCRYPT, TLS_VERSIONS};
 use crate::config::section::Section;
-use crate::config::{Admin, Bounds, CertificateFiles, ClientAuth, Listener, ListenerTls, TlsVersion};
+use crate::config::{
+    Acme, AcmeChallenge, Admin, Bounds, CertificateFiles, ClientAuth, Listener, ListenerTls, TlsVersion,
+};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -46,15 +48,38 @@ fn listener(value: &Value<'_>, files: &Files) -> Option<Listener> {
 
 fn tls(value: &Value<'_>, files: &Files) -> Option<ListenerTls> {
     let section = value.any_section()?;
-    let certificates = section.get("certificates").map(|list| certificates(&list, files));
+    let acme = maybe(&section, "acme", |value| acme(value, files));
+    let certificates = match section.get("certificates") {
+        Some(list) => certificates(&list, files),
+        None if section.get("acme").is_some() => Some(Vec::new()),
+        None => {
+            let help = "add `certificates: [{ cert: FILE, key: FILE }]`, or `acme: { domains: [NAME] }`";
+            section.report_missing("certificates", Some(help));
+            None
+        }
+    };
     let min_version = or(&section, "min_version", min_version, || TlsVersion::V1_2);
     let strict_sni = or(&section, "strict_sni", Value::boolean, || false);
     let clients = clients(&section, files);
+    if let (Some(Some(acme)), Some(Some(clients))) = (&acme, &clients)
+        && acme.challenge == AcmeChallenge::TlsAlpn
+        && clients.required
+        && let Some(place) = section.get("acme")
+    {
+        let help = "take `challenge: http-01`, or `client_auth: optional`";
+        place.report(
+            Code::Conflict,
+            "an authority shows no client certificate, so that it could not look",
+            Some(help),
+        );
+        return None;
+    }
     Some(ListenerTls {
-        certificates: certificates??,
+        certificates: certificates?,
         min_version: min_version?,
         strict_sni: strict_sni?,
         clients: clients?,
+        acme: acme?,
     })
 }
 
@@ -65,6 +90,66 @@ fn certificates(list: &Value<'_>, files: &Files) -> Option<Vec<CertificateFiles>
         let key = section.optional("key", |value| files.existing(value));
         Some(CertificateFiles { cert: cert?, key: key? })
     })
+}
+
+fn acme(value: &Value<'_>, files: &Files) -> Option<Acme> {
+    let section = value.any_section()?;
+    let domains = section.get("domains").and_then(|list| at_least_one(&list, "domain", domain));
+    let email = maybe(&section, "email", |value| value.non_empty().map(Box::from));
+    let directory = or(&section, "directory", directory, || LETS_ENCRYPT.into());
+    let ca = maybe(&section, "ca", |value| files.existing(value));
+    let challenge = or(&section, "challenge", challenge, || AcmeChallenge::TlsAlpn);
+    let renew_before = maybe(&section, "renew_before", Value::duration);
+    Some(Acme {
+        domains: domains?,
+        email: email?,
+        directory: directory?,
+        ca: ca?,
+        challenge: challenge?,
+        renew_before: renew_before?,
+    })
+}
+
+/// A name that an authority can look at from outside.
+fn domain(value: &Value<'_>) -> Option<Box<str>> {
+    let text = value.non_empty()?;
+    let label = |label: &str| {
+        let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        inner && !label.is_empty() && label.len() < 64 && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if text.starts_with("*.") {
+        let help = "name each host, or name the files of a wildcard under `certificates`";
+        value.report(
+            Code::InvalidValue,
+            "a wildcard can only be proven by DNS, which is not done here",
+            Some(help),
+        );
+        return None;
+    }
+    if text.parse::<std::net::IpAddr>().is_ok() || text.len() > 253 || !text.split('.').all(label) {
+        value.report(
+            Code::InvalidValue,
+            format!("{} is not a host name", value.shown()),
+            Some("such as `api.example.com`"),
+        );
+        return None;
+    }
+    Some(text.to_ascii_lowercase().into())
+}
+
+fn directory(value: &Value<'_>) -> Option<Box<str>> {
+    let text = value.non_empty()?;
+    let uri = text.parse::<http::Uri>().ok();
+    if uri.is_none_or(|uri| uri.scheme() != Some(&http::uri::Scheme::HTTPS) || uri.host().is_none()) {
+        let help = format!("such as `{LETS_ENCRYPT}`");
+        value.report(Code::InvalidValue, format!("{} is not an https URL", value.shown()), Some(&help));
+        return None;
+    }
+    Some(text.into())
+}
+
+fn challenge(value: &Value<'_>) -> Option<AcmeChallenge> {
+    Some(if value.choice(CHALLENGES)? == "http-01" { AcmeChallenge::Http } else { AcmeChallenge::TlsAlpn })
 }
 
 fn min_version(value: &Value<'_>) -> Option<TlsVersion> {

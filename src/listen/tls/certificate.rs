@@ -17,8 +17,10 @@ pub(super) struct Certificate {
     /// DNS names as the certificate has them (RFC 5280, 4.2.1.6), in lower case; `*.` begins a wildcard.
     pub(super) names: Vec<Box<str>>,
     pub(super) expiry: Expiry,
-    /// What it was read from.
-    pub(super) files: CertificateFiles,
+    /// Its first and its last second, since 1970.
+    pub(super) validity: Option<(i64, i64)>,
+    /// What it was read from; nothing when it was obtained.
+    pub(super) files: Option<CertificateFiles>,
 }
 
 /// When a certificate ends.
@@ -31,6 +33,10 @@ pub struct Expiry {
 }
 
 impl Certificate {
+    /// Reads a pair of files.
+    ///
+    /// # Errors
+    /// [`CertificateError`] naming the file.
     pub(super) fn read(
         files: &CertificateFiles,
         provider: &CryptoProvider,
@@ -42,16 +48,63 @@ impl Certificate {
         let chain: Result<Vec<_>, _> =
             CertificateDer::pem_file_iter(&files.cert).map_err(pem(&files.cert))?.collect();
         let chain = chain.map_err(pem(&files.cert))?;
-        let end_entity = chain.first().ok_or_else(|| CertificateError::Empty(files.cert.clone()))?;
-        let facts = x509::read(end_entity);
-        let names = facts.as_ref().map(|facts| facts.dns_names.clone()).unwrap_or_default();
+        if chain.is_empty() {
+            return Err(CertificateError::Empty(files.cert.clone()));
+        }
         let key = PrivateKeyDer::from_pem_file(&files.key).map_err(pem(&files.key))?;
-        let key = CertifiedKey::from_der(chain, key, provider).map_err(|source| {
-            CertificateError::Unusable { path: files.cert.clone(), key: files.key.clone(), source }
+        let name = files.cert.file_name().unwrap_or_default().to_string_lossy();
+        let made = Self::new(chain, key, &name, provider).map_err(|source| CertificateError::Unusable {
+            path: files.cert.clone(),
+            key: files.key.clone(),
+            source,
         })?;
-        let file = || files.cert.file_name().unwrap_or_default().to_string_lossy().into();
-        let name = names.first().cloned().unwrap_or_else(file);
-        let expiry = Expiry { name, not_after: facts.map(|facts| facts.not_after) };
-        Ok(Self { key: Arc::new(key), names, expiry, files: files.clone() })
+        Ok(Self { files: Some(files.clone()), ..made })
+    }
+
+    /// Reads PEM that is in memory.
+    ///
+    /// # Errors
+    /// [`CertificateError::Obtained`]
+    pub(super) fn parse(chain: &str, key: &str, provider: &CryptoProvider) -> Result<Self, CertificateError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        let chain = chain.map_err(CertificateError::obtained)?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(CertificateError::obtained)?;
+        Self::new(chain, key, "obtained", provider).map_err(CertificateError::obtained)
+    }
+
+    /// One certificate with its key, whoever it is for.
+    ///
+    /// # Errors
+    /// [`CertificateError::Obtained`]
+    pub(super) fn proof(
+        der: Vec<u8>,
+        key: &str,
+        provider: &CryptoProvider,
+    ) -> Result<Arc<CertifiedKey>, CertificateError> {
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(CertificateError::obtained)?;
+        let chain = vec![CertificateDer::from(der)];
+        // Not `from_der`, which would read the certificate: what is critical in it is not known there.
+        let key = provider.key_provider.load_private_key(key).map_err(CertificateError::obtained)?;
+        Ok(Arc::new(CertifiedKey::new(chain, key)))
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        or_name: &str,
+        provider: &CryptoProvider,
+    ) -> Result<Self, rustls::Error> {
+        let facts = chain.first().and_then(|end_entity| x509::read(end_entity));
+        let names = facts.as_ref().map(|facts| facts.dns_names.clone()).unwrap_or_default();
+        let key = CertifiedKey::from_der(chain, key, provider)?;
+        let name = names.first().cloned().unwrap_or_else(|| or_name.into());
+        let validity = facts.map(|facts| (facts.not_before, facts.not_after));
+        let expiry = Expiry { name, not_after: validity.map(|(_, not_after)| not_after) };
+        Ok(Self { key: Arc::new(key), names, expiry, validity, files: None })
+    }
+
+    /// Whether it has this name, in lower case.
+    pub(super) fn is_for(&self, name: &str) -> bool {
+        self.names.iter().any(|own| **own == *name)
     }
 }

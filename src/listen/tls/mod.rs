@@ -3,14 +3,16 @@
 mod certificate;
 mod clients;
 mod names;
+mod obtained;
 mod tickets;
 
 pub use certificate::Expiry;
+pub use obtained::Obtained;
 pub use rustls::server::ServerConfig;
 
-use crate::config::{ListenerTls, TlsVersion};
+use crate::config::{Acme, AcmeChallenge, ListenerTls, TlsVersion};
 use certificate::Certificate;
-use names::ByName;
+use names::{ByAcme, ByName};
 use rustls::HandshakeKind;
 use rustls::server::{Acceptor, NoServerSessionStorage};
 use std::io;
@@ -56,6 +58,9 @@ pub enum CertificateError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What was obtained can not be shown.
+    #[error("{0}")]
+    Obtained(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The configuration as a whole is refused.
     #[error("TLS can not be set up: {0}")]
     Setup(#[from] rustls::Error),
@@ -65,6 +70,15 @@ pub enum CertificateError {
 pub const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// What the admin listener speaks.
 pub const HTTP_1: &[&[u8]] = &[b"http/1.1"];
+
+/// What an authority speaks that looks whether a name leads here (RFC 8737).
+const ACME_TLS: &[u8] = b"acme-tls/1";
+
+impl CertificateError {
+    fn obtained(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Obtained(Box::new(error))
+    }
+}
 
 /// A client's encrypted stream.
 pub type ServerStream = tokio_rustls::server::TlsStream<TcpStream>;
@@ -100,6 +114,7 @@ impl Termination {
     pub fn new(
         tls: &ListenerTls,
         protocols: &[&[u8]],
+        obtained: &Arc<Obtained>,
         previous: Option<&Self>,
     ) -> Result<Arc<Self>, CertificateError> {
         install_provider();
@@ -121,13 +136,17 @@ impl Termination {
             tls.clients.as_ref().map(|clients| clients::verifier(clients, &provider)).transpose()?;
         let tickets =
             Tickets::new(tls, clients.as_ref().map(|clients| &*clients.pem), previous.map(|it| &it.tickets))?;
-        let names = Arc::new(ByName::new(certificates));
+        let by_acme = |acme: &Acme| ByAcme { name: acme.name(), obtained: obtained.clone() };
+        let names = Arc::new(ByName::new(certificates, tls.acme.as_ref().map(by_acme)));
         let builder = match clients {
             Some(clients) => builder.with_client_cert_verifier(clients.verifier),
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(names.clone());
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        if tls.acme.as_ref().is_some_and(|acme| acme.challenge == AcmeChallenge::TlsAlpn) {
+            config.alpn_protocols.push(ACME_TLS.to_vec());
+        }
         config.ticketer = tickets.ticketer();
         // Only what a client brings with it: a memory of sessions would be a lock that all workers share.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -146,7 +165,7 @@ impl Termination {
     /// # Errors
     /// Why not.
     pub fn check(tls: &ListenerTls) -> Result<(), CertificateError> {
-        Self::new(tls, HTTP, None).map(drop)
+        Self::new(tls, HTTP, &Arc::default(), None).map(drop)
     }
 
     /// Why certificates are shown that are older than their files.
@@ -155,8 +174,8 @@ impl Termination {
     }
 
     /// When each certificate ends that is shown.
-    pub fn expiries(&self) -> impl Iterator<Item = &Expiry> {
-        self.names.certificates().map(|certificate| &certificate.expiry)
+    pub fn expiries(&self) -> Vec<Expiry> {
+        self.names.expiries()
     }
 
     /// Whether upstreams are shown clients' certificates.
@@ -205,6 +224,11 @@ pub(super) fn same_terms(one: Option<&Termination>, other: Option<&Termination>)
 /// Whether HTTP/2 was agreed on (RFC 7301).
 pub fn is_h2(stream: &ServerStream) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2")
+}
+
+/// Whether it was an authority, which has seen what it wanted to.
+pub fn is_proof(stream: &ServerStream) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(ACME_TLS)
 }
 
 /// Makes aws-lc-rs the one provider of the process, before a dependency could choose another.

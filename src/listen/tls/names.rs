@@ -1,6 +1,8 @@
 //! Which certificate is shown: by the name that a client asks for, and by the kinds of keys that it knows.
 
-use super::certificate::Certificate;
+use super::ACME_TLS;
+use super::certificate::{Certificate, Expiry};
+use super::obtained::Obtained;
 use crate::config::CertificateFiles;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -15,11 +17,19 @@ pub(super) struct ByName {
     /// Places in `certificates`, in their order; a wildcard under what follows its `*`.
     exact: HashMap<Box<str>, Vec<usize>>,
     wildcards: HashMap<Box<str>, Vec<usize>>,
+    acme: Option<ByAcme>,
+}
+
+/// Where a certificate is that is obtained while the gateway runs.
+#[derive(Clone, Debug)]
+pub(super) struct ByAcme {
+    pub(super) name: String,
+    pub(super) obtained: Arc<Obtained>,
 }
 
 impl ByName {
-    /// The first is the default.
-    pub(super) fn new(certificates: Vec<Arc<Certificate>>) -> Self {
+    /// The first is the default; what was obtained, where there is none.
+    pub(super) fn new(certificates: Vec<Arc<Certificate>>, acme: Option<ByAcme>) -> Self {
         let (mut exact, mut wildcards) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         for (place, certificate) in certificates.iter().enumerate() {
             for name in &certificate.names {
@@ -30,21 +40,36 @@ impl ByName {
                 map.entry(name.into()).or_default().push(place);
             }
         }
-        Self { certificates, exact, wildcards }
+        Self { certificates, exact, wildcards, acme }
     }
 
-    pub(super) fn certificates(&self) -> impl Iterator<Item = &Certificate> {
-        self.certificates.iter().map(|certificate| &**certificate)
+    /// When each ends.
+    pub(super) fn expiries(&self) -> Vec<Expiry> {
+        let obtained = self.obtained();
+        self.certificates.iter().chain(&obtained).map(|certificate| certificate.expiry.clone()).collect()
     }
 
     /// The certificate that was read from these files.
     pub(super) fn of(&self, files: &CertificateFiles) -> Option<Arc<Certificate>> {
-        self.certificates.iter().find(|certificate| certificate.files == *files).cloned()
+        self.certificates.iter().find(|certificate| certificate.files.as_ref() == Some(files)).cloned()
     }
 
-    /// Whether there is a certificate for a name.
+    /// Whether there is a certificate for a name, or an authority may look at it.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.places(name).is_some()
+        self.places(name).is_some() || self.obtained_for(name).is_some() || self.proof(name).is_some()
+    }
+
+    fn obtained(&self) -> Option<Arc<Certificate>> {
+        let acme = self.acme.as_ref()?;
+        acme.obtained.certificate(&acme.name)
+    }
+
+    fn obtained_for(&self, name: &str) -> Option<Arc<Certificate>> {
+        self.obtained().filter(|certificate| certificate.is_for(&name.to_ascii_lowercase()))
+    }
+
+    fn proof(&self, name: &str) -> Option<Arc<CertifiedKey>> {
+        self.acme.as_ref()?.obtained.proof(name)
     }
 
     fn places(&self, name: &str) -> Option<&[usize]> {
@@ -65,11 +90,21 @@ impl ByName {
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // An authority that looks offers nothing else (RFC 8737, 3), and is shown nothing else.
+        if hello.alpn().is_some_and(|mut offered| offered.any(|protocol| protocol == ACME_TLS)) {
+            let only = hello.alpn().is_some_and(|offered| offered.count() == 1);
+            return hello.server_name().filter(|_| only).and_then(|name| self.proof(name));
+        }
         if let Some(places) = hello.server_name().and_then(|name| self.places(name)) {
             return self.choose(places, &hello);
         }
+        if let Some(obtained) = hello.server_name().and_then(|name| self.obtained_for(name)) {
+            return Some(obtained.key.clone());
+        }
         // The default, in the kind of key that the client knows: what stands beside it for the same name.
-        let first = self.certificates.first()?;
+        let Some(first) = self.certificates.first() else {
+            return self.obtained().map(|obtained| obtained.key.clone());
+        };
         let beside = first.names.first().and_then(|name| {
             let (map, name) =
                 name.strip_prefix('*').map_or((&self.exact, &**name), |rest| (&self.wildcards, rest));

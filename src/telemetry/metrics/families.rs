@@ -109,6 +109,12 @@ impl Metrics {
                 labels: &["listener", "reason"],
                 values: Values::Counters(self.proxy_headers_refused.collect(Counter::value)),
             },
+            Family {
+                name: "portcullis_acme_orders",
+                help: "Attempts to obtain a certificate by ACME.",
+                labels: &["result"],
+                values: Values::Counters(self.acme_orders.collect(Counter::value)),
+            },
             gauges(
                 "portcullis_certificate_not_after_seconds",
                 "When a certificate ends, in Unix time.",

@@ -43,6 +43,7 @@ pub struct Metrics {
     certificates: Series<Gauge>,
     certificates_outdated: Gauge,
     tls_handshakes: Series<Counter>,
+    acme_orders: Series<Counter>,
     proxy_headers_refused: Series<Counter>,
     store_up: Gauge,
     store_staleness: Gauge,
@@ -86,6 +87,7 @@ impl Metrics {
             certificates: Series::new(),
             certificates_outdated: Gauge::default(),
             tls_handshakes: Series::new(),
+            acme_orders: Series::new(),
             proxy_headers_refused: Series::new(),
             store_up: Gauge::default(),
             store_staleness: Gauge::default(),
@@ -177,6 +179,11 @@ impl Metrics {
     /// Sets how many certificates are shown that are older than their files, because those can not be used.
     pub fn set_certificates_outdated(&self, count: usize) {
         self.certificates_outdated.set(count as f64);
+    }
+
+    /// Counts an attempt to obtain a certificate: `success`, `failure` or `rate_limited`.
+    pub fn acme_ordered(&self, result: &'static str) {
+        self.acme_orders.of(&[result]).increment();
     }
 
     /// TLS handshakes of a listener: `full`, `resumed` or `failed`.
