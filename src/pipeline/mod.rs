@@ -5,11 +5,14 @@ pub mod authenticate;
 pub mod authorize;
 mod beside;
 mod builtin;
+mod challenge;
 mod cors;
 mod credential;
 mod early;
+mod exchange;
 pub mod explain;
 mod forward;
+mod grpc;
 mod identity;
 mod ids;
 pub mod limit;
@@ -32,13 +35,15 @@ mod sightings;
 mod split;
 mod stranger;
 mod swap;
+mod upgrade;
 mod worker;
 
 pub use beside::ControlSide;
+pub use challenge::Challenges;
 pub use early::Early;
 pub use marks::Marks;
 pub use observe::{Observed, Payload};
-pub use peer::Peer;
+pub use peer::{ClientCertificate, Peer};
 pub use reject::Reject;
 pub use sightings::{Sighting, Sightings};
 pub use worker::{Shared, Snapshot, Worker};
@@ -46,7 +51,7 @@ pub use worker::{Shared, Snapshot, Worker};
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
 use crate::wire::Inbound;
-use http::{HeaderMap, Method, Request, Response, request};
+use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use http_body::Body;
 
 use authenticate::Recalled;
@@ -75,9 +80,11 @@ pub async fn handle(
     foreseen.inspect(|foreseen| foreseen.approach(&worker));
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
     trail.foreseen = foreseen;
-    let judged = cors::judged(found.api, request.headers());
-    let preflight = is_preflight(&request);
+    let (judged, preflight) = (cors::judged(found.api, request.headers()), is_preflight(&request));
+    let grpc = grpc::is_call(&request);
+    trail.grpc = grpc;
     let outcome = match peer.head_fits(&request).and(found.routed) {
+        _ if let Some(answer) = worker.shared.challenges.answer(&peer, &request) => Ok(answer),
         Ok(_) if found.api.config.redirect_to_https && !peer.tls => {
             redirect::to_https(request.uri(), request.headers()).ok_or(Reject::NoRoute)
         }
@@ -85,12 +92,26 @@ pub async fn handle(
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),
     };
-    let mut response = outcome.unwrap_or_else(|reject| {
-        trail.refused(&reject);
-        refusal::answer(found.api.config.dialect, &reject)
-    });
-    finish(found.api, found.route, judged.as_ref(), preflight, response.headers_mut());
-    trail.follow(response)
+    let finish = |response: &mut Response<Payload>| {
+        finish(found.api, found.route, judged.as_ref(), preflight, response.headers_mut());
+    };
+    match outcome {
+        Ok(mut response) => {
+            finish(&mut response);
+            trail.follow(response)
+        }
+        Err(reject) => {
+            trail.refused(&reject);
+            let mut response = refusal::answer(found.api.config.dialect, &reject);
+            finish(&mut response);
+            if !grpc {
+                return trail.follow(response);
+            }
+            let mut response = trail.follow(grpc::answer(response, &reject));
+            *response.status_mut() = StatusCode::OK;
+            response
+        }
+    }
 }
 
 /// What every answer of a route has done to its fields, the gateway's own as an upstream's.
@@ -132,6 +153,7 @@ async fn walk(
     }
     let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
     let mirror = routed.route.mirror.as_deref().filter(|mirror| mirror.draws(worker));
+    let (wish, body) = upgrade::wish(routed, body)?;
     project_body::bounded(&parts.headers, routed.route.body_limit)?;
     project_body::says_json(routed, &parts, body.is_end_stream())?;
     let (in_body, body, passage) = if grant.needs_body(routed) {
@@ -157,9 +179,13 @@ async fn walk(
         Some(mirror) => Some(Box::new(mirror.copy(worker, snapshot, routed, &grant, &body, trail.at())?)),
         None => None,
     };
-    let to = (upstream, &**service);
+    let (to, from) = ((upstream, &**service), peer.client(&parts.headers));
     let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, to, parts, trail)?;
-    forward::send(worker, service, outbound, body, passage.as_deref(), copy, trail).await
+    trail.under_way(grant, from);
+    match wish {
+        None => forward::send(worker, service, outbound, body, passage, copy, trail).await,
+        Some(wish) => Box::pin(upgrade::send(worker, service, outbound, wish, trail)).await,
+    }
 }
 
 /// The answer of a route that no upstream serves.

@@ -17,6 +17,7 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TE_NAME: HeaderName = TE;
@@ -36,6 +37,11 @@ impl Outbound {
     /// What is left when it has been sent.
     pub(super) fn into_head(self) -> Head {
         self.head
+    }
+
+    /// Adds a field of ours.
+    pub(super) fn add(&mut self, name: &'static HeaderName, value: HeaderValue) {
+        self.head.added.push((name, value));
     }
 }
 
@@ -66,6 +72,9 @@ pub(super) fn credentials(
     }
     if let Some(prefix) = &routed.route.forwarded_prefix {
         added.push((&X_FORWARDED_PREFIX, prefix.clone()));
+    }
+    if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.clone()) {
+        added.push((&CLIENT_CERT, field));
     }
     added.push((&X_REQUEST_ID, trail.request_id().clone()));
     added.push((&TRACEPARENT, traceparent));
@@ -172,6 +181,9 @@ mod tests {
             "content_type",
             "x_org_slug",
             "x-gateway-anything",
+            "client-cert",
+            "Client_Cert",
+            "client-cert-chain",
             "content-length",
             "transfer-encoding",
             "host",

@@ -68,6 +68,8 @@ pub fn is_reserved(name: &str) -> bool {
         "authorization" | "x-api-key" | "cookie" | "proxy-authorization" => true,
         "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
         | "expect" | "http2-settings" => true,
+        // RFC 9440: said by whoever ends TLS, and by nobody else.
+        "client-cert" | "client-cert-chain" => true,
         "host" | "forwarded" | "x-real-ip" | "x-request-id" | "traceparent" => true,
         // Frameworks that honour these would serve another method or path than the one that was checked.
         "x-http-method" | "x-http-method-override" | "x-method-override" => true,

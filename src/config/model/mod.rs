@@ -12,6 +12,7 @@ mod route;
 mod split;
 mod store;
 mod telemetry;
+mod tls;
 mod upstream;
 mod webhooks;
 
@@ -27,6 +28,7 @@ pub use route::*;
 pub use split::*;
 pub use store::*;
 pub use telemetry::*;
+pub use tls::*;
 pub use upstream::*;
 pub use webhooks::*;
 

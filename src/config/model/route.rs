@@ -23,6 +23,8 @@ pub struct Route {
     pub project: Option<ProjectRule>,
     /// What the credential must hold.
     pub require: Require,
+    /// Protocols that the client may go on in (`Upgrade`), in lower case. Default none.
+    pub upgrade: Vec<Arc<str>>,
     /// Who answers.
     pub target: Target,
     /// The path that an upstream gets, where it is not the one that was matched.
@@ -52,6 +54,7 @@ impl Route {
             conditions: Conditions::default(),
             open: false,
             project: None,
+            upgrade: Vec::new(),
             require: Require::default(),
             target,
             rewrite: None,
