@@ -279,8 +279,13 @@ async fn open_tokens(
 fn endpoints(config: &Config, metrics: &Metrics) -> Result<Vec<Arc<Endpoint>>, CertificateError> {
     let endpoint = |listener: &Listener| {
         let tls = listener.tls.as_ref().map(listen::tls::server_config).transpose()?;
-        let gauge = metrics.listener(&listener.address.to_string());
-        Ok(Arc::new(Endpoint::new(listener, tls, gauge)))
+        let address = listener.address.to_string();
+        let counts = listen::Counts {
+            open: metrics.listener(&address),
+            full: metrics.connections_refused(&address, "total"),
+            crowded: metrics.connections_refused(&address, "address"),
+        };
+        Ok(Arc::new(Endpoint::new(listener, tls, counts)))
     };
     config.listeners.iter().map(endpoint).collect()
 }

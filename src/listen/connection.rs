@@ -3,8 +3,13 @@
 use super::Stream;
 use super::watch::{Connections, Place};
 use super::{Open, Settings, h1, h2, tls};
+use crate::config::BodyPace;
+use crate::deadline::Deadlines;
 use crate::pipeline::{Peer, Worker};
+use crate::wire::Pace;
 use bytes::BytesMut;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -44,6 +49,29 @@ pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
         h1::serve(&setting, &peer, stream, ahead, &place).await;
     }
     drop(setting.open);
+}
+
+/// How slowly the bodies of a connection's requests may come.
+pub(super) struct Paces {
+    deadlines: Rc<Deadlines>,
+    body: BodyPace,
+}
+
+impl Paces {
+    pub(super) fn of(setting: &Setting) -> Self {
+        Self { deadlines: setting.worker.deadlines.clone(), body: setting.settings.bounds.body }
+    }
+
+    /// Of the body of a request with these fields; `answered` becomes true when its answer begins.
+    pub(super) fn pace(&self, headers: &HeaderMap, answered: &Rc<Cell<bool>>) -> Pace {
+        let mut least = self.body;
+        // Calls of gRPC may send a message now and then, for hours, before there is an answer.
+        let is_grpc = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/grpc");
+        if headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+            least.rate = 0;
+        }
+        Pace::new(&self.deadlines, least, answered)
+    }
 }
 
 /// The greeting, within `header_timeout`, and unless the worker drains.

@@ -1,9 +1,11 @@
 //! Connections: accepting them, TLS, HTTP/1.1 and HTTP/2, time-outs, drain. Nothing here knows a route.
 
 mod connection;
+mod crowd;
 mod h1;
 mod h2;
 mod socket;
+mod streams;
 pub mod tls;
 mod watch;
 pub mod worker;
@@ -12,10 +14,11 @@ mod x509;
 pub use socket::{BindError, bind};
 
 use crate::config::{Bounds, Listener};
-use crate::telemetry::metrics::Gauge;
+use crate::telemetry::metrics::{Counter, Gauge};
 use arc_swap::ArcSwap;
+use crowd::{Crowd, Guest};
 use ipnet::IpNet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -29,7 +32,19 @@ pub struct Endpoint {
     pub address: SocketAddr,
     settings: ArcSwap<Settings>,
     open: AtomicUsize,
-    gauge: Arc<Gauge>,
+    crowd: Crowd,
+    counts: Counts,
+}
+
+/// A listener's metrics.
+#[derive(Debug)]
+pub struct Counts {
+    /// Connections that are open.
+    pub open: Arc<Gauge>,
+    /// Connections that were closed at accept because there were too many.
+    pub full: Arc<Counter>,
+    /// The same, because their address had too many.
+    pub crowded: Arc<Counter>,
 }
 
 /// What a new connection is held to.
@@ -45,12 +60,13 @@ pub struct Settings {
 
 impl Endpoint {
     /// A listener with its first settings.
-    pub fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, gauge: Arc<Gauge>) -> Self {
+    pub fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, counts: Counts) -> Self {
         Self {
             address: listener.address,
             settings: ArcSwap::from_pointee(Settings::new(listener, tls)),
             open: AtomicUsize::new(0),
-            gauge,
+            crowd: Crowd::default(),
+            counts,
         }
     }
 
@@ -63,14 +79,26 @@ impl Endpoint {
         self.settings.load_full()
     }
 
-    /// Counts a connection in; `None` when there are as many as there may be.
-    fn enter(self: &Arc<Self>, most: usize) -> Option<Open> {
-        if self.open.fetch_add(1, Ordering::Relaxed) >= most {
+    /// Counts a connection in; `None` when there are as many as there may be, in all or of this address.
+    fn enter(self: &Arc<Self>, settings: &Settings, from: IpAddr) -> Option<Open> {
+        let bounds = &settings.bounds;
+        if self.open.fetch_add(1, Ordering::Relaxed) >= bounds.max_connections {
             self.open.fetch_sub(1, Ordering::Relaxed);
+            self.counts.full.increment();
             return None;
         }
-        self.gauge.add(1.0);
-        Some(Open { endpoint: self.clone() })
+        self.counts.open.add(1.0);
+        let mut open = Open { endpoint: self.clone(), guest: None };
+        // A trusted proxy's connections are those of everybody behind it.
+        let from = from.to_canonical();
+        if !settings.trusted_proxies.iter().any(|network| network.contains(&from)) {
+            open.guest = Guest::enter(self, from, bounds.max_connections_per_address);
+            if open.guest.is_none() {
+                self.counts.crowded.increment();
+                return None;
+            }
+        }
+        Some(open)
     }
 }
 
@@ -84,11 +112,13 @@ impl Settings {
 #[derive(Debug)]
 struct Open {
     endpoint: Arc<Endpoint>,
+    /// Its place among those of its address, where these are counted.
+    guest: Option<Guest>,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.endpoint.open.fetch_sub(1, Ordering::Relaxed);
-        self.endpoint.gauge.add(-1.0);
+        self.endpoint.counts.open.add(-1.0);
     }
 }

@@ -128,7 +128,7 @@ async fn accept(
             Ok((tcp, from)) => {
                 let settings = endpoint.settings();
                 // One too many: closed at once, which costs less than any answer.
-                let Some(open) = endpoint.enter(settings.bounds.max_connections) else { continue };
+                let Some(open) = endpoint.enter(&settings, from.ip()) else { continue };
                 // A refusal only costs latency.
                 let _ = tcp.set_nodelay(true);
                 let setting =

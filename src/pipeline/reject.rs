@@ -75,8 +75,12 @@ pub enum Reject {
     UnsupportedMediaType(&'static str),
     /// An expectation other than `100-continue` (RFC 9110, 10.1.1).
     Expectation,
-    /// The client's body broke off or stalled.
+    /// The client's body broke off.
     BodyBroke,
+    /// The client's body came too slowly.
+    BodySlow,
+    /// More bodies are held for checking than there is room for.
+    Crowded,
     /// The store could not be asked.
     Store(LookupError),
     /// The store has been out of reach for longer than `max_staleness`.
@@ -109,6 +113,7 @@ impl Reject {
             | Self::OwnProjectRequired
             | Self::SlugRequired
             | Self::BodyBroke => StatusCode::BAD_REQUEST,
+            Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoCredential
@@ -124,7 +129,7 @@ impl Reject {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::Store(_) | Self::StaleStore => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::StaleStore | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(error) => upstream_status(error),
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -177,6 +182,8 @@ impl Reject {
             Self::HeadTooLarge => "The request line and header fields are larger than this server accepts.",
             Self::Expectation => "The only expectation that is met here is 100-continue.",
             Self::BodyBroke => "The request body ended before it was complete.",
+            Self::BodySlow => "The request body came too slowly. Send it again over a faster connection.",
+            Self::Crowded => "Too many uploads are under way at the moment. Please try again shortly.",
             Self::Store(_) | Self::StaleStore => {
                 "Keys can not be checked at the moment. Please try again shortly."
             }
@@ -241,6 +248,8 @@ impl Reject {
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Expectation => "expectation",
             Self::BodyBroke => "body_broke",
+            Self::BodySlow => "body_slow",
+            Self::Crowded => "crowded",
             Self::Store(_) => "store",
             Self::StaleStore => "stale_store",
             Self::Upstream(_) => "upstream",
@@ -282,6 +291,8 @@ impl Reject {
             self,
             Self::BodyTooLarge
                 | Self::BodyBroke
+                | Self::BodySlow
+                | Self::Crowded
                 | Self::HeadTooLarge
                 | Self::Host
                 | Self::Method

@@ -45,6 +45,15 @@ pub struct Passage {
     pub too_large: Cell<bool>,
     /// The client broke off.
     pub broke: Cell<bool>,
+    /// The client was too slow.
+    pub slow: Cell<bool>,
+}
+
+impl Passage {
+    fn failed(&self, error: &Broken) {
+        let failure = if matches!(error, Broken::Slow) { &self.slow } else { &self.broke };
+        failure.set(true);
+    }
 }
 
 /// A request body for an upstream.
@@ -90,7 +99,7 @@ impl Passing {
         let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
             return Poll::Ready(None);
         };
-        let mut frame = frame.inspect_err(|_| self.passage.broke.set(true)).map_err(BodyError::Broke)?;
+        let mut frame = frame.inspect_err(|error| self.passage.failed(error)).map_err(BodyError::Broke)?;
         if let Some(trailers) = frame.trailers_mut() {
             (self.strip)(trailers);
         }

@@ -26,6 +26,7 @@ mod hooks_delivery;
 mod hooks_endpoints;
 mod hostile;
 mod hostile_http1;
+mod hostile_slow;
 mod http1;
 mod identity;
 mod limits;
