@@ -11,7 +11,7 @@ mod watch;
 pub mod worker;
 mod x509;
 
-pub use socket::{BindError, bind};
+pub use socket::{BindError, bind, join};
 
 use crate::config::{Bounds, Listener};
 use crate::telemetry::metrics::{Counter, Gauge};
@@ -20,7 +20,8 @@ use crowd::{Crowd, Guest};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use tokio::sync::watch::{Receiver, Sender};
 
 /// A client's byte stream.
 type Stream = crate::wire::Stream<tls::ServerStream>;
@@ -31,6 +32,9 @@ pub struct Endpoint {
     /// Where it listens.
     pub address: SocketAddr,
     settings: ArcSwap<Settings>,
+    /// Grows when connections of before are no longer what the listener is.
+    era: AtomicU32,
+    admission: Sender<Admission>,
     open: AtomicUsize,
     crowd: Crowd,
     counts: Counts,
@@ -47,6 +51,17 @@ pub struct Counts {
     pub crowded: Arc<Counter>,
 }
 
+/// Whether a listener takes connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Admission {
+    /// It does.
+    Open,
+    /// The system lets no new ones begin; those that it has are taken.
+    Refusing,
+    /// What is queued is taken, and the socket given up.
+    Over,
+}
+
 /// What a new connection is held to.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -56,6 +71,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
+    era: u32,
 }
 
 impl Endpoint {
@@ -63,16 +79,34 @@ impl Endpoint {
     pub fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, counts: Counts) -> Self {
         Self {
             address: listener.address,
-            settings: ArcSwap::from_pointee(Settings::new(listener, tls)),
+            settings: ArcSwap::from_pointee(Settings::new(listener, tls, 0)),
+            era: AtomicU32::new(0),
+            admission: Sender::new(Admission::Open),
             open: AtomicUsize::new(0),
             crowd: Crowd::default(),
             counts,
         }
     }
 
-    /// Other settings, for the connections that come from now on.
+    /// Other settings, for the connections that come from now on. Those that are open end with their next answer when
+    /// they are encrypted and new ones are not, or the other way round.
     pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) {
-        self.settings.store(Arc::new(Settings::new(listener, tls)));
+        let altered = self.settings.load().tls.is_some() != tls.is_some();
+        let era = self.era.load(Ordering::Relaxed) + u32::from(altered);
+        self.settings.store(Arc::new(Settings::new(listener, tls, era)));
+        self.era.store(era, Ordering::Relaxed);
+    }
+
+    /// Says whether it takes connections. When it does no longer, those that are open end with their next answer.
+    pub fn admit(&self, admission: Admission) {
+        self.admission.send_replace(admission);
+        if admission == Admission::Over {
+            self.era.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn admission(&self) -> Receiver<Admission> {
+        self.admission.subscribe()
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -103,8 +137,21 @@ impl Endpoint {
 }
 
 impl Settings {
-    fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) -> Self {
-        Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone() }
+    fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, era: u32) -> Self {
+        Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone(), era }
+    }
+}
+
+/// Whether a connection is still what its listener takes.
+#[derive(Debug)]
+struct Standing {
+    endpoint: Arc<Endpoint>,
+    era: u32,
+}
+
+impl Standing {
+    fn holds(&self) -> bool {
+        self.endpoint.era.load(Ordering::Relaxed) == self.era
     }
 }
 
@@ -114,6 +161,12 @@ struct Open {
     endpoint: Arc<Endpoint>,
     /// Its place among those of its address, where these are counted.
     guest: Option<Guest>,
+}
+
+impl Open {
+    fn standing(&self, settings: &Settings) -> Standing {
+        Standing { endpoint: self.endpoint.clone(), era: settings.era }
+    }
 }
 
 impl Drop for Open {

@@ -1,5 +1,6 @@
 //! Where each connection is in its life, so that one look a tick finds those that take too long.
 
+use super::Standing;
 use crate::clock::Moment;
 use crate::config::Bounds;
 use std::cell::{Cell, RefCell};
@@ -10,6 +11,12 @@ use std::time::{Duration, SystemTime};
 
 /// Requests that a client may abandon at once; one a tick is forgotten, and one for each that it waits for.
 const PATIENCE: u32 = 200;
+/// How long a connection that is to end may wait for one more request. A client that has just had an answer may have
+/// sent the next request already, and would find the connection closed with nothing said; one that has been silent for
+/// this long hardly does so at this very moment.
+const QUIET: Duration = Duration::from_secs(1);
+/// The same for one that has not asked anything yet: it was made to ask something.
+const GREETING: Duration = Duration::from_secs(3);
 
 /// One connection's state.
 #[derive(Debug)]
@@ -27,6 +34,7 @@ pub(super) struct Watch {
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
     bounds: Bounds,
+    standing: Standing,
 }
 
 /// What a connection waits for.
@@ -43,6 +51,8 @@ enum Phase {
 /// What a connection is told to do, the weaker first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
+    /// End after the present request or, when there is none, the one that comes next.
+    Last,
     /// End when the present requests are answered.
     Finish,
     /// The head took too long: say so, and close.
@@ -52,7 +62,7 @@ pub(super) enum Order {
 }
 
 impl Watch {
-    fn new(now_ns: u64, bounds: Bounds) -> Self {
+    fn new(now_ns: u64, bounds: Bounds, standing: Standing) -> Self {
         Self {
             phase: Cell::new(Phase::Head),
             since_ns: Cell::new(now_ns),
@@ -63,6 +73,7 @@ impl Watch {
             order: Cell::new(None),
             waker: RefCell::new(None),
             bounds,
+            standing,
         }
     }
 
@@ -150,8 +161,16 @@ impl Watch {
             return self.tell(Order::Abort);
         }
         self.patience.set((self.patience.get() + 1).min(PATIENCE));
+        if !self.standing.holds() {
+            self.tell(Order::Last);
+        }
         let age = age_of(self.since_ns.get());
+        let last = self.order.get().is_some();
         match self.phase.get() {
+            Phase::Head if last && age > GREETING && age <= self.bounds.header_timeout => {
+                self.tell(Order::Finish)
+            }
+            Phase::Idle if last && age > QUIET => self.tell(Order::Finish),
             Phase::Head if age > self.bounds.header_timeout => self.tell(Order::TooSlow),
             // It was asked to end and does not: what it was sent last, it does not take.
             Phase::Idle if age > 2 * self.bounds.idle_timeout => self.tell(Order::Abort),
@@ -198,8 +217,8 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Takes a connection in until the guard is dropped.
-    pub(super) fn enter(self: &Rc<Self>, bounds: Bounds) -> Place {
-        let watch = Rc::new(Watch::new(self.now_ns.get(), bounds));
+    pub(super) fn enter(self: &Rc<Self>, bounds: Bounds, standing: Standing) -> Place {
+        let watch = Rc::new(Watch::new(self.now_ns.get(), bounds, standing));
         let index = self.free.borrow_mut().pop();
         let mut slots = self.slots.borrow_mut();
         let index = index.unwrap_or_else(|| {

@@ -21,6 +21,7 @@ mod explain;
 mod forwarding;
 mod fuzzing;
 mod fuzzing_api;
+mod handover;
 mod harness;
 mod hooks_delivery;
 mod hooks_endpoints;

@@ -105,11 +105,13 @@ impl Serving<'_> {
                     return Poll::Ready(Err(Stop::Early(Early::Slow)));
                 }
                 Some(Order::TooSlow | Order::Abort) => return Poll::Ready(Err(Stop::Over)),
-                Some(Order::Finish) | None => {}
+                Some(Order::Last | Order::Finish) | None => {}
             }
             match socket.poll_next(most, cx) {
                 // A request that the client has begun by now is answered still.
-                Poll::Pending if order.is_some() && socket.begun().is_empty() => Poll::Ready(Err(Stop::Over)),
+                Poll::Pending if order >= Some(Order::Finish) && socket.begun().is_empty() => {
+                    Poll::Ready(Err(Stop::Over))
+                }
                 polled => polled.map_ok(|asked| self.handle(asked)),
             }
         })
