@@ -216,6 +216,15 @@ impl Gateway {
         assert!(sent.expect("run kill").success(), "kill -{name}");
     }
 
+    /// Bytes of memory that it holds at present.
+    pub(crate) fn resident(&self) -> u64 {
+        let id = self.process();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let kib: u64 = line.split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number");
+        kib * 1024
+    }
+
     /// Ends it at once, as a power cut would, and waits until it is gone.
     pub(crate) fn kill9(&mut self) {
         let mut running = self.running.take().expect("it runs");
