@@ -73,6 +73,9 @@ impl<F: Future> Future for Bounded<F> {
         this.deadlines.disarm(this.slot);
         let Some(since_ns) = this.progress.since_ns.get() else { return Poll::Pending };
         let waited = Duration::from_nanos(this.deadlines.now_ns().saturating_sub(since_ns));
-        this.deadlines.arm(this.slot, this.most.saturating_sub(waited), cx)
+        match this.most.checked_sub(waited) {
+            Some(left) => this.deadlines.arm(this.slot, left, cx),
+            None => Poll::Ready(()),
+        }
     }
 }

@@ -167,13 +167,13 @@ impl Watch {
         let age = age_of(self.since_ns.get());
         let last = self.order.get().is_some();
         match self.phase.get() {
+            // It was asked to end and does not: what it was sent last, it does not take.
+            Phase::Idle if age > 2 * self.bounds.idle_timeout => self.tell(Order::Abort),
             Phase::Head if last && age > GREETING && age <= self.bounds.header_timeout => {
                 self.tell(Order::Finish)
             }
             Phase::Idle if last && age > QUIET => self.tell(Order::Finish),
             Phase::Head if age > self.bounds.header_timeout => self.tell(Order::TooSlow),
-            // It was asked to end and does not: what it was sent last, it does not take.
-            Phase::Idle if age > 2 * self.bounds.idle_timeout => self.tell(Order::Abort),
             Phase::Idle if age > self.bounds.idle_timeout => self.tell(Order::Finish),
             _ => {}
         }

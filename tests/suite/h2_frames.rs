@@ -90,8 +90,13 @@ impl Frame {
 
     /// The status that a HEADERS frame begins with, where the static table has it.
     pub(super) fn status(&self) -> u16 {
-        let first = self.payload.iter().find(|byte| **byte >> 5 != 1);
-        match first {
+        let mut block = &self.payload[..];
+        // Changes of the table's size come first (RFC 7541, 6.3).
+        while let Some((first, rest)) = block.split_first().filter(|(first, _)| **first >> 5 == 1) {
+            let more = rest.iter().take_while(|byte| **byte >= 128).count() + 1;
+            block = if first & 31 == 31 { rest.get(more..).unwrap_or_default() } else { rest };
+        }
+        match block.first() {
             Some(0x88) => 200,
             Some(0x8c) => 400,
             Some(0x8d) => 404,
