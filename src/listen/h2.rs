@@ -2,13 +2,15 @@
 
 use super::Stream;
 use super::connection::{Paces, Setting};
+use super::extended::{self, Extended};
 use super::streams::{Latest, Progress, Streams};
 use super::watch::{Active, Order, Place, Watch};
+use crate::deadline::Deadlines;
 use crate::pipeline::{self, Observed, Peer};
 use crate::upstream::body::BodyError;
 use crate::wire::{Inbound, Paced};
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -55,6 +57,7 @@ pub(super) async fn serve(setting: &Setting, peer: Rc<Peer>, stream: Stream, ahe
         .max_local_error_reset_streams(MOST_ERRORS)
         // The pipeline holds the exact bound, so that its answer is an envelope.
         .max_header_list_size(u32::try_from(bounds.header_size * 2).unwrap_or(u32::MAX))
+        .enable_connect_protocol()
         .keep_alive_interval(Some(PING_EVERY))
         .keep_alive_timeout(PING_WITHIN);
     let service = service(setting, peer, watch.clone(), progress);
@@ -87,21 +90,20 @@ fn service(
     Error = Infallible,
     Future = impl Future<Output = Result<Response<Watched>, Infallible>> + use<>,
 > + use<> {
+    let stall = setting.settings.bounds.idle_timeout;
     let (worker, now_ns) = (setting.worker.clone(), setting.connections.now_ns.clone());
     let paces = Paces::of(setting);
     service_fn(move |request: Request<Incoming>| {
         let active = watch.begin(now_ns.clone());
         let progress = Rc::new(Progress::default());
         latest.0.replace(Some(progress.clone()));
-        let (head, body) = request.into_parts();
-        let body = match body.is_end_stream() {
+        let (request, extended) = extended::translate(request, |head, body| match body.is_end_stream() {
             true => Inbound::Empty,
-            false => Inbound::H2(Paced::new(paces.pace(&head.headers, &progress.answered), body)),
-        };
-        let request = Request::from_parts(head, body);
+            false => Inbound::H2(Paced::new(paces.pace(head, &progress.answered), body)),
+        });
         let answer = pipeline::handle(worker.clone(), peer.clone(), request);
         let tied = Tied { _active: active, progress, watch: watch.clone(), now_ns: now_ns.clone() };
-        Answering { answer, tied: Some(tied) }
+        Answering { answer, tied: Some(tied), extended, deadlines: worker.deadlines.clone(), stall }
     })
 }
 
@@ -120,6 +122,9 @@ pin_project! {
         #[pin]
         answer: F,
         tied: Option<Tied>,
+        extended: Option<Extended>,
+        deadlines: Rc<Deadlines>,
+        stall: Duration,
     }
 
     impl<F> PinnedDrop for Answering<F> {
@@ -145,9 +150,20 @@ impl<F: Future<Output = Response<Box<Observed>>>> Future for Answering<F> {
             let tied = tied.take();
             if let Some(tied) = &tied {
                 tied.progress.answered.set(true);
+            }
+            if head.status == StatusCode::SWITCHING_PROTOCOLS
+                && let (Some(extended), Some(tied)) = (this.extended.take(), &tied)
+            {
+                // The switch, as HTTP/2 says it (RFC 8441, 5).
+                head.status = StatusCode::OK;
+                let active = tied.watch.begin(tied.now_ns.clone());
+                tokio::task::spawn_local(extended.pass(body, active, this.deadlines.clone(), *this.stall));
+                return Ok(Response::from_parts(head, Watched { body: None, tied: None }));
+            }
+            if let Some(tied) = &tied {
                 tied.progress.since_ns.set(Some(tied.now_ns.get()));
             }
-            Ok(Response::from_parts(head, Watched { body, tied }))
+            Ok(Response::from_parts(head, Watched { body: Some(body), tied }))
         })
     }
 }
@@ -155,7 +171,8 @@ impl<F: Future<Output = Response<Box<Observed>>>> Future for Answering<F> {
 /// An answer's body; while it lasts, its connection is not idle.
 #[derive(Debug)]
 struct Watched {
-    body: Box<Observed>,
+    /// None where the stream is another protocol's.
+    body: Option<Box<Observed>>,
     tied: Option<Tied>,
 }
 
@@ -167,7 +184,8 @@ impl Body for Watched {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let polled = Pin::new(body).poll_frame(cx);
         if let Some(tied) = &self.tied {
             // The next piece is asked for when the client has opened its window for it.
             tied.progress.since_ns.set(polled.is_ready().then(|| tied.now_ns.get()));
@@ -176,11 +194,11 @@ impl Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(|body| body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or(SizeHint::with_exact(0), |body| body.size_hint())
     }
 }
 

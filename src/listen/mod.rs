@@ -2,6 +2,7 @@
 
 mod connection;
 mod crowd;
+mod extended;
 mod h1;
 mod h2;
 mod socket;

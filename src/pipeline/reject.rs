@@ -75,6 +75,10 @@ pub enum Reject {
     UnsupportedMediaType(&'static str),
     /// An expectation other than `100-continue` (RFC 9110, 10.1.1).
     Expectation,
+    /// The route does not go on in the protocol that was asked for.
+    Upgrade,
+    /// The upstream does not go on in it, or does not show that it does.
+    NotSwitched,
     /// The client's body broke off.
     BodyBroke,
     /// The client's body came too slowly.
@@ -123,7 +127,9 @@ impl Reject {
             | Self::Expired
             | Self::ForeignProject
             | Self::ForeignOrganization => StatusCode::UNAUTHORIZED,
-            Self::Address | Self::ForeignSlug | Self::Permission | Self::Scope => StatusCode::FORBIDDEN,
+            Self::Address | Self::ForeignSlug | Self::Permission | Self::Scope | Self::Upgrade => {
+                StatusCode::FORBIDDEN
+            }
             Self::Limited | Self::UnknownKeys { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -131,6 +137,7 @@ impl Reject {
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Store(_) | Self::StaleStore | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(error) => upstream_status(error),
+            Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -181,6 +188,8 @@ impl Reject {
             Self::BodyTooLarge => "The request body is larger than this API accepts.",
             Self::HeadTooLarge => "The request line and header fields are larger than this server accepts.",
             Self::Expectation => "The only expectation that is met here is 100-continue.",
+            Self::Upgrade => "This path does not serve WebSocket. Send an ordinary request.",
+            Self::NotSwitched => "The service behind this API does not speak WebSocket at this path.",
             Self::BodyBroke => "The request body ended before it was complete.",
             Self::BodySlow => "The request body came too slowly. Send it again over a faster connection.",
             Self::Crowded => "Too many uploads are under way at the moment. Please try again shortly.",
@@ -247,6 +256,8 @@ impl Reject {
             Self::HeadTooLarge => "head_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Expectation => "expectation",
+            Self::Upgrade => "upgrade",
+            Self::NotSwitched => "not_switched",
             Self::BodyBroke => "body_broke",
             Self::BodySlow => "body_slow",
             Self::Crowded => "crowded",

@@ -13,7 +13,7 @@ mod stream;
 
 pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
 pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
-pub use inbound::{Broken, Inbound, Paced};
+pub use inbound::{Broken, Inbound, Paced, Upgrade};
 pub use pace::Pace;
 pub use scratch::{Out, Scratch};
 pub use stream::Stream;

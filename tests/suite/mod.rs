@@ -1,5 +1,6 @@
 //! One file per subject; a test is named after the line of the contract it holds.
 
+mod activation;
 mod agreement;
 mod agreement_bodies;
 mod architecture;
@@ -15,6 +16,7 @@ mod control_login;
 mod control_tokens;
 mod credentials;
 mod demo;
+mod diff;
 mod documents;
 mod errors;
 mod explain;
@@ -53,7 +55,11 @@ mod projects;
 mod readings;
 mod reference;
 mod reload;
+mod reload_listeners;
 mod smuggling;
+mod streams;
+mod streams_closed;
+mod streams_websocket;
 mod tenant;
 mod terminal;
 mod terminal_help;
