@@ -1,10 +1,12 @@
 //! Connections: accepting them, TLS, HTTP/1.1 and HTTP/2, time-outs, drain. Nothing here knows a route.
 
+mod client;
 mod connection;
 mod crowd;
 mod extended;
 mod h1;
 mod h2;
+mod proxy_protocol;
 mod socket;
 mod streams;
 pub mod tls;
@@ -15,7 +17,7 @@ mod x509;
 pub use socket::{BindError, bind, join};
 
 use crate::config::{Bounds, Listener};
-use crate::telemetry::metrics::{Counter, Gauge};
+use crate::telemetry::metrics::{Counter, Gauge, Metrics};
 use arc_swap::ArcSwap;
 use crowd::{Crowd, Guest};
 use ipnet::IpNet;
@@ -38,18 +40,22 @@ pub struct Endpoint {
     admission: Sender<Admission>,
     open: AtomicUsize,
     crowd: Crowd,
-    counts: Counts,
+    gauge: Arc<Gauge>,
+    greetings: Greetings,
 }
 
-/// A listener's metrics.
+/// How connections begin, counted.
 #[derive(Debug)]
-pub struct Counts {
-    /// Connections that are open.
-    pub open: Arc<Gauge>,
-    /// Connections that were closed at accept because there were too many.
-    pub full: Arc<Counter>,
-    /// The same, because their address had too many.
-    pub crowded: Arc<Counter>,
+struct Greetings {
+    /// Closed at accept because there were too many, in all or of their address.
+    total: Arc<Counter>,
+    crowded: Arc<Counter>,
+    full: Arc<Counter>,
+    resumed: Arc<Counter>,
+    failed: Arc<Counter>,
+    /// Closed for their PROXY header: it came from somebody who may not send one, or was none.
+    untrusted: Arc<Counter>,
+    malformed: Arc<Counter>,
 }
 
 /// Whether a listener takes connections.
@@ -67,9 +73,11 @@ pub enum Admission {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// TLS, or plain.
-    pub tls: Option<Arc<tls::ServerConfig>>,
-    /// Peers that may set `X-Forwarded-For`.
+    pub tls: Option<Arc<tls::Termination>>,
+    /// Peers that may set `X-Forwarded-For`, or send a PROXY header.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether each connection begins with a PROXY header.
+    pub proxy_protocol: bool,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
     era: u32,
@@ -77,7 +85,8 @@ pub struct Settings {
 
 impl Endpoint {
     /// A listener with its first settings.
-    pub fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, counts: Counts) -> Self {
+    pub fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>, metrics: &Metrics) -> Self {
+        let label = listener.address.to_string();
         Self {
             address: listener.address,
             settings: ArcSwap::from_pointee(Settings::new(listener, tls, 0)),
@@ -85,14 +94,15 @@ impl Endpoint {
             admission: Sender::new(Admission::Open),
             open: AtomicUsize::new(0),
             crowd: Crowd::default(),
-            counts,
+            gauge: metrics.listener(&label),
+            greetings: Greetings::new(&label, metrics),
         }
     }
 
     /// Other settings, for the connections that come from now on. Those that are open end with their next answer when
-    /// they are encrypted and new ones are not, or the other way round.
-    pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) {
-        let altered = self.settings.load().tls.is_some() != tls.is_some();
+    /// something else is asked of new ones: encryption, or another kind of certificate of their own.
+    pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::Termination>>) {
+        let altered = !tls::same_terms(self.settings.load().tls.as_deref(), tls.as_deref());
         let era = self.era.load(Ordering::Relaxed) + u32::from(altered);
         self.settings.store(Arc::new(Settings::new(listener, tls, era)));
         self.era.store(era, Ordering::Relaxed);
@@ -110,36 +120,61 @@ impl Endpoint {
         self.admission.subscribe()
     }
 
+    /// Its TLS as new connections see it.
+    pub fn tls(&self) -> Option<Arc<tls::Termination>> {
+        self.settings.load().tls.clone()
+    }
+
     fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
     }
 
     /// Counts a connection in; `None` when there are as many as there may be, in all or of this address.
     fn enter(self: &Arc<Self>, settings: &Settings, from: IpAddr) -> Option<Open> {
-        let bounds = &settings.bounds;
-        if self.open.fetch_add(1, Ordering::Relaxed) >= bounds.max_connections {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= settings.bounds.max_connections {
             self.open.fetch_sub(1, Ordering::Relaxed);
-            self.counts.full.increment();
+            self.greetings.total.increment();
             return None;
         }
-        self.counts.open.add(1.0);
+        self.gauge.add(1.0);
         let mut open = Open { endpoint: self.clone(), guest: None };
-        // A trusted proxy's connections are those of everybody behind it.
-        let from = from.to_canonical();
-        if !settings.trusted_proxies.iter().any(|network| network.contains(&from)) {
-            open.guest = Guest::enter(self, from, bounds.max_connections_per_address);
-            if open.guest.is_none() {
-                self.counts.crowded.increment();
-                return None;
-            }
-        }
+        open.guest = self.guest(settings, from).ok()?;
         Some(open)
+    }
+
+    /// Counts a connection in for its address. Trusted proxies have no place there: their connections are everybody's.
+    fn guest(self: &Arc<Self>, settings: &Settings, from: IpAddr) -> Result<Option<Guest>, Crowded> {
+        let from = from.to_canonical();
+        if settings.trusted_proxies.iter().any(|network| network.contains(&from)) {
+            return Ok(None);
+        }
+        let guest = Guest::enter(self, from, settings.bounds.max_connections_per_address);
+        if guest.is_none() {
+            self.greetings.crowded.increment();
+        }
+        guest.map(Some).ok_or(Crowded)
     }
 }
 
+/// An address has as many connections as it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("the address has as many connections as it may have")]
+struct Crowded;
+
 impl Settings {
-    fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, era: u32) -> Self {
-        Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone(), era }
+    fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>, era: u32) -> Self {
+        Self {
+            tls,
+            trusted_proxies: listener.trusted_proxies.clone(),
+            proxy_protocol: listener.proxy_protocol,
+            bounds: listener.bounds.clone(),
+            era,
+        }
+    }
+
+    /// See [`Listener::forwarders`].
+    fn forwarders(&self) -> &[IpNet] {
+        if self.proxy_protocol { &[] } else { &self.trusted_proxies }
     }
 }
 
@@ -153,6 +188,22 @@ struct Standing {
 impl Standing {
     fn holds(&self) -> bool {
         self.endpoint.era.load(Ordering::Relaxed) == self.era
+    }
+}
+
+impl Greetings {
+    fn new(listener: &str, metrics: &Metrics) -> Self {
+        let handshakes = |result| metrics.tls_handshakes(listener, result);
+        let refused = |reason| metrics.proxy_headers_refused(listener, reason);
+        Self {
+            total: metrics.connections_refused(listener, "total"),
+            crowded: metrics.connections_refused(listener, "address"),
+            full: handshakes("full"),
+            resumed: handshakes("resumed"),
+            failed: handshakes("failed"),
+            untrusted: refused("untrusted"),
+            malformed: refused("malformed"),
+        }
     }
 }
 
@@ -173,6 +224,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.endpoint.open.fetch_sub(1, Ordering::Relaxed);
-        self.endpoint.counts.open.add(-1.0);
+        self.endpoint.gauge.add(-1.0);
     }
 }

@@ -5,6 +5,7 @@ pub mod authenticate;
 pub mod authorize;
 mod beside;
 mod builtin;
+mod challenge;
 mod credential;
 mod early;
 mod exchange;
@@ -33,10 +34,11 @@ mod upgrade;
 mod worker;
 
 pub use beside::ControlSide;
+pub use challenge::Challenges;
 pub use early::Early;
 pub use marks::Marks;
 pub use observe::{Observed, Payload};
-pub use peer::Peer;
+pub use peer::{ClientCertificate, Peer};
 pub use reject::Reject;
 pub use sightings::{Sighting, Sightings};
 pub use worker::{Shared, Snapshot, Worker};
@@ -76,6 +78,7 @@ pub async fn handle(
     let grpc = grpc::is_call(&request);
     trail.grpc = grpc;
     let outcome = match peer.head_fits(&request).and(found.routed) {
+        _ if let Some(answer) = worker.shared.challenges.answer(&peer, &request) => Ok(answer),
         routed if is_preflight(&request) => refusal::preflight(routed),
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),

@@ -8,7 +8,7 @@ use super::marks::Marks;
 use super::reject::Reject;
 use super::route::{Found, PreparedLimit};
 use super::worker::Current;
-use super::{Peer, Worker, grpc, swap};
+use super::{ClientCertificate, Peer, Worker, grpc, swap};
 use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
@@ -70,6 +70,7 @@ struct Facts {
     user_agent: String,
     protocol: &'static str,
     tls: bool,
+    certificate: Option<Arc<ClientCertificate>>,
     organization: Option<OrganizationId>,
     project: Option<ProjectId>,
     token: Option<TokenId>,
@@ -292,6 +293,7 @@ impl Trail {
             path: &facts.path,
             protocol: facts.protocol,
             tls: facts.tls,
+            client_certificate: facts.certificate.as_ref().map(|certificate| &*certificate.subject),
             status,
             api: &api.config.name,
             route: &route.config.path,
@@ -335,6 +337,7 @@ impl Facts {
             user_agent: user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned(),
             protocol: protocol(request.version()),
             tls: peer.tls,
+            certificate: peer.certificate.clone(),
             organization: None,
             project: None,
             token: None,

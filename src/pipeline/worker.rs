@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::beside::ControlSide;
+use super::challenge::Challenges;
 use super::exchange::Exchanges;
 use super::identity::Identities;
 use super::ids::Ids;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub control: Option<Arc<dyn ControlSide>>,
     /// From which addresses keys are used.
     pub sightings: Sightings,
+    /// What authorities of certificates want to see on listeners without TLS.
+    pub challenges: Challenges,
     snapshot: ArcSwap<Snapshot>,
     /// Grows with each new snapshot, so that a worker sees by one load whether its own is still the newest.
     version: AtomicU64,
@@ -96,7 +99,8 @@ impl Shared {
     ) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
         let (control, sightings) = (None, Sightings::default());
-        Self { clock, tokens, limiter, metrics, control, sightings, snapshot, version: AtomicU64::new(1) }
+        let (challenges, version) = (Challenges::default(), AtomicU64::new(1));
+        Self { clock, tokens, limiter, metrics, control, sightings, challenges, snapshot, version }
     }
 
     /// With somebody who answers the endpoints beside the request path.

@@ -42,6 +42,10 @@ pub struct Metrics {
     handovers_good: Counter,
     handovers_bad: Counter,
     certificates: Series<Gauge>,
+    certificates_outdated: Gauge,
+    tls_handshakes: Series<Counter>,
+    acme_orders: Series<Counter>,
+    proxy_headers_refused: Series<Counter>,
     store_up: Gauge,
     store_staleness: Gauge,
     tokens_expiring: Series<Gauge>,
@@ -85,6 +89,10 @@ impl Metrics {
             handovers_good: Counter::default(),
             handovers_bad: Counter::default(),
             certificates: Series::new(),
+            certificates_outdated: Gauge::default(),
+            tls_handshakes: Series::new(),
+            acme_orders: Series::new(),
+            proxy_headers_refused: Series::new(),
             store_up: Gauge::default(),
             store_staleness: Gauge::default(),
             tokens_expiring: Series::new(),
@@ -177,6 +185,26 @@ impl Metrics {
         for (name, not_after_s) in certificates {
             self.certificates.of(&[name]).set(not_after_s as f64);
         }
+    }
+
+    /// Sets how many certificates are shown that are older than their files, because those can not be used.
+    pub fn set_certificates_outdated(&self, count: usize) {
+        self.certificates_outdated.set(count as f64);
+    }
+
+    /// Counts an attempt to obtain a certificate: `success`, `failure` or `rate_limited`.
+    pub fn acme_ordered(&self, result: &'static str) {
+        self.acme_orders.of(&[result]).increment();
+    }
+
+    /// TLS handshakes of a listener: `full`, `resumed` or `failed`.
+    pub fn tls_handshakes(&self, listener: &str, result: &'static str) -> Arc<Counter> {
+        self.tls_handshakes.of(&[listener, result])
+    }
+
+    /// Connections closed for their PROXY header: `untrusted` or `malformed`.
+    pub fn proxy_headers_refused(&self, listener: &str, reason: &'static str) -> Arc<Counter> {
+        self.proxy_headers_refused.of(&[listener, reason])
     }
 
     /// Sets whether the store answers, and how old the newest thing known from it is.
