@@ -159,6 +159,7 @@ impl Watching {
 
 /// Reloads on SIGHUP and when one of the files changes; SIGHUP also opens the access log anew.
 async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Watching>) {
+    parts.listeners.opened().await;
     loop {
         let changed = async {
             match &mut watching {

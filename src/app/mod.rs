@@ -26,6 +26,7 @@ use crate::control::domain::Domain;
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::webhooks::Webhooks;
+use crate::limiter::NamesKey;
 use crate::listen;
 use crate::listen::tls::ServerConfig;
 use crate::listen::worker::{self, Stage, Start};
@@ -129,19 +130,21 @@ impl Gateway {
             listeners,
             admin,
             beside,
+            names: predecessor.as_ref().map_or_else(NamesKey::random, |predecessor| predecessor.names),
             control: control.handle().clone(),
         };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
         let workers = spawn_workers(&parts)?;
-        let stepwise = control.block_on(async {
-            parts.listeners.alter(plan, &parts.config.load());
-            background::start(&parts, files)
-        });
+        let stepwise = control.block_on(async { background::start(&parts, files) });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {
-            predecessor.ready(&unused, parts.beside.clone()).map_err(StartError::System)?;
+            if let Some(counted) = predecessor.relieve(&unused) {
+                parts.shared.limiter.take_over(&counted, parts.shared.clock.now());
+            }
+            predecessor.follow(parts.beside.clone()).map_err(StartError::System)?;
             parts.shared.metrics.handed_over(true);
         }
+        control.block_on(async { parts.listeners.alter(plan, &parts.config.load()) });
         supervisor::tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));
         Ok(Self { parts, control, workers, stepwise, signals, pid_file: None })
     }
