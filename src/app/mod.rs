@@ -1,5 +1,6 @@
 //! Builds every part from a configuration, starts them, reloads them, drains them, hands over to a new process.
 
+mod acme;
 mod admin;
 mod background;
 mod build;
@@ -28,7 +29,7 @@ use crate::control::http::Api;
 use crate::control::webhooks::Webhooks;
 use crate::limiter::NamesKey;
 use crate::listen;
-use crate::listen::tls::ServerConfig;
+use crate::listen::tls::Termination;
 use crate::listen::worker::{self, Stage, Start};
 use crate::pipeline::{Shared, Sighting};
 use crate::store::management::Management;
@@ -80,7 +81,7 @@ struct Parts {
 /// The admin listener.
 #[derive(Debug)]
 struct Admin {
-    tls: ArcSwapOption<ServerConfig>,
+    tls: ArcSwapOption<Termination>,
     /// Second handles of its sockets, for a hand-over.
     sockets: Mutex<Vec<std::net::TcpListener>>,
     /// True: another process answers from now on.
@@ -135,7 +136,10 @@ impl Gateway {
         };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
         let workers = spawn_workers(&parts)?;
-        let stepwise = control.block_on(async { background::start(&parts, files) });
+        let stepwise = control.block_on(async {
+            let certificates = acme::restored(&parts).await;
+            background::start(&parts, files, certificates)
+        });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {
             if let Some(counted) = predecessor.relieve(&unused) {

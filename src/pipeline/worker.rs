@@ -2,13 +2,14 @@
 
 use super::arena::Arena;
 use super::beside::ControlSide;
+use super::challenge::Challenges;
 use super::exchange::Exchanges;
 use super::identity::Identities;
 use super::ids::Ids;
 use super::route::Router;
 use super::sightings::{Noticed, Sightings};
 use crate::clock::Clock;
-use crate::config::{Config, UpstreamIdentity};
+use crate::config::{Config, Mode, UpstreamIdentity};
 use crate::deadline::Deadlines;
 use crate::limiter::{Addresses, Limiter};
 use crate::store::cache::Tokens;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub control: Option<Arc<dyn ControlSide>>,
     /// From which addresses keys are used.
     pub sightings: Sightings,
+    /// What authorities of certificates want to see on listeners without TLS.
+    pub challenges: Challenges,
     snapshot: ArcSwap<Snapshot>,
     /// Grows with each new snapshot, so that a worker sees by one load whether its own is still the newest.
     version: AtomicU64,
@@ -50,6 +53,8 @@ pub struct Snapshot {
     pub router: Router,
     /// What addresses may show of credentials that nobody has; none when that is not limited.
     pub strangers: Option<Arc<Addresses>>,
+    /// Whether an address that has shown more is refused, or only counted.
+    pub strangers_mode: Mode,
     /// Client-facing JWTs.
     pub client_tokens: ClientTokens,
     /// How identities are made.
@@ -65,6 +70,7 @@ impl Snapshot {
             config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
         Self {
             router: Router::new(&config.apis, &services, limiter, metrics),
+            strangers_mode: config.limits.unknown_keys_mode,
             strangers: limiter.addresses(config.limits.unknown_keys.as_ref()),
             client_tokens: ClientTokens::new(&config.jwt.secret),
             identity: config.jwt.upstream.clone(),
@@ -96,7 +102,8 @@ impl Shared {
     ) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
         let (control, sightings) = (None, Sightings::default());
-        Self { clock, tokens, limiter, metrics, control, sightings, snapshot, version: AtomicU64::new(1) }
+        let (challenges, version) = (Challenges::default(), AtomicU64::new(1));
+        Self { clock, tokens, limiter, metrics, control, sightings, challenges, snapshot, version }
     }
 
     /// With somebody who answers the endpoints beside the request path.
@@ -133,6 +140,8 @@ pub struct Worker {
     pub(super) ids: Ids,
     pub(super) identities: Identities,
     pub(super) noticed: Noticed,
+    /// How many copies of requests are under way.
+    pub(super) copies: Rc<Cell<usize>>,
     pub(super) exchanges: Exchanges,
     /// Whoever waits for something that no deadline bounds has to be woken too.
     woken: Cell<bool>,
@@ -163,6 +172,7 @@ impl Worker {
             ids: Ids::new()?,
             identities: Identities::default(),
             noticed: Noticed::default(),
+            copies: Rc::default(),
             exchanges: Exchanges::default(),
             woken: Cell::new(false),
             log: RefCell::new(log),

@@ -59,7 +59,9 @@ impl Gateway {
         let folder = tempfile::tempdir().expect("a folder");
         let [address, admin, tls] = addresses();
         super::openapi::is_admin(admin);
-        let tls = (!settings.tls.is_empty()).then_some(tls);
+        // One with certificates of its own, or whatever the second listener of the settings asks for.
+        let secure = !settings.tls.is_empty() || settings.value["listeners"].get(1).is_some();
+        let tls = secure.then_some(tls);
         let gateway = Self { folder, address, tls, admin, running: None };
         fs::write(gateway.path("authority.pem"), certificate::authority_pem()).expect("write");
         gateway.configure(settings);
@@ -88,7 +90,12 @@ impl Gateway {
         if let Some(tls) = self.tls {
             let pair = |stem: &&str| json!({ "cert": format!("{stem}.pem"), "key": format!("{stem}.key") });
             let pairs: Vec<_> = settings.tls.iter().map(pair).collect();
-            listeners.push(json!({ "address": tls.to_string(), "tls": { "certificates": pairs } }));
+            let mut secure = value["listeners"].get(1).cloned().unwrap_or_else(|| json!({}));
+            secure["address"] = json!(tls.to_string());
+            if !pairs.is_empty() {
+                secure["tls"]["certificates"] = json!(pairs);
+            }
+            listeners.push(secure);
         }
         value["listeners"] = json!(listeners);
         value["admin"]["address"] = json!(self.admin.to_string());

@@ -1,5 +1,6 @@
 //! What the suite shares: the gateway's process, scripted backends, raw clients, fixtures, checks of envelopes.
 
+pub(crate) mod acme;
 pub(crate) mod backend;
 pub(crate) mod browser;
 pub(crate) mod certificate;

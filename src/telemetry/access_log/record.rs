@@ -25,6 +25,8 @@ pub struct AccessRecord<'a> {
     pub protocol: &'static str,
     /// Whether the client spoke TLS.
     pub tls: bool,
+    /// Subject of the certificate that the client showed.
+    pub client_certificate: Option<&'a str>,
     /// Status of the answer.
     pub status: u16,
     /// Name of the API; empty when none matched.
@@ -41,6 +43,8 @@ pub struct AccessRecord<'a> {
     pub user: Option<&'a str>,
     /// Why the gateway refused, in one word.
     pub refused: Option<&'static str>,
+    /// What a policy in `mode: observe` would have refused it for.
+    pub observed: Option<&'static str>,
     /// The endpoint that answered.
     pub upstream: Option<&'a str>,
     /// From the request's head to the end of the answer.
@@ -69,10 +73,12 @@ impl AccessRecord<'_> {
         text(out, "path", &redact(without_query(self.path)));
         text(out, "protocol", self.protocol);
         let _ = write!(out, ",\"tls\":{},\"status\":{}", self.tls, self.status);
+        optional(out, "client_certificate", self.client_certificate.map(redact).as_deref());
         text(out, "api", self.api);
         text(out, "route", self.route);
         self.write_caller(out);
         optional(out, "refused", self.refused);
+        optional(out, "observed", self.observed);
         optional(out, "upstream", self.upstream);
         milliseconds(out, "duration_ms", self.duration);
         if let Some(duration) = self.upstream_duration {
@@ -185,6 +191,7 @@ mod tests {
             path: "/v1/x",
             protocol: "HTTP/2.0",
             tls: true,
+            client_certificate: None,
             status: 200,
             api: "open-api",
             route: "/v1/**",
@@ -193,6 +200,7 @@ mod tests {
             token: None,
             user: None,
             refused: None,
+            observed: None,
             upstream: None,
             duration: Duration::from_micros(1_234_005),
             upstream_duration: None,

@@ -9,7 +9,9 @@ impl Metrics {
     /// Everything that a scrape shows, as it is now.
     pub(super) fn families(&self) -> Vec<Family> {
         let mut families = self.request_families();
+        families.extend(self.routing_families());
         families.extend(self.api_families());
+        families.extend(self.connection_families());
         families.extend(self.upstream_families());
         families.extend(self.control_families());
         families
@@ -50,12 +52,51 @@ impl Metrics {
         ]
     }
 
+    /// Of upstreams that share a route, and of copies.
+    fn routing_families(&self) -> Vec<Family> {
+        let (mut requests, mut durations, mut mirrored) = (Vec::new(), Vec::new(), Vec::new());
+        for (((api, route), upstream), cells) in lock(&self.weighted).iter() {
+            let labels = || vec![api.clone(), route.clone(), upstream.clone()];
+            for ((method, status), count) in cells.requests() {
+                requests.push(([labels(), vec![method.into(), status.to_string().into()]].concat(), count));
+            }
+            durations.push((labels(), cells.durations().1));
+        }
+        for ((api, route), cells) in lock(&self.mirrors).iter() {
+            let labelled =
+                |(what, count): (&str, u64)| (vec![api.clone(), route.clone(), what.into()], count);
+            mirrored.extend(cells.counts().map(labelled));
+        }
+        vec![
+            Family {
+                name: "portcullis_weighted_requests",
+                help: "Requests of routes whose upstreams have weights, by the upstream that got them.",
+                labels: &["api", "route", "upstream", "method", "status"],
+                values: Values::Counters(requests),
+            },
+            Family {
+                name: "portcullis_weighted_duration_seconds",
+                help: "Time that each of the upstreams with weights took to answer.",
+                labels: &["api", "route", "upstream"],
+                values: Values::Histograms(durations),
+            },
+            Family {
+                name: "portcullis_mirrored_requests",
+                help: "Copies of requests for a mirror, by what became of them.",
+                labels: &["api", "route", "outcome"],
+                values: Values::Counters(mirrored),
+            },
+        ]
+    }
+
     fn api_families(&self) -> Vec<Family> {
         let (mut auth, mut limit, mut unknown_keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut observed = Vec::new();
         for (api, cells) in lock(&self.apis).iter() {
             let labelled = |(label, count): (&str, u64)| (vec![api.clone(), label.into()], count);
             auth.extend(cells.auth_counts().map(labelled));
             limit.extend(cells.rate_limit_counts().map(labelled));
+            observed.extend(cells.observed_counts().map(labelled));
             unknown_keys.push((vec![api.clone()], cells.unknown_keys_count()));
         }
         let lookups = self.cache.counts().map(|(label, count)| (vec![label.into()], count));
@@ -71,6 +112,12 @@ impl Metrics {
                 help: "Rate limit decisions.",
                 labels: &["api", "decision"],
                 values: Values::Counters(limit),
+            },
+            Family {
+                name: "portcullis_observed",
+                help: "Requests that a policy in mode observe would have refused.",
+                labels: &["api", "policy"],
+                values: Values::Counters(observed),
             },
             Family {
                 name: "portcullis_unknown_keys_refused",
@@ -90,6 +137,40 @@ impl Metrics {
                 "Open connections of clients.",
                 &["listener"],
                 &self.connections,
+            ),
+        ]
+    }
+
+    fn connection_families(&self) -> Vec<Family> {
+        vec![
+            Family {
+                name: "portcullis_tls_handshakes",
+                help: "TLS handshakes of clients.",
+                labels: &["listener", "result"],
+                values: Values::Counters(self.tls_handshakes.collect(Counter::value)),
+            },
+            Family {
+                name: "portcullis_proxy_protocol_refused",
+                help: "Connections closed for their PROXY protocol header.",
+                labels: &["listener", "reason"],
+                values: Values::Counters(self.proxy_headers_refused.collect(Counter::value)),
+            },
+            Family {
+                name: "portcullis_acme_orders",
+                help: "Attempts to obtain a certificate by ACME.",
+                labels: &["result"],
+                values: Values::Counters(self.acme_orders.collect(Counter::value)),
+            },
+            gauges(
+                "portcullis_certificate_not_after_seconds",
+                "When a certificate ends, in Unix time.",
+                &["name"],
+                &self.certificates,
+            ),
+            gauge(
+                "portcullis_certificates_outdated",
+                "Certificates shown that are older than their files, which can not be used.",
+                &self.certificates_outdated,
             ),
         ]
     }
@@ -139,12 +220,6 @@ impl Metrics {
                 labels: &["result"],
                 values: Values::Counters(handovers.into()),
             },
-            gauges(
-                "portcullis_certificate_not_after_seconds",
-                "When a certificate ends, in Unix time.",
-                &["name"],
-                &self.certificates,
-            ),
             gauge("portcullis_store_up", "Whether the store answers.", &self.store_up),
             gauge(
                 "portcullis_store_staleness_seconds",

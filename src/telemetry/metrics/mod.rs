@@ -5,6 +5,7 @@
 mod cells;
 mod exposition;
 mod families;
+mod mirror;
 mod outcome;
 mod route;
 mod series;
@@ -12,7 +13,8 @@ mod series;
 mod tests;
 
 pub use exposition::Format;
-pub use outcome::{ApiCells, AuthOutcome, CacheLookup, RateDecision};
+pub use mirror::{MirrorCells, Mirrored};
+pub use outcome::{ApiCells, AuthOutcome, CacheLookup, Policy, RateDecision};
 pub use route::RouteCells;
 pub use series::{Counter, Gauge};
 
@@ -28,6 +30,8 @@ use std::time::Duration;
 pub struct Metrics {
     shards: usize,
     routes: Mutex<BTreeMap<RouteKey, Arc<RouteCells>>>,
+    weighted: Mutex<BTreeMap<(RouteKey, Box<str>), Arc<RouteCells>>>,
+    mirrors: Mutex<BTreeMap<RouteKey, Arc<MirrorCells>>>,
     apis: Mutex<BTreeMap<Box<str>, Arc<ApiCells>>>,
     cache: CacheCells,
     cache_entries: Gauge,
@@ -41,6 +45,10 @@ pub struct Metrics {
     handovers_good: Counter,
     handovers_bad: Counter,
     certificates: Series<Gauge>,
+    certificates_outdated: Gauge,
+    tls_handshakes: Series<Counter>,
+    acme_orders: Series<Counter>,
+    proxy_headers_refused: Series<Counter>,
     store_up: Gauge,
     store_staleness: Gauge,
     tokens_expiring: Series<Gauge>,
@@ -70,6 +78,8 @@ impl Metrics {
         let metrics = Self {
             shards,
             routes: Mutex::default(),
+            weighted: Mutex::default(),
+            mirrors: Mutex::default(),
             apis: Mutex::default(),
             cache: CacheCells::new(shards),
             cache_entries: Gauge::default(),
@@ -83,6 +93,10 @@ impl Metrics {
             handovers_good: Counter::default(),
             handovers_bad: Counter::default(),
             certificates: Series::new(),
+            certificates_outdated: Gauge::default(),
+            tls_handshakes: Series::new(),
+            acme_orders: Series::new(),
+            proxy_headers_refused: Series::new(),
             store_up: Gauge::default(),
             store_staleness: Gauge::default(),
             tokens_expiring: Series::new(),
@@ -104,6 +118,20 @@ impl Metrics {
         let mut routes = lock(&self.routes);
         let cells = routes.entry((api.into(), route.into()));
         Arc::clone(cells.or_insert_with(|| Arc::new(RouteCells::new(self.shards))))
+    }
+
+    /// The cells of one of the upstreams that share a route's requests: the same ones for the same labels.
+    pub fn weighted(&self, api: &str, route: &str, upstream: &str) -> Arc<RouteCells> {
+        let mut weighted = lock(&self.weighted);
+        let cells = weighted.entry(((api.into(), route.into()), upstream.into()));
+        Arc::clone(cells.or_insert_with(|| Arc::new(RouteCells::new(self.shards))))
+    }
+
+    /// The cells of a route's copies: the same ones for the same labels.
+    pub fn mirror(&self, api: &str, route: &str) -> Arc<MirrorCells> {
+        let mut mirrors = lock(&self.mirrors);
+        let cells = mirrors.entry((api.into(), route.into()));
+        Arc::clone(cells.or_insert_with(|| Arc::new(MirrorCells::new(self.shards))))
     }
 
     /// The cells of an API: the same ones for the same name.
@@ -170,6 +198,26 @@ impl Metrics {
         for (name, not_after_s) in certificates {
             self.certificates.of(&[name]).set(not_after_s as f64);
         }
+    }
+
+    /// Sets how many certificates are shown that are older than their files, because those can not be used.
+    pub fn set_certificates_outdated(&self, count: usize) {
+        self.certificates_outdated.set(count as f64);
+    }
+
+    /// Counts an attempt to obtain a certificate: `success`, `failure` or `rate_limited`.
+    pub fn acme_ordered(&self, result: &'static str) {
+        self.acme_orders.of(&[result]).increment();
+    }
+
+    /// TLS handshakes of a listener: `full`, `resumed` or `failed`.
+    pub fn tls_handshakes(&self, listener: &str, result: &'static str) -> Arc<Counter> {
+        self.tls_handshakes.of(&[listener, result])
+    }
+
+    /// Connections closed for their PROXY header: `untrusted` or `malformed`.
+    pub fn proxy_headers_refused(&self, listener: &str, reason: &'static str) -> Arc<Counter> {
+        self.proxy_headers_refused.of(&[listener, reason])
     }
 
     /// Sets whether the store answers, and how old the newest thing known from it is.
