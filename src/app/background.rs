@@ -181,6 +181,7 @@ impl Watching {
 
 /// Reloads on SIGHUP and when one of the files changes; SIGHUP also opens the access log anew.
 async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Watching>) {
+    parts.listeners.opened().await;
     loop {
         let changed = async {
             match &mut watching {
@@ -197,11 +198,11 @@ async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Wat
         }
         let Some(file) = &parts.file else { continue };
         match parts.reload(file) {
-            Ok(files) => {
-                if watching.as_ref().is_some_and(|watching| watching.files != files) {
-                    watching = Some(Watching::over(files));
+            Ok(taken) => {
+                taken.log(file);
+                if watching.as_ref().is_some_and(|watching| watching.files != taken.files) {
+                    watching = Some(Watching::over(taken.files));
                 }
-                tracing::info!(file = %file.display(), "configuration reloaded");
             }
             Err(error) => {
                 tracing::error!("the configuration in {} was not taken over: {error}", file.display())

@@ -7,13 +7,14 @@ use super::listeners::Listeners;
 use super::{Admin, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::diff::Outline;
 use crate::control::domain::{Domain, Edge, Here};
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
 use crate::control::signing;
 use crate::control::webhooks::{SystemResolver, Webhooks};
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, NamesKey};
 use crate::listen::worker::Stage;
 use crate::pipeline::{Shared, Sightings, Snapshot};
 use crate::store::cache::{Options, Tokens};
@@ -31,10 +32,12 @@ use tokio::sync::watch;
 /// What is there before.
 pub(super) struct Given<'g> {
     pub(super) file: Option<&'g Path>,
+    pub(super) outline: Outline,
     pub(super) metrics: Arc<Metrics>,
     pub(super) listeners: Listeners,
     pub(super) admin: Admin,
     pub(super) beside: Beside,
+    pub(super) names: NamesKey,
     pub(super) control: Handle,
 }
 
@@ -43,9 +46,9 @@ pub(super) struct Given<'g> {
 /// # Errors
 /// [`StartError`]
 pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, StartError> {
-    let Given { file, metrics, listeners, admin, beside, control } = given;
+    let Given { file, outline, metrics, listeners, admin, beside, names, control } = given;
     let clock = Clock::new();
-    let limiter = Arc::new(Limiter::new());
+    let limiter = Arc::new(Limiter::with_key(names));
     let store = store::open(&config.store.url)?;
     let edge: Arc<dyn Store> = store.clone();
     let tokens = open_tokens(&config, &edge, &limiter, control.clone(), &clock).await?;
@@ -77,6 +80,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         seen: Mutex::new(Some(seen)),
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
+        outline: ArcSwap::from_pointee(outline),
         access_log: Mutex::new(access_log),
         stage: watch::Sender::new(Stage::Running),
         listeners,

@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 /// How long connections that are half-way in have to come in, after no new ones may begin.
 const ARRIVE: Duration = Duration::from_millis(200);
@@ -23,6 +24,8 @@ pub(super) struct Listeners {
     workers: Mutex<Vec<UnboundedSender<Listening>>>,
     /// Certificates that come while they listen.
     obtained: Arc<Obtained>,
+    /// True once the first plan was carried out.
+    opened: watch::Sender<bool>,
 }
 
 /// One of them.
@@ -119,9 +122,16 @@ impl Listeners {
                 Step::Open(endpoint, sockets) => held.push(self.open(endpoint, sockets)),
             }
         }
+        self.opened.send_replace(true);
         if !before.is_empty() {
             tokio::spawn(close(before));
         }
+    }
+
+    /// Waits until the first plan was carried out: a second one has to know what there is.
+    pub(super) async fn opened(&self) {
+        // The sender is ours.
+        let _ = self.opened.subscribe().wait_for(|opened| *opened).await;
     }
 
     /// Gives the sockets out, each to one worker.

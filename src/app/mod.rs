@@ -5,6 +5,7 @@ mod admin;
 mod background;
 mod build;
 mod control;
+mod descriptors;
 mod drain;
 mod error;
 pub mod explain;
@@ -16,14 +17,17 @@ mod sightings;
 mod supervisor;
 
 pub use error::StartError;
+pub use handover::NotTaken;
 pub use inherited::{InheritError, Inheritance};
 pub use reload::ReloadError;
 
+use crate::config::diff::Outline;
 use crate::config::{Config, Loaded};
 use crate::control::domain::Domain;
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::webhooks::Webhooks;
+use crate::limiter::NamesKey;
 use crate::listen;
 use crate::listen::tls::Termination;
 use crate::listen::worker::{self, Stage, Start};
@@ -51,6 +55,8 @@ use tokio::sync::{mpsc, watch};
 #[derive(Debug)]
 struct Parts {
     config: ArcSwap<Config>,
+    /// The configuration as it stands in its file.
+    outline: ArcSwap<Outline>,
     /// The file to reload from, when there is one.
     file: Option<PathBuf>,
     shared: Arc<Shared>,
@@ -102,7 +108,8 @@ impl Gateway {
     /// [`StartError`]; nothing is left running then.
     pub fn start(loaded: Loaded, file: Option<&Path>, inheritance: Inheritance) -> Result<Self, StartError> {
         listen::tls::install_provider();
-        let Loaded { config, files, .. } = loaded;
+        let Loaded { config, files, outline } = loaded;
+        descriptors::raise(&config);
         let Inheritance { mut sockets, predecessor } = inheritance;
         let control = control_runtime()?;
         let signals = control.block_on(async { Signals::new() }).map_err(StartError::System)?;
@@ -117,20 +124,31 @@ impl Gateway {
             Some(predecessor) => metrics.set_handovers(predecessor.so_far),
         }
         let beside = Beside::new(predecessor.is_some());
-        let given =
-            build::Given { file, metrics, listeners, admin, beside, control: control.handle().clone() };
+        let given = build::Given {
+            file,
+            outline,
+            metrics,
+            listeners,
+            admin,
+            beside,
+            names: predecessor.as_ref().map_or_else(NamesKey::random, |predecessor| predecessor.names),
+            control: control.handle().clone(),
+        };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
         let workers = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {
-            let certificates = acme::restored(&parts).await;
-            parts.listeners.alter(plan, &parts.config.load());
-            background::start(&parts, files, certificates)
+            let obtained = acme::restored(&parts).await;
+            background::start(&parts, files, obtained)
         });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {
-            predecessor.ready(&unused, parts.beside.clone()).map_err(StartError::System)?;
+            if let Some(counted) = predecessor.relieve(&unused) {
+                parts.shared.limiter.take_over(&counted, parts.shared.clock.now());
+            }
+            predecessor.follow(parts.beside.clone()).map_err(StartError::System)?;
             parts.shared.metrics.handed_over(true);
         }
+        control.block_on(async { parts.listeners.alter(plan, &parts.config.load()) });
         supervisor::tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));
         Ok(Self { parts, control, workers, stepwise, signals, pid_file: None })
     }

@@ -332,6 +332,12 @@ const TIMEOUTS: &[Key] = &[
         "Between two pieces of an answer's body, and the age at which an unused connection is closed.",
     )
     .default("60s"),
+    Key::new(
+        "tunnel",
+        Type::Duration,
+        "How long both sides of a WebSocket, or what else `upgrade` allows, may be silent.",
+    )
+    .default("10m"),
 ];
 
 const HEALTH: &[Key] = &[
@@ -424,6 +430,12 @@ const ROUTE: &[Key] = &[
         "Where a request names its project; without it only the query is checked.",
     ),
     Key::new("require", Type::Section(REQUIRE), "What the key must hold."),
+    Key::new(
+        "upgrade",
+        Type::List(&Type::Text),
+        "Protocols that a client may go on in by `Upgrade`, e.g. `[websocket]`; see [streams](streams.md).",
+    )
+    .default("[]"),
     Key::new("upstream", Type::Text, "The upstream that answers; this or `respond`."),
     Key::new("respond", Type::Section(RESPOND), "A fixed answer from the gateway; this or `upstream`."),
 ];

@@ -2,6 +2,7 @@
 
 mod client;
 mod connection;
+mod extended;
 mod h1;
 mod h2;
 mod proxy_protocol;

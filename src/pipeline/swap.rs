@@ -30,6 +30,11 @@ impl Outbound {
         &self.head
     }
 
+    /// Adds a field of ours.
+    pub(super) fn add(&mut self, name: &'static HeaderName, value: HeaderValue) {
+        self.head.added.push((name, value));
+    }
+
     /// What is left when it has been sent: the memory of the client's fields.
     pub(super) fn into_fields(self) -> HeaderMap {
         self.head.client

@@ -1,6 +1,7 @@
 //! One file per subject; a test is named after the line of the contract it holds.
 
 mod acme;
+mod activation;
 mod agreement;
 mod agreement_bodies;
 mod architecture;
@@ -16,6 +17,7 @@ mod control_login;
 mod control_tokens;
 mod credentials;
 mod demo;
+mod diff;
 mod documents;
 mod errors;
 mod explain;
@@ -50,7 +52,11 @@ mod proxy_protocol;
 mod readings;
 mod reference;
 mod reload;
+mod reload_listeners;
 mod smuggling;
+mod streams;
+mod streams_closed;
+mod streams_websocket;
 mod tenant;
 mod terminal;
 mod terminal_help;

@@ -170,6 +170,11 @@ impl Connection {
         Ok(Some(piece))
     }
 
+    /// Says that nothing more will be sent (TLS has no such thing).
+    pub(crate) fn shutdown(&self) {
+        self.socket.shutdown(std::net::Shutdown::Write).expect("shut down");
+    }
+
     /// Whether the peer closes within `limit` (bytes that come first are kept).
     pub(crate) fn closes_within(&mut self, limit: Duration) -> bool {
         self.socket.set_read_timeout(Some(limit)).expect("a read time-out");

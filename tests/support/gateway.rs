@@ -294,6 +294,14 @@ impl Gateway {
         self.metrics().iter().filter(|s| s.name == name && has(s)).map(|s| s.value).sum()
     }
 
+    /// Bytes of memory that it holds.
+    pub(crate) fn resident(&self) -> u64 {
+        let id = self.running.as_ref().expect("it runs").id;
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).expect("a number") * 1024
+    }
+
     /// What it wrote to standard error so far, over all its runs.
     pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(self.path("stderr")).unwrap_or_default()

@@ -192,6 +192,18 @@ impl Metrics {
                 labels: &[],
                 values: Values::Counters(vec![(Vec::new(), self.log_dropped.value())]),
             },
+            gauges(
+                "portcullis_tunnels",
+                "Connections that go on in another protocol, such as WebSocket.",
+                &["api", "route"],
+                &self.tunnels,
+            ),
+            Family {
+                name: "portcullis_streams_closed",
+                help: "Requests and answers under way that were closed because their key or session could not go on.",
+                labels: &["reason"],
+                values: Values::Counters(self.streams_closed.collect(Counter::value)),
+            },
             Family {
                 name: "portcullis_webhook_deliveries",
                 help: "Attempts to deliver an event to a webhook endpoint.",

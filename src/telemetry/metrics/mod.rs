@@ -49,6 +49,8 @@ pub struct Metrics {
     store_staleness: Gauge,
     tokens_expiring: Series<Gauge>,
     log_dropped: Arc<Counter>,
+    tunnels: Series<Gauge>,
+    streams_closed: Series<Counter>,
     webhook_deliveries: Series<Counter>,
     webhook_queue: Gauge,
     webhook_oldest: Gauge,
@@ -93,6 +95,8 @@ impl Metrics {
             store_staleness: Gauge::default(),
             tokens_expiring: Series::new(),
             log_dropped: Arc::default(),
+            tunnels: Series::new(),
+            streams_closed: Series::new(),
             webhook_deliveries: Series::new(),
             webhook_queue: Gauge::default(),
             webhook_oldest: Gauge::default(),
@@ -207,6 +211,16 @@ impl Metrics {
         self.tokens_expiring.of(&[within]).set(tokens as f64);
     }
 
+    /// Connections of a route that go on in another protocol. The series ends when the last handle is dropped.
+    pub fn tunnels(&self, api: &str, route: &str) -> Arc<Gauge> {
+        self.tunnels.of(&[api, route])
+    }
+
+    /// Counts an exchange that was closed because its key or session could not go on, and why.
+    pub fn stream_closed(&self, reason: &'static str) {
+        self.streams_closed.of(&[reason]).increment();
+    }
+
     /// Counts an attempt to deliver an event: `delivered`, `retried` or `given_up`.
     pub fn webhook_attempted(&self, outcome: &'static str) {
         self.webhook_deliveries.of(&[outcome]).increment();
@@ -235,7 +249,7 @@ impl Metrics {
         for hook in hooks {
             hook(self);
         }
-        for series in [&self.connections, &self.upstream_healthy] {
+        for series in [&self.connections, &self.upstream_healthy, &self.tunnels] {
             series.forget_unheld();
         }
         exposition::write(self.families(), format)
