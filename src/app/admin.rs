@@ -106,9 +106,7 @@ async fn accept(parts: Arc<Parts>, listener: TcpListener) {
 }
 
 async fn connection(parts: Arc<Parts>, tcp: TcpStream, client: IpAddr) {
-    let Some(tls) = parts.admin.tls.load_full() else {
-        return serve(parts, TokioIo::new(tcp), client).await;
-    };
+    let Some(tls) = parts.admin.tls.load_full() else { return serve(parts, TokioIo::new(tcp), client).await };
     let handshake = tokio::time::timeout(Duration::from_secs(10), tls.accept(tcp));
     // Who breaks TLS gets no answer.
     if let Ok(Ok(accepted)) = handshake.await {

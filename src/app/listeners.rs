@@ -22,10 +22,10 @@ const ARRIVE: Duration = Duration::from_millis(200);
 pub(super) struct Listeners {
     held: Mutex<Vec<Held>>,
     workers: Mutex<Vec<UnboundedSender<Listening>>>,
-    /// Certificates that come while they listen.
-    obtained: Arc<Obtained>,
     /// True once the first plan was carried out.
     opened: watch::Sender<bool>,
+    /// Certificates that come while they listen.
+    obtained: Arc<Obtained>,
 }
 
 /// One of them.

@@ -137,8 +137,8 @@ impl Gateway {
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
         let workers = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {
-            let obtained = acme::restored(&parts).await;
-            background::start(&parts, files, obtained)
+            let certificates = acme::restored(&parts).await;
+            background::start(&parts, files, certificates)
         });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {
