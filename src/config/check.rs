@@ -43,6 +43,13 @@ pub(crate) fn check(value: &Value<'_>, kind: Type, pattern: &str) {
             value.report(Code::WrongType, message, None);
         }
         Type::SectionOr(_, keys) => section(value, keys, pattern),
+        Type::Map(item) => {
+            let pattern = format!("{pattern}.*");
+            let names = value.any_section();
+            names.iter().flat_map(Section::entries).for_each(|(_, value)| check(&value, *item, &pattern));
+        }
+        Type::ScalarOr(one, _) if !value.is_section() && !value.is_list() => check(value, *one, pattern),
+        Type::ScalarOr(_, more) => check(value, *more, pattern),
         Type::Named(keys) => {
             let pattern = format!("{pattern}.*");
             let names = value.any_section();

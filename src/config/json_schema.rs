@@ -80,6 +80,10 @@ fn kind(kind: Type, path: &str) -> Value {
         Type::Named(keys) => {
             json!({ "type": "object", "additionalProperties": section(keys, &format!("{path}.*")) })
         }
+        Type::Map(item) => {
+            json!({ "type": "object", "additionalProperties": self::kind(*item, &format!("{path}.*")) })
+        }
+        Type::ScalarOr(one, more) => json!({ "anyOf": [self::kind(*one, path), self::kind(*more, path)] }),
     }
 }
 

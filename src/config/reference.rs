@@ -23,6 +23,10 @@ fn section(keys: &[Key], path: &str, title: &str, out: &mut String) {
             Type::Section(keys) | Type::SectionOr(_, keys) => section(keys, &path, &format!("`{path}`"), out),
             Type::Named(keys) => named(keys, &format!("{path}.*"), out),
             Type::List(Type::Section(keys)) => named(keys, &format!("{path}[]"), out),
+            // One name stands for all: what may stand under it is told once.
+            Type::Map(Type::ScalarOr(_, Type::Section(keys))) if key.name == "headers" => {
+                named(keys, &format!("{path}.*"), out);
+            }
             _ => {}
         }
     }
@@ -68,6 +72,8 @@ fn takes(kind: Type) -> String {
         Type::Section(_) => "section".to_owned(),
         Type::SectionOr(word, _) => format!("section, or `{word}`"),
         Type::Named(_) => "sections by name".to_owned(),
+        Type::Map(item) => format!("by name: {}", takes(*item)),
+        Type::ScalarOr(one, more) => format!("{}, or {}", takes(*one), takes(*more)),
     }
 }
 

@@ -40,6 +40,10 @@ pub(crate) enum Type {
     SectionOr(&'static str, &'static [Key]),
     /// Sections under names that the file chooses.
     Named(&'static [Key]),
+    /// Values under names that the file chooses.
+    Map(&'static Type),
+    /// One of two: a single value, or a list or section.
+    ScalarOr(&'static Type, &'static Type),
 }
 
 impl Key {
@@ -265,6 +269,8 @@ const LIMITS: &[Key] = &[
 const UNKNOWN_KEYS: &[Key] = &[
     Key::new("requests", Type::Integer(1, u32::MAX as u64), "How many at once.").required(),
     Key::new("per", Type::Duration, "In what time as many are granted again, evenly.").required(),
+    Key::new("mode", Type::Choice(MODES), "`observe` lets through and records what would have been refused.")
+        .default("enforce"),
 ];
 
 const JWT: &[Key] = &[
@@ -372,6 +378,13 @@ const API: &[Key] = &[
         "Path prefixes; the longest one that matches a request picks the API.",
     )
     .required(),
+    Key::new("hosts", Type::List(&Type::Text), HOSTS_DOC).default("all"),
+    Key::new(
+        "redirect_to_https",
+        Type::Boolean,
+        "Send clients that come without TLS to `https://` on the same host, port 443, with status 308.",
+    )
+    .default("false"),
     Key::new("rate_limit", Type::SectionOr("none", RATE_LIMIT), "The limit of each key.")
         .default("ocriva: 60 per 1m, ocore: 600 per 1m, problem: none"),
     Key::new(
@@ -381,6 +394,10 @@ const API: &[Key] = &[
     )
     .default("jwt"),
     Key::new("body_limit", Type::Size, "Largest request body; more is answered 413.").default("50MiB"),
+    Key::new("request_headers", Type::Section(EDITS), "Header fields of what upstreams get, altered."),
+    Key::new("response_headers", Type::Section(EDITS), "Header fields of answers, altered."),
+    Key::new("cors", Type::Section(CORS), "Which pages of other origins may use the API from a browser."),
+    Key::new("addresses", Type::Section(OBSERVED), "The addresses that a key is bound to."),
     Key::new(
         "builtin",
         Type::BooleanOrWords(BUILTIN_GROUPS),
@@ -423,6 +440,16 @@ const ROUTE: &[Key] = &[
     .required(),
     Key::new("methods", Type::List(&Type::Choice(METHODS)), "Methods; `HEAD` goes where `GET` goes.")
         .default("all"),
+    Key::new("hosts", Type::List(&Type::Text), "Of the hosts of its API, those that the route is for.")
+        .default("all of them"),
+    Key::new(
+        "headers",
+        Type::Map(TEST),
+        "Header fields that a request must have to be this route's; of routes of one path, more conditions win.",
+    )
+    .default("none"),
+    Key::new("query", Type::Map(TEST), "Query parameters that a request must have to be this route's.")
+        .default("none"),
     Key::new("auth", Type::Choice(&["none"]), "`none` opens the route to everyone."),
     Key::new(
         "project",
@@ -436,9 +463,99 @@ const ROUTE: &[Key] = &[
         "Protocols that a client may go on in by `Upgrade`, e.g. `[websocket]`; see [streams](streams.md).",
     )
     .default("[]"),
-    Key::new("upstream", Type::Text, "The upstream that answers; this or `respond`."),
-    Key::new("respond", Type::Section(RESPOND), "A fixed answer from the gateway; this or `upstream`."),
+    Key::new(
+        "upstream",
+        Type::ScalarOr(&Type::Text, &Type::Map(&Type::Integer(0, 1_000_000))),
+        "The upstream that answers, or several with weights: `{ stable: 95, canary: 5 }`; this, `respond` or `redirect`.",
+    ),
+    Key::new(
+        "sticky",
+        Type::Choice(&["key"]),
+        "With weights: each key always gets the same upstream. Without it each request is drawn.",
+    ),
+    Key::new("respond", Type::Section(RESPOND), "A fixed answer from the gateway."),
+    Key::new("redirect", Type::Section(REDIRECT), "Sends the client elsewhere."),
+    Key::new("rewrite", Type::Section(REWRITE), "The path that the upstream gets, where it is another one."),
+    Key::new("request_headers", Type::Section(EDITS), "As that of the API, and after it."),
+    Key::new("response_headers", Type::Section(EDITS), "As that of the API, and after it."),
+    Key::new(
+        "timeout",
+        Type::Duration,
+        "From the request's last byte to the answer's head, in place of the upstream's `timeouts.response`.",
+    ),
+    Key::new("body_limit", Type::Size, "Largest request body, in place of the API's."),
+    Key::new("mirror", Type::Section(MIRROR), "An upstream that gets a copy of the requests; its answers go nowhere."),
 ];
+
+const HOSTS_DOC: &str = "Hosts that the API is served on: `api.example.com`, or `*.example.com` for one label or more before \
+                         it; a host wins over a longer prefix.";
+
+/// A text, or one test.
+const TEST: &Type = &Type::ScalarOr(&Type::Text, &Type::Section(TESTS));
+
+const TESTS: &[Key] = &[
+    Key::new("exact", Type::Text, "The value is this text."),
+    Key::new("prefix", Type::Text, "The value begins with this text."),
+    Key::new("present", Type::Boolean, "Whether it is there, with any value."),
+];
+
+const REWRITE: &[Key] = &[
+    Key::new("strip_prefix", Type::Text, "Literal segments that the path loses: `/v1`."),
+    Key::new("path", Type::Text, "The whole new path, with parameters of the route's: `/internal/{id}/**`."),
+];
+
+const REDIRECT: &[Key] = &[
+    Key::new(
+        "to",
+        Type::Text,
+        "A path or URL with parameters of the route's path; `{host}` is the request's host, where `hosts` are named. The query is kept.",
+    )
+    .required(),
+    Key::new("status", Type::Integer(300, 399), "301, 302, 303, 307 or 308.").default("308"),
+];
+
+const EDITS: &[Key] = &[
+    Key::new("remove", Type::List(&Type::Text), "Names of fields that are taken out.").default("[]"),
+    Key::new("set", Type::Map(&Type::Text), "Fields put in place of whatever is there."),
+    Key::new("add", Type::Map(&Type::Text), "Fields put beside whatever is there."),
+];
+
+const MIRROR: &[Key] = &[
+    Key::new("upstream", Type::Text, "Who gets the copies.").required(),
+    Key::new("share", Type::Text, "Of how many requests, such as `10%`.").default("100%"),
+];
+
+const CORS: &[Key] = &[
+    Key::new(
+        "origins",
+        Type::List(&Type::Text),
+        "`https://app.example.com`, `https://*.example.com` for one label or more, or `*` for every page.",
+    )
+    .required(),
+    Key::new("methods", Type::List(&Type::Choice(METHODS)), "Methods that a page may use.").default("all"),
+    Key::new(
+        "headers",
+        Type::List(&Type::Text),
+        "Header fields that a page may send beside the credentials of the dialect and `Content-Type`; `*` for any.",
+    )
+    .default("[]"),
+    Key::new(
+        "expose",
+        Type::List(&Type::Text),
+        "Header fields that a page may read beside those that the gateway sets.",
+    )
+    .default("[]"),
+    Key::new("credentials", Type::Boolean, "Whether a browser may send cookies along; never with `origins: [\"*\"]`.")
+        .default("false"),
+    Key::new("max_age", Type::Duration, "How long a browser may remember a preflight's answer.").default("10m"),
+];
+
+const OBSERVED: &[Key] = &[Key::new(
+    "mode",
+    Type::Choice(MODES),
+    "`observe` lets through and records what would have been refused.",
+)
+.default("enforce")];
 
 const PROJECT: &[Key] = &[
     Key::new("in", Type::Choice(&["query", "json", "multipart"]), "Where `projectId` is, besides the query.")
@@ -451,6 +568,12 @@ const PROJECT: &[Key] = &[
     .default("organization"),
     Key::new("inject", Type::Boolean, "Add a project key's own project to the query; only with `in: query`.")
         .default("true for `in: query`"),
+    Key::new(
+        "mode",
+        Type::Choice(MODES),
+        "`observe` lets requests through that name none and have to; another's is always refused.",
+    )
+    .default("enforce"),
 ];
 
 const REQUIRE: &[Key] = &[

@@ -5,16 +5,17 @@
 
 use super::credential::{Credential, Foreseen};
 use super::limit::Admitted;
+use super::observe::Trail;
 use super::reject::Reject;
 use super::route::Routed;
 use super::settle::settle;
 use super::stranger::Stranger;
 use super::{Snapshot, Worker};
 use crate::clock::Moment;
-use crate::config::Dialect;
+use crate::config::{Api, Dialect, Mode};
 use crate::store::TokenRecord;
 use crate::store::cache::{Cached, Entry, SessionEntry, UserEntry};
-use crate::telemetry::metrics::CacheLookup;
+use crate::telemetry::metrics::{CacheLookup, Policy};
 use crate::token::{KeyFamily, ShownKey};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -147,9 +148,18 @@ pub(super) fn counted(worker: &Worker, found: CacheLookup) {
 ///
 /// # Errors
 /// [`Reject::Inactive`], [`Reject::Expired`], [`Reject::Address`], [`Reject::UnknownKey`] for a key of the other family.
-pub fn verify(admitted: Admitted, routed: &Routed<'_>, from: IpAddr, now: Moment) -> Result<Caller, Reject> {
+pub fn verify(
+    admitted: Admitted,
+    routed: &Routed<'_>,
+    from: IpAddr,
+    now: Moment,
+    trail: &mut Trail,
+) -> Result<Caller, Reject> {
     let caller = examine(admitted, routed, from, now)?;
     if let Known::Key(entry) = &caller.known {
+        if routed.api.config.addresses == Mode::Observe && !allows(&entry.record, from) {
+            trail.observed(Policy::Addresses, &Reject::Address);
+        }
         entry.count_use(now);
     }
     Ok(caller)
@@ -170,13 +180,13 @@ pub(super) fn examine(
         Known::Anonymous => {}
         Known::User(user) if user.record.active => {}
         Known::User(_) => return Err(Reject::Inactive),
-        Known::Key(entry) => good(&entry.record, routed.api.config.dialect, from, now)?,
+        Known::Key(entry) => good(&entry.record, &routed.api.config, from, now)?,
     }
     Ok(Caller { known })
 }
 
-fn good(record: &TokenRecord, dialect: Dialect, from: IpAddr, now: Moment) -> Result<(), Reject> {
-    if !family_fits(record, dialect) {
+fn good(record: &TokenRecord, api: &Api, from: IpAddr, now: Moment) -> Result<(), Reject> {
+    if !family_fits(record, api.dialect) {
         return Err(Reject::UnknownKey);
     }
     if !record.active {
@@ -185,7 +195,7 @@ fn good(record: &TokenRecord, dialect: Dialect, from: IpAddr, now: Moment) -> Re
     if expired(record, now) {
         return Err(Reject::Expired);
     }
-    if allows(record, from) { Ok(()) } else { Err(Reject::Address) }
+    if allows(record, from) || api.addresses == Mode::Observe { Ok(()) } else { Err(Reject::Address) }
 }
 
 /// Whether a key is of the family that the dialect's clients use.

@@ -8,6 +8,7 @@ use super::route::Routed;
 use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired, Require};
 use crate::store::cache::Entry;
 use crate::store::{Membership, Terms};
+use crate::telemetry::metrics::Policy;
 use crate::token::{OrganizationId, Permissions, ProjectId, Reach};
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
@@ -79,7 +80,12 @@ impl Grant {
     ///
     /// # Errors
     /// [`Reject::ProjectsDiffer`], [`Reject::ForeignProject`], [`Reject::ProjectRequired`]
-    pub fn with_body(mut self, routed: &Routed<'_>, in_body: Option<&str>) -> Result<Self, Reject> {
+    pub fn with_body(
+        mut self,
+        routed: &Routed<'_>,
+        in_body: Option<&str>,
+        trail: &mut Trail,
+    ) -> Result<Self, Reject> {
         if let Some(project) = in_body {
             if self.named && self.project().is_some_and(|named| named.as_str() != project) {
                 return Err(Reject::ProjectsDiffer);
@@ -87,7 +93,10 @@ impl Grant {
             self.project = own_project(&self.known, Some(project))?;
             self.named = true;
         }
-        self.required(routed)?;
+        match self.required(routed) {
+            Err(reject) if observes(routed) => trail.observed(Policy::Project, &reject),
+            decided => decided?,
+        }
         Ok(self)
     }
 
@@ -219,12 +228,17 @@ fn own_project(known: &Known, named: Option<&str>) -> Result<Held, Reject> {
     }
 }
 
+/// Whether the route's rule about naming a project only observes.
+fn observes(routed: &Routed<'_>) -> bool {
+    routed.route.config.project.is_some_and(|rule| rule.mode == Mode::Observe)
+}
+
 /// Permissions and scopes of the route; in `mode: observe` what is missing is only counted.
 fn requirements(grant: &Grant, routed: &Routed<'_>, trail: &mut Trail) -> Result<(), Reject> {
     let require = &routed.route.config.require;
     let Some(reject) = missing(grant, require) else { return Ok(()) };
     if require.mode == Mode::Observe {
-        trail.observed(&reject);
+        trail.observed(Policy::Require, &reject);
         return Ok(());
     }
     Err(reject)

@@ -75,10 +75,10 @@ pub(super) async fn login(
     let key = presented.map_err(|_| Reject::BodyBroke)??;
     let now = trail.at();
     let credential = Credential::Shown { key: Some(ShownKey::new(key.expose())), jwt: None };
-    let stranger = Stranger::new(snapshot, peer, headers, now);
+    let stranger = Stranger::new(snapshot, routed, peer, headers, trail);
     let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
     let admitted = limit::admit(known, routed.api, now, trail)?;
-    let caller = authenticate::verify(admitted, routed, peer.client(headers), now)?;
+    let caller = authenticate::verify(admitted, routed, peer.client(headers), now, trail)?;
     trail.accepted();
     let Known::Key(entry) = caller.known() else { return Err(Reject::UnusableCredential) };
     let record = &entry.record;

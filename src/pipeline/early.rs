@@ -5,7 +5,7 @@ use super::builtin::own;
 use super::observe::{Observed, Trail};
 use super::{Peer, Worker};
 use crate::dialect::{self, Fault, Rendered};
-use http::header::CONNECTION;
+use http::header::{CONNECTION, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use std::rc::Rc;
 
@@ -67,7 +67,7 @@ impl Early {
     pub fn answer(self, worker: &Rc<Worker>, peer: &Peer, head: &[u8]) -> Response<Box<Observed>> {
         let (now, snapshot) = (worker.shared.clock.now(), worker.snapshot());
         let request = guess(head);
-        let found = snapshot.router.nowhere(request.uri().path());
+        let found = snapshot.router.nowhere(request.uri(), request.headers());
         let mut trail = Trail::begin(worker, &snapshot, peer, &request, &found, now);
         trail.answered(None, Some(self.code()));
         let fault = self.fault();
@@ -87,7 +87,18 @@ fn guess(head: &[u8]) -> Request<()> {
     // No method has this name; metrics count it among the others.
     *request.method_mut() = method.or_else(|| Method::from_bytes(b"-").ok()).unwrap_or_default();
     *request.uri_mut() = words.next().map(target).unwrap_or_default();
+    if let Some(host) = host(head) {
+        request.headers_mut().insert(HOST, host);
+    }
     request
+}
+
+/// The host, as far as it was read.
+fn host(head: &[u8]) -> Option<HeaderValue> {
+    let lines = head.split(|&byte| byte == b'\n').skip(1);
+    let mut fields = lines.filter_map(|line| line.split_at_checked(line.iter().position(|&b| b == b':')?));
+    let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case(b"host"))?;
+    HeaderValue::from_bytes(value[1..].trim_ascii()).ok()
 }
 
 /// The target as far as it is one; its query is cut off, because it may hold what no log may.

@@ -2,6 +2,7 @@
 
 use super::Worker;
 use super::exchange::Cut;
+use super::mirror::Copy;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
@@ -25,6 +26,7 @@ pub(super) async fn send(
     outbound: Outbound,
     body: Outgoing,
     passage: Option<Rc<Passage>>,
+    copy: Option<Box<Copy<'_>>>,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     trail.sent_to(&service.name, passage.clone());
@@ -36,7 +38,10 @@ pub(super) async fn send(
         })
         .await
     };
-    worker.pools.scratch.recycle(outbound.into_fields());
+    match copy {
+        None => worker.pools.scratch.recycle(outbound.into_head().client),
+        Some(copy) => copy.send(worker, outbound.into_head()),
+    }
     let sent = sent.map_err(Cut::reject)?;
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));
     let mut response = sent.map_err(|error| refused(error, passage.as_deref()))?;

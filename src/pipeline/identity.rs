@@ -4,14 +4,14 @@ use super::Snapshot;
 use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
 use super::reject::Reject;
-use super::route::{Routed, Serve};
+use super::route::Routed;
 use crate::clock::Moment;
 use crate::config::Identity;
 use crate::store::Membership;
 use crate::store::cache::{Entry, UserEntry};
 use crate::token::signer::IdentityClaims;
 use crate::token::{MemberRole, ProjectId};
-use crate::upstream::Prepared;
+use crate::upstream::{Prepared, Service};
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -101,7 +101,7 @@ fn place(grant: &Grant) -> Option<(String, MemberRole)> {
 }
 
 impl Identities {
-    /// The fields that tell an upstream who is asking; none for an open route or an API that tells nothing.
+    /// The fields that tell an upstream, by its place in the configuration, who is asking; none for an open route or an API that tells nothing.
     ///
     /// # Errors
     /// [`Reject::Internal`] when an identity can not be signed.
@@ -110,16 +110,14 @@ impl Identities {
         snapshot: &Snapshot,
         routed: &Routed<'_>,
         grant: &Grant,
+        to: (usize, &Service),
         now: Moment,
     ) -> Result<Rc<Prepared>, Reject> {
         let mode = routed.api.config.identity;
         if mode == Identity::None {
             return Ok(Rc::default());
         }
-        let upstream = match &routed.route.service {
-            Serve::Upstream(index, _) => *index,
-            _ => usize::MAX,
-        };
+        let (upstream, service) = to;
         let place = self.place(grant, upstream);
         if let Some(minted) = self.minted.borrow().get(&place)
             && minted.fresh_until_s > now.unix_s()
@@ -131,7 +129,7 @@ impl Identities {
             return Ok(minted.fields.clone());
         }
         let Some(holder) = Holder::of(grant) else { return Ok(Rc::default()) };
-        let minted = mint(snapshot, routed, grant, holder, upstream, now)?;
+        let minted = mint(snapshot, mode, grant, holder, (upstream, &service.name), now)?;
         let fields = minted.fields.clone();
         self.keep(place, minted, now);
         Ok(fields)
@@ -178,10 +176,10 @@ impl Identities {
 
 fn mint(
     snapshot: &Snapshot,
-    routed: &Routed<'_>,
+    mode: Identity,
     grant: &Grant,
     holder: Holder,
-    upstream: usize,
+    (upstream, audience): (usize, &str),
     now: Moment,
 ) -> Result<Minted, Reject> {
     let iat = now.unix_s();
@@ -191,10 +189,9 @@ fn mint(
         _ => u64::MAX,
     };
     let exp = iat.saturating_add(ttl).min(key_exp).max(iat);
-    let mode = routed.api.config.identity;
     let mut fields = plain_fields(grant);
     if mode == Identity::Jwt {
-        fields.push((AUTHORIZATION, sign(snapshot, routed, grant, iat, exp)?));
+        fields.push((AUTHORIZATION, sign(snapshot, audience, grant, iat, exp)?));
     }
     // Used for the first four fifths of its life, so that it is still good when the upstream looks at it.
     let fresh_until_s = iat + ((exp - iat) * 4).div_ceil(5);
@@ -233,7 +230,7 @@ fn plain_fields(grant: &Grant) -> Vec<(HeaderName, HeaderValue)> {
 
 fn sign(
     snapshot: &Snapshot,
-    routed: &Routed<'_>,
+    audience: &str,
     grant: &Grant,
     iat: u64,
     exp: u64,
@@ -250,10 +247,6 @@ fn sign(
             role = grant.membership().map(|membership| membership.role.permissions()).unwrap_or_default();
             (user.record.id.as_str(), role.iter().collect(), Vec::new())
         }
-    };
-    let audience = match &routed.route.service {
-        Serve::Upstream(_, service) => &*service.name,
-        _ => "portcullis",
     };
     let claims = IdentityClaims {
         iss: &snapshot.identity.issuer,

@@ -33,6 +33,11 @@ impl Ids {
         z ^ (z >> 31)
     }
 
+    /// Any number, as likely as any other.
+    pub(super) fn chance(&self) -> u64 {
+        self.next()
+    }
+
     /// A new request id: 32 hexadecimal digits.
     pub(super) fn request_id(&self, arena: &Arena) -> HeaderValue {
         let (high, low) = (self.next(), self.next());

@@ -6,7 +6,7 @@ use super::reject::Reject;
 use super::route::RoutedApi;
 use crate::clock::Moment;
 use crate::limiter::{Bucket, Verdict};
-use crate::telemetry::metrics::RateDecision;
+use crate::telemetry::metrics::{Policy, RateDecision};
 
 /// Somebody whose bucket had something left. Only [`admit`] makes one, and [`foresee`] where nothing is forwarded.
 #[derive(Debug)]
@@ -37,6 +37,9 @@ pub fn admit(known: Known, api: &RoutedApi, now: Moment, trail: &mut Trail) -> R
         (false, false) => RateDecision::Observed,
     };
     api.cells.rate_limit(trail.shard(), decision);
+    if decision == RateDecision::Observed {
+        trail.observed(Policy::RateLimit, &Reject::Limited);
+    }
     if refused { Err(Reject::Limited) } else { Ok(Admitted { known }) }
 }
 

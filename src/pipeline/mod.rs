@@ -6,6 +6,7 @@ pub mod authorize;
 mod beside;
 mod builtin;
 mod challenge;
+mod cors;
 mod credential;
 mod early;
 mod exchange;
@@ -16,18 +17,22 @@ mod identity;
 mod ids;
 pub mod limit;
 mod marks;
+mod mirror;
 mod multipart;
 mod observe;
 pub mod path;
 mod peer;
 mod project_body;
 pub mod query;
+mod redirect;
 mod refusal;
 mod reject;
+mod rewrite;
 pub mod route;
 mod scan;
 mod settle;
 mod sightings;
+mod split;
 mod stranger;
 mod swap;
 mod upgrade;
@@ -46,7 +51,7 @@ pub use worker::{Shared, Snapshot, Worker};
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
 use crate::wire::Inbound;
-use http::{Method, Request, Response, StatusCode, request};
+use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use http_body::Body;
 
 use authenticate::Recalled;
@@ -54,7 +59,7 @@ pub use authorize::Grant;
 pub use credential::foresee;
 pub use observe::Trail;
 use pin_project_lite::pin_project;
-use route::{Builtin, Routed, Serve};
+use route::{Builtin, Route, Routed, RoutedApi, Serve};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -75,19 +80,30 @@ pub async fn handle(
     foreseen.inspect(|foreseen| foreseen.approach(&worker));
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
     trail.foreseen = foreseen;
+    let (judged, preflight) = (cors::judged(found.api, request.headers()), is_preflight(&request));
     let grpc = grpc::is_call(&request);
     trail.grpc = grpc;
     let outcome = match peer.head_fits(&request).and(found.routed) {
         _ if let Some(answer) = worker.shared.challenges.answer(&peer, &request) => Ok(answer),
-        routed if is_preflight(&request) => refusal::preflight(routed),
+        Ok(_) if found.api.config.redirect_to_https && !peer.tls => {
+            redirect::to_https(request.uri(), request.headers()).ok_or(Reject::NoRoute)
+        }
+        routed if preflight => refusal::preflight(found.api, request.headers(), routed),
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),
     };
+    let finish = |response: &mut Response<Payload>| {
+        finish(found.api, found.route, judged.as_ref(), preflight, response.headers_mut());
+    };
     match outcome {
-        Ok(response) => trail.follow(response),
+        Ok(mut response) => {
+            finish(&mut response);
+            trail.follow(response)
+        }
         Err(reject) => {
             trail.refused(&reject);
-            let response = refusal::answer(found.api.config.dialect, &reject);
+            let mut response = refusal::answer(found.api.config.dialect, &reject);
+            finish(&mut response);
             if !grpc {
                 return trail.follow(response);
             }
@@ -95,6 +111,22 @@ pub async fn handle(
             *response.status_mut() = StatusCode::OK;
             response
         }
+    }
+}
+
+/// What every answer of a route has done to its fields, the gateway's own as an upstream's.
+fn finish(
+    api: &RoutedApi,
+    route: &Route,
+    judged: Option<&cors::Judged>,
+    preflight: bool,
+    fields: &mut HeaderMap,
+) {
+    if let Some(overlay) = &route.response_headers {
+        overlay.apply(fields);
+    }
+    if let (Some(cors), Some(judged)) = (&api.cors, judged) {
+        cors.mark(judged, fields, preflight);
     }
 }
 
@@ -120,32 +152,54 @@ async fn walk(
         _ => {}
     }
     let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
+    let mirror = routed.route.mirror.as_deref().filter(|mirror| mirror.draws(worker));
     let (wish, body) = upgrade::wish(routed, body)?;
-    project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
+    project_body::bounded(&parts.headers, routed.route.body_limit)?;
     project_body::says_json(routed, &parts, body.is_end_stream())?;
     let (in_body, body, passage) = if grant.needs_body(routed) {
         let reading = project_body::read(&worker.deadlines, routed, &parts.headers, body, trail);
         let (project, body) = Box::pin(reading).await?;
         (project, body, None)
     } else {
-        let (body, passage) = outgoing(body, routed);
+        let (body, passage) = outgoing(body, routed, mirror.is_some());
         (None, body, passage)
     };
-    let grant = grant.with_body(routed, in_body.as_deref())?;
+    let grant = grant.with_body(routed, in_body.as_deref(), trail)?;
     trail.granted(&grant);
-    match &routed.route.service {
-        Serve::Upstream(_, service) => {
-            let from = peer.client(&parts.headers);
-            let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, parts, trail)?;
-            trail.under_way(grant, from);
-            match wish {
-                None => forward::send(worker, service, outbound, body, passage, trail).await,
-                Some(wish) => Box::pin(upgrade::send(worker, service, outbound, wish, trail)).await,
-            }
+    let (upstream, service) = match &routed.route.service {
+        Serve::Upstream(upstream, service) => (*upstream, service),
+        Serve::Split(split) => {
+            let part = split.draw(worker, grant.known());
+            trail.drew(&part.cells);
+            (part.upstream, &part.service)
         }
+        _ => return here(snapshot, routed, &grant, &parts),
+    };
+    let copy = match mirror {
+        Some(mirror) => Some(Box::new(mirror.copy(worker, snapshot, routed, &grant, &body, trail.at())?)),
+        None => None,
+    };
+    let (to, from) = ((upstream, &**service), peer.client(&parts.headers));
+    let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, to, parts, trail)?;
+    trail.under_way(grant, from);
+    match wish {
+        None => forward::send(worker, service, outbound, body, passage, copy, trail).await,
+        Some(wish) => Box::pin(upgrade::send(worker, service, outbound, wish, trail)).await,
+    }
+}
+
+/// The answer of a route that no upstream serves.
+fn here(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    grant: &Grant,
+    parts: &request::Parts,
+) -> Result<Response<Payload>, Reject> {
+    match &routed.route.service {
+        Serve::Redirect(redirect) => Ok(redirect::answer(redirect, routed, &parts.uri, &parts.headers)),
         Serve::Respond(respond) => Ok(builtin::respond(respond)),
         Serve::Builtin(which) => builtin::answer(*which, snapshot, grant.known()),
-        Serve::Nobody => Err(Reject::NoRoute),
+        Serve::Nobody | Serve::Upstream(..) | Serve::Split(_) => Err(Reject::NoRoute),
     }
 }
 
@@ -166,13 +220,13 @@ pub async fn decide(
     let known = match authenticate::recall(worker, credential, trail.foreseen, now)? {
         Recalled::Known(known) => known,
         Recalled::Open(open) => {
-            let stranger = Stranger::new(snapshot, peer, &parts.headers, now);
+            let stranger = Stranger::new(snapshot, routed, peer, &parts.headers, trail);
             Box::pin(settle::settle(worker, snapshot, routed, open, stranger, now)).await?
         }
     };
     let admitted = limit::admit(known, routed.api, now, trail)?;
     let from = peer.client(&parts.headers);
-    let caller = authenticate::verify(admitted, routed, from, now)?;
+    let caller = authenticate::verify(admitted, routed, from, now, trail)?;
     if let authenticate::Known::Key(entry) = caller.known() {
         worker.noticed.notice(&worker.shared.sightings, entry.record.row, from, now);
     }
@@ -180,12 +234,15 @@ pub async fn decide(
 }
 
 /// The client's body as it comes, with what will be known of its way.
-fn outgoing(body: Inbound, routed: &Routed<'_>) -> (Outgoing, Option<Rc<Passage>>) {
+fn outgoing(body: Inbound, routed: &Routed<'_>, copied: bool) -> (Outgoing, Option<Rc<Passage>>) {
     if body.is_end_stream() {
         return (Outgoing::Empty, None);
     }
-    let passage = Rc::new(Passage::default());
-    let body = Outgoing::stream(body, routed.api.config.body_limit, passage.clone(), swap::strip);
+    let passage = Rc::new(match copied {
+        false => Passage::default(),
+        true => Passage::copying(mirror::BODY_MOST),
+    });
+    let body = Outgoing::stream(body, routed.route.body_limit, passage.clone(), swap::strip);
     (body, Some(passage))
 }
 

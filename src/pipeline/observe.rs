@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::log::chain;
-use crate::telemetry::metrics::{AuthOutcome, Gauge};
+use crate::telemetry::metrics::{AuthOutcome, Gauge, Policy, RouteCells};
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
 use crate::upstream::Answer;
 use crate::upstream::body::{BodyError, Passage};
@@ -44,6 +44,8 @@ pub struct Trail {
     pub verdict: Option<Verdict>,
     /// The upstream's time to the head of its answer.
     pub upstream_time: Option<Duration>,
+    /// The cells of the upstream that was drawn, where several share the route.
+    drawn: Option<Arc<RouteCells>>,
     status: StatusCode,
     request_bytes: u64,
     response_bytes: u64,
@@ -76,6 +78,7 @@ struct Facts {
     token: Option<TokenId>,
     user: Option<UserId>,
     refused: Option<&'static str>,
+    observed: Option<&'static str>,
     upstream: Option<Arc<str>>,
 }
 
@@ -101,6 +104,7 @@ impl Trail {
             foreseen: None,
             verdict: None,
             upstream_time: None,
+            drawn: None,
             status: abandoned(),
             request_bytes: 0,
             response_bytes: 0,
@@ -200,18 +204,25 @@ impl Trail {
         }
     }
 
+    /// One of several upstreams was drawn.
+    pub fn drew(&mut self, cells: &Arc<RouteCells>) {
+        self.drawn = Some(cells.clone());
+    }
+
     /// Bytes of the request's body so far.
     pub fn request_bytes(&mut self, bytes: u64) {
         self.request_bytes = bytes;
     }
 
-    /// Something is missing that is only observed, not enforced.
-    pub fn observed(&mut self, reject: &Reject) {
+    /// A policy that only observes would have refused the request so.
+    pub fn observed(&mut self, policy: Policy, reject: &Reject) {
         if let Some(outcome) = reject.auth_outcome() {
             self.auth(outcome);
         }
+        self.snapshot.router.api(self.api).cells.observed(self.worker.index, policy);
         if let Some(facts) = &mut self.facts {
             facts.refused = Some("observed");
+            facts.observed = Some(reject.code());
         }
     }
 
@@ -281,6 +292,9 @@ impl Trail {
             tunnel.add(-1.0);
         }
         route.cells.finished(self.worker.index, &self.method, status, took, self.upstream_time);
+        if let Some(drawn) = &self.drawn {
+            drawn.finished(self.worker.index, &self.method, status, took, self.upstream_time);
+        }
         let Some(facts) = &self.facts else { return };
         let text =
             |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
@@ -302,6 +316,7 @@ impl Trail {
             token: facts.token.as_ref().map(TokenId::as_str),
             user: facts.user.as_ref().map(UserId::as_str),
             refused: facts.refused,
+            observed: facts.observed,
             upstream: facts.upstream.as_deref(),
             duration: total,
             upstream_duration: self.upstream_time,
@@ -343,6 +358,7 @@ impl Facts {
             token: None,
             user: None,
             refused: None,
+            observed: None,
             upstream: None,
         }
     }

@@ -66,7 +66,7 @@ pub(super) async fn read(
     body: Inbound,
     trail: &mut Trail,
 ) -> Result<(Option<String>, Outgoing), Reject> {
-    let limit = routed.api.config.body_limit;
+    let limit = routed.route.body_limit;
     if let Reading::Multipart(boundary) = reading(routed, headers)? {
         let mut parser = Multipart::new(&boundary);
         let spool =

@@ -40,7 +40,7 @@ pub fn read(query: &str) -> Result<ProjectQuery<'_>, BadQuery> {
     let mut count = 0;
     let mut canonical = true;
     for pair in query.split('&') {
-        let Some(value) = value_of(pair)? else { continue };
+        let Some(value) = value_of(pair, NAME)? else { continue };
         count += 1;
         let plain =
             pair.starts_with("projectId=") && value.bytes().all(is_plain) && !pair.contains(['%', '+']);
@@ -92,7 +92,7 @@ pub fn with_project(query: Option<&str>, project: Option<&str>) -> String {
     };
     let named = project.map(|project| format!("{NAME}={}", escape(project)));
     for pair in query.unwrap_or_default().split('&') {
-        if !matches!(value_of(pair), Ok(None)) {
+        if !matches!(value_of(pair, NAME), Ok(None)) {
             if let Some(named) = named.as_deref().filter(|_| !placed) {
                 push(named, &mut out);
                 placed = true;
@@ -107,33 +107,60 @@ pub fn with_project(query: Option<&str>, project: Option<&str>) -> String {
     out
 }
 
-/// The value, where a pair's name is `projectId`; refuses names that only some servers take for it.
-fn value_of(pair: &str) -> Result<Option<Cow<'_, str>>, BadQuery> {
-    if let Some(value) = pair.strip_prefix("projectId=") {
-        return value_text(value).map(Some);
+/// The value of a parameter that decides where a request goes; none where it is not there. Refused are the same
+/// spellings as those of `projectId`: whatever some server would take for the parameter and others not.
+///
+/// # Errors
+/// [`BadQuery`]
+pub fn parameter<'q>(query: &'q str, name: &str) -> Result<Option<Cow<'q, str>>, BadQuery> {
+    let mut found: Option<Cow<'_, str>> = None;
+    if query.as_bytes().contains(&b'%') && !escapes_are_whole(query.as_bytes()) {
+        return Err(BadQuery::Escape);
     }
-    if !may_be_named(pair) {
+    for pair in query.split('&') {
+        let Some(value) = value_of(pair, name)? else { continue };
+        if found.as_ref().is_some_and(|first| *first != value) {
+            return Err(BadQuery::NotSingle);
+        }
+        found.get_or_insert(value);
+    }
+    Ok(found)
+}
+
+/// The value, where a pair's name is this one; refuses names that only some servers take for it.
+fn value_of<'q>(pair: &'q str, wanted: &str) -> Result<Option<Cow<'q, str>>, BadQuery> {
+    let plainly = pair.strip_prefix(wanted).and_then(|rest| rest.strip_prefix('='));
+    if let Some(value) = plainly.filter(|_| wanted.bytes().all(is_plain)) {
+        return value_text(value, wanted).map(Some);
+    }
+    if !may_be_named(pair, wanted) {
         return Ok(None);
     }
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
     let name = decode(name);
-    if *name == *NAME.as_bytes() {
-        return value_text(value).map(Some);
+    if *name == *wanted.as_bytes() {
+        return value_text(value, wanted).map(Some);
     }
     // Servers that trim, cut at NUL, fold case, read brackets, or split at `;` too, would see it here.
-    if resembles(&name) || pair.split(';').any(|piece| resembles(&decode(piece))) {
+    if looks_like(&name, wanted) || pair.split(';').any(|piece| looks_like(&decode(piece), wanted)) {
         return Err(BadQuery::NotSingle);
     }
     Ok(None)
 }
 
-/// A cheap sieve: only a pair with a `p` or an escape and nine more characters can be meant.
-fn may_be_named(pair: &str) -> bool {
-    pair.len() >= NAME.len() && pair.bytes().any(|b| matches!(b, b'p' | b'P' | b'%'))
+/// A cheap sieve: only a pair with the name's first character or an escape, and as many more, can be meant.
+fn may_be_named(pair: &str, name: &str) -> bool {
+    let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
+    pair.len() >= name.len()
+        && pair.bytes().any(|b| matches!(b, b'%' | b'+') || Some(b.to_ascii_lowercase()) == first)
 }
 
 /// Whether a name is one that some server would take for `projectId`.
 pub(super) fn resembles(name: &[u8]) -> bool {
+    looks_like(name, NAME)
+}
+
+fn looks_like(name: &[u8], wanted: &str) -> bool {
     let skip = |b: &u8| !b.is_ascii_whitespace() && !b.is_ascii_control();
     let is_cut = |&b: &u8| matches!(b, b'=' | b'[' | b']' | 0);
     // `[projectId]` is `projectId` to some: brackets around nothing are passed over.
@@ -142,17 +169,17 @@ pub(super) fn resembles(name: &[u8]) -> bool {
         let end = piece.iter().rposition(skip).map_or(start, |at| at + 1);
         &piece[start..end]
     });
-    pieces.find(|piece| !piece.is_empty()).is_some_and(|first| first.eq_ignore_ascii_case(NAME.as_bytes()))
+    pieces.find(|piece| !piece.is_empty()).is_some_and(|first| first.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
-fn value_text(value: &str) -> Result<Cow<'_, str>, BadQuery> {
+fn value_text<'q>(value: &'q str, name: &str) -> Result<Cow<'q, str>, BadQuery> {
     if value.bytes().all(is_plain) {
         return Ok(Cow::Borrowed(value));
     }
     let decoded = decode(value);
     // A second pair behind `;`, or a control character, is one value here and another one elsewhere.
     if decoded.iter().any(|b| b.is_ascii_control())
-        || value.split(';').skip(1).any(|rest| resembles(&decode(rest)))
+        || value.split(';').skip(1).any(|rest| looks_like(&decode(rest), name))
     {
         return Err(BadQuery::NotSingle);
     }
@@ -241,6 +268,34 @@ mod tests {
         for query in ["a=%", "a=%2", "projectId=%zz"] {
             assert_eq!(project(query), Err(BadQuery::Escape), "{query}");
         }
+    }
+
+    #[test]
+    fn any_parameter_is_read_as_strictly() {
+        let version = |query| parameter(query, "version").map(|value| value.map(Cow::into_owned));
+        for query in ["version=2", "a=1&version=2&b", "%76ersion=2", "version=%32", "version=2&version=2"] {
+            assert_eq!(version(query), Ok(Some("2".into())), "{query}");
+        }
+        for query in ["", "versions=2", "xversion=2", "a=version", "api.version=2"] {
+            assert_eq!(version(query), Ok(None), "{query}");
+        }
+        assert_eq!(version("version"), Ok(Some(String::new())));
+        for query in [
+            "version=1&version=2",
+            "Version=2",
+            "version[]=2",
+            "version%5B%5D=2",
+            "+version=2",
+            "a=1;version=2",
+            "version=1;version=2",
+            "version%00=2",
+            "version=%00",
+            "version=%ff",
+            "VERSION",
+        ] {
+            assert_eq!(version(query), Err(BadQuery::NotSingle), "{query}");
+        }
+        assert_eq!(version("version=%2"), Err(BadQuery::Escape));
     }
 
     #[test]

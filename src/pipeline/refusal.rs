@@ -3,12 +3,12 @@
 use super::builtin::own;
 use super::observe::Payload;
 use super::reject::Reject;
-use super::route::Routed;
+use super::route::{Routed, RoutedApi};
 use crate::config::Dialect;
 use crate::dialect::{self, Rendered};
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 /// The answer to a refused request, in a dialect.
@@ -31,11 +31,19 @@ pub(super) fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
     response
 }
 
-/// The answer to a CORS preflight: what the path has, and nothing about other origins.
+/// The answer to a CORS preflight: what the API says of other origins; else what the path has, and nothing about them. A
+/// page learns of a path that is not there by the request itself.
 ///
 /// # Errors
 /// Why the path has nothing, where that is so.
-pub(super) fn preflight(routed: Result<Routed<'_>, Reject>) -> Result<Response<Payload>, Reject> {
+pub(super) fn preflight(
+    api: &RoutedApi,
+    headers: &HeaderMap,
+    routed: Result<Routed<'_>, Reject>,
+) -> Result<Response<Payload>, Reject> {
+    if let (Some(cors), Ok(_) | Err(Reject::NoRoute | Reject::MethodNotAllowed(_))) = (&api.cors, &routed) {
+        return Ok(cors.preflight(headers));
+    }
     let methods = match routed {
         Ok(routed) => routed.route.config.methods.clone(),
         Err(Reject::MethodNotAllowed(methods)) => methods,

@@ -23,6 +23,8 @@ pub enum Reject {
     BadEscape,
     /// `projectId` is doubled, bracketed or disguised.
     ProjectNotSingle,
+    /// A query parameter that decides where the request goes is doubled, bracketed or disguised.
+    ParameterNotSingle,
     /// Query and body name different projects.
     ProjectsDiffer,
     /// A body that is to be read is not what it says, and why.
@@ -107,6 +109,7 @@ impl Reject {
             | Self::Listed
             | Self::BadEscape
             | Self::ProjectNotSingle
+            | Self::ParameterNotSingle
             | Self::ProjectsDiffer
             | Self::BadBody(_)
             | Self::ProjectRequired
@@ -157,6 +160,10 @@ impl Reject {
                 "The query contains a '%' that is not followed by two hexadecimal digits. Encode it as %25."
             }
             Self::ProjectNotSingle => "projectId must be a single string",
+            Self::ParameterNotSingle => {
+                "A query parameter that this path depends on is there more than once, or in an unusual spelling. Send it \
+                 once, spelled as documented."
+            }
             Self::ProjectsDiffer => "projectId in the query and projectId in the body must be the same",
             Self::BadBody(why) | Self::UnsupportedMediaType(why) => why,
             Self::NoRoute => "There is nothing at this path. Check the path and its upper and lower case.",
@@ -205,6 +212,7 @@ impl Reject {
             Self::ProjectRequired | Self::OwnProjectRequired => Some(("projectId", "required")),
             Self::ProjectNotSingle => Some(("projectId", "single")),
             Self::ProjectsDiffer => Some(("projectId", "consistent")),
+            Self::ParameterNotSingle => Some(("query", "single")),
             Self::BadBody(_) => Some(("body", "well-formed")),
             Self::UnsupportedMediaType(_) => Some(("Content-Type", "supported")),
             Self::AmbiguousPath => Some(("path", "unambiguous")),
@@ -225,6 +233,7 @@ impl Reject {
             Self::Listed => "listed",
             Self::BadEscape => "bad_escape",
             Self::ProjectNotSingle => "project_not_single",
+            Self::ParameterNotSingle => "parameter_not_single",
             Self::ProjectsDiffer => "projects_differ",
             Self::BadBody(_) => "bad_body",
             Self::NoRoute => "no_route",

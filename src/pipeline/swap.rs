@@ -4,15 +4,19 @@ use super::authorize::Grant;
 use super::observe::Trail;
 use super::reject::Reject;
 use super::route::Routed;
-use super::{Peer, Snapshot, Worker};
-use crate::upstream::Head;
+use super::{Peer, Snapshot, Worker, rewrite};
+pub(super) use crate::config::is_reserved as is_ours;
+use crate::config::{folds_into_reserved, is_judged};
+use crate::upstream::{Head, Service};
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
 use http::{Uri, request};
+use std::borrow::Cow;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -30,18 +34,19 @@ impl Outbound {
         &self.head
     }
 
+    /// What is left when it has been sent.
+    pub(super) fn into_head(self) -> Head {
+        self.head
+    }
+
     /// Adds a field of ours.
     pub(super) fn add(&mut self, name: &'static HeaderName, value: HeaderValue) {
         self.head.added.push((name, value));
     }
-
-    /// What is left when it has been sent: the memory of the client's fields.
-    pub(super) fn into_fields(self) -> HeaderMap {
-        self.head.client
-    }
 }
 
-/// Hides everything in the head that is the client's to this hop, and puts the identity in.
+/// Hides everything in the head that is the client's to this hop, and puts in the identity for the upstream that it goes
+/// to.
 ///
 /// # Errors
 /// [`Reject::Listed`], [`Reject::Internal`] when an identity can not be signed.
@@ -51,6 +56,7 @@ pub(super) fn credentials(
     peer: &Peer,
     routed: &Routed<'_>,
     grant: &Grant,
+    to: (usize, &Service),
     parts: request::Parts,
     trail: &Trail,
 ) -> Result<Outbound, Reject> {
@@ -64,6 +70,9 @@ pub(super) fn credentials(
     if let Some(host) = host {
         added.push((&X_FORWARDED_HOST, host));
     }
+    if let Some(prefix) = &routed.route.forwarded_prefix {
+        added.push((&X_FORWARDED_PREFIX, prefix.clone()));
+    }
     if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.clone()) {
         added.push((&CLIENT_CERT, field));
     }
@@ -72,29 +81,35 @@ pub(super) fn credentials(
     if client.get(TE).is_some_and(|te| contains_token(te, "trailers")) {
         added.push((&TE_NAME, HeaderValue::from_static("trailers")));
     }
-    let prepared = worker.identities.of(snapshot, routed, grant, trail.at())?;
+    let prepared = worker.identities.of(snapshot, routed, grant, to, trail.at())?;
     let listed = listed(&client);
     // What was checked is what is sent: none of these may go missing on the way.
-    if listed.iter().any(|name| is_judged(name.as_str())) {
+    let conditions = &routed.route.config.conditions;
+    let decided = |name: &HeaderName| conditions.headers.iter().any(|(condition, _)| condition == name);
+    if listed.iter().any(|name| is_judged(name.as_str()) || decided(name)) {
         return Err(Reject::Listed);
     }
-    let head = Head { method: parts.method, target, client, hides, listed, added, prepared };
+    let (overlay, timeout) = (routed.route.request_headers.clone(), routed.route.config.timeout);
+    let head =
+        Head { method: parts.method, target, client, hides, listed, added, prepared, overlay, timeout };
     Ok(Outbound { head })
 }
 
-/// The request target in origin form: the path that was matched, the query that was checked.
+/// The request target in origin form: the path that was matched, or what is made of it; the query that was checked.
 fn target(uri: &Uri, routed: &Routed<'_>, grant: &Grant) -> Result<Uri, Reject> {
-    if routed.path.is_none() && grant.query().is_none() {
+    let rewrite = routed.route.config.rewrite.as_ref();
+    if rewrite.is_none() && routed.path.is_none() && grant.query().is_none() {
         if uri.scheme().is_none() && uri.authority().is_none() {
             return Ok(uri.clone());
         }
         return Ok(uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from));
     }
     let path = routed.path.as_deref().unwrap_or_else(|| uri.path());
+    let path = rewrite.map_or(Cow::Borrowed(path), |rewrite| Cow::Owned(rewrite::path(rewrite, path)));
     let query = grant.query().or_else(|| uri.query());
     let text = match query {
         Some(query) if !query.is_empty() => format!("{path}?{query}"),
-        _ => path.to_owned(),
+        _ => path.into_owned(),
     };
     PathAndQuery::try_from(text).map(Uri::from).map_err(|_| Reject::AmbiguousPath)
 }
@@ -112,46 +127,11 @@ fn hides(name: &HeaderName) -> bool {
 /// Takes out of trailers what no head may hold either, and what frames or describes the body: some servers merge the two
 /// (RFC 9110, 6.5.1).
 pub(super) fn strip(trailers: &mut HeaderMap) {
-    let doomed: Vec<HeaderName> = trailers
-        .keys()
-        .filter(|name| folds_into_ours(&name.as_str().replace(is_odd, "-")))
-        .cloned()
-        .collect();
+    let doomed: Vec<HeaderName> =
+        trailers.keys().filter(|name| folds_into_reserved(name.as_str())).cloned().collect();
     for name in &doomed {
         trailers.remove(name);
     }
-}
-
-/// A field that a client has no say in. Whatever is no letter or digit counts as a hyphen, because servers of the CGI
-/// kind read it so.
-pub(super) fn is_ours(name: &str) -> bool {
-    match name {
-        "authorization" | "x-api-key" | "cookie" | "proxy-authorization" => true,
-        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
-        | "expect" | "http2-settings" => true,
-        // RFC 9440: said by whoever ends TLS, and by nobody else.
-        "client-cert" | "client-cert-chain" => true,
-        "host" | "forwarded" | "x-real-ip" | "x-request-id" | "traceparent" => true,
-        // Frameworks that honour these would serve another method or path than the one that was checked.
-        "x-http-method" | "x-http-method-override" | "x-method-override" => true,
-        "x-original-url" | "x-rewrite-url" => true,
-        _ if name.starts_with("x-gateway-") || name.starts_with("x-forwarded-") => true,
-        _ => name.contains(is_odd) && folds_into_ours(&name.replace(is_odd, "-")),
-    }
-}
-
-/// What a name with an odd character may not come out as where hyphens and underscores are one.
-fn folds_into_ours(name: &str) -> bool {
-    is_ours(name) || is_judged(name) || name == "content-length"
-}
-
-/// Fields of the client's own that decided how the request was judged.
-fn is_judged(name: &str) -> bool {
-    matches!(name, "content-type" | "content-encoding" | "x-org-slug")
-}
-
-fn is_odd(c: char) -> bool {
-    !c.is_ascii_alphanumeric() && c != '-'
 }
 
 fn contains_token(value: &HeaderValue, wanted: &str) -> bool {
@@ -207,6 +187,7 @@ mod tests {
             "content-length",
             "transfer-encoding",
             "host",
+            "x_portcullis_mirror",
             "accept",
             "x-custom",
         ] {
@@ -221,6 +202,8 @@ mod tests {
             hides,
             added: Vec::new(),
             prepared: Rc::new(Prepared::default()),
+            overlay: None,
+            timeout: None,
         };
         let out: Vec<&str> =
             head.client.keys().filter(|name| head.passes(name)).map(HeaderName::as_str).collect();

@@ -70,7 +70,7 @@ pub(super) async fn send(
     }
     let passage = Rc::new(Passage::default());
     let body = Outgoing::stream(Inbound::Upgrade(wish), u64::MAX, passage.clone(), swap::strip);
-    let mut response = forward::send(worker, service, outbound, body, Some(passage), trail).await?;
+    let mut response = forward::send(worker, service, outbound, body, Some(passage), None, trail).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         // Where the wish was all of the request, success would be taken for the switch.
         let deceives = extended && response.status().is_success();

@@ -9,7 +9,7 @@ use super::ids::Ids;
 use super::route::Router;
 use super::sightings::{Noticed, Sightings};
 use crate::clock::Clock;
-use crate::config::{Config, UpstreamIdentity};
+use crate::config::{Config, Mode, UpstreamIdentity};
 use crate::deadline::Deadlines;
 use crate::limiter::{Addresses, Limiter};
 use crate::store::cache::Tokens;
@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub router: Router,
     /// What addresses may show of credentials that nobody has; none when that is not limited.
     pub strangers: Option<Arc<Addresses>>,
+    /// Whether an address that has shown more is refused, or only counted.
+    pub strangers_mode: Mode,
     /// Client-facing JWTs.
     pub client_tokens: ClientTokens,
     /// How identities are made.
@@ -68,6 +70,7 @@ impl Snapshot {
             config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
         Self {
             router: Router::new(&config.apis, &services, limiter, metrics),
+            strangers_mode: config.limits.unknown_keys_mode,
             strangers: limiter.addresses(config.limits.unknown_keys.as_ref()),
             client_tokens: ClientTokens::new(&config.jwt.secret),
             identity: config.jwt.upstream.clone(),
@@ -137,6 +140,8 @@ pub struct Worker {
     pub(super) ids: Ids,
     pub(super) identities: Identities,
     pub(super) noticed: Noticed,
+    /// How many copies of requests are under way.
+    pub(super) copies: Rc<Cell<usize>>,
     pub(super) exchanges: Exchanges,
     /// Whoever waits for something that no deadline bounds has to be woken too.
     woken: Cell<bool>,
@@ -167,6 +172,7 @@ impl Worker {
             ids: Ids::new()?,
             identities: Identities::default(),
             noticed: Noticed::default(),
+            copies: Rc::default(),
             exchanges: Exchanges::default(),
             woken: Cell::new(false),
             log: RefCell::new(log),

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -48,6 +48,58 @@ pub struct Passage {
     pub too_large: Cell<bool>,
     /// The client broke off.
     pub broke: Cell<bool>,
+    /// What went by, where it is to be sent again elsewhere.
+    copy: Option<RefCell<Copying>>,
+}
+
+/// A copy of what goes by.
+#[derive(Debug)]
+struct Copying {
+    /// None from the moment that it is too large.
+    bytes: Option<Vec<u8>>,
+    most: usize,
+    /// The end was seen.
+    ended: bool,
+}
+
+/// What there is of a copy.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// All of it.
+    Whole(Bytes),
+    /// Not all of it.
+    Part,
+}
+
+impl Passage {
+    /// One that keeps what goes by, as long as it is not more than this many bytes.
+    pub fn copying(most: usize) -> Self {
+        let copying = Copying { bytes: Some(Vec::new()), most, ended: false };
+        Self { copy: Some(RefCell::new(copying)), ..Self::default() }
+    }
+
+    /// Takes the copy.
+    pub fn copied(&self) -> Copied {
+        let Some(copy) = &self.copy else { return Copied::Part };
+        let mut copy = copy.borrow_mut();
+        match copy.bytes.take() {
+            Some(bytes) if copy.ended => Copied::Whole(bytes.into()),
+            _ => Copied::Part,
+        }
+    }
+
+    /// A piece goes by, or the end does.
+    fn keep(&self, piece: Option<&Bytes>, ended: bool) {
+        let Some(copy) = &self.copy else { return };
+        let mut copy = copy.borrow_mut();
+        copy.ended |= ended;
+        let most = copy.most;
+        let (Some(piece), Some(bytes)) = (piece, &mut copy.bytes) else { return };
+        match bytes.len() + piece.len() > most {
+            true => copy.bytes = None,
+            false => bytes.extend_from_slice(piece),
+        }
+    }
 }
 
 /// A request body for an upstream.
@@ -75,6 +127,11 @@ impl Outgoing {
     /// Passes a client's body on, up to `limit` bytes, and its trailers as `strip` leaves them.
     pub fn stream(incoming: Inbound, limit: u64, passage: Rc<Passage>, strip: fn(&mut HeaderMap)) -> Self {
         Self::Stream(Passing { incoming, limit, passage, strip })
+    }
+
+    /// One that is there already.
+    pub fn whole(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Spooled(super::spool::Replay::of(bytes)) }
     }
 }
 
@@ -106,6 +163,7 @@ impl Outgoing {
 impl Passing {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
+            self.passage.keep(None, true);
             return Poll::Ready(None);
         };
         let mut frame = frame.inspect_err(|_| self.passage.broke.set(true)).map_err(BodyError::Broke)?;
@@ -120,7 +178,15 @@ impl Passing {
                 return Poll::Ready(Some(Err(BodyError::TooLarge)));
             }
         }
+        if self.passage.copy.is_some() {
+            self.passage.keep(frame.data_ref(), self.incoming.is_end_stream());
+        }
         Poll::Ready(Some(Ok(frame)))
+    }
+
+    /// Where to see how far it is.
+    pub fn passage(&self) -> Rc<Passage> {
+        self.passage.clone()
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! It is kept in these parts until it is written, so that no field is put into a map only to be taken out again.
 
+use super::Overlay;
 use crate::wire::write_field;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A request's head.
 #[derive(Debug)]
@@ -23,13 +26,18 @@ pub struct Head {
     pub added: Vec<(&'static HeaderName, HeaderValue)>,
     /// Ours, the same for many requests.
     pub prepared: Rc<Prepared>,
+    /// What the configuration alters of it.
+    pub overlay: Option<Arc<Overlay>>,
+    /// How long to wait for the answer's head, where it is not what the upstream has.
+    pub timeout: Option<Duration>,
 }
 
 impl Head {
     /// Whether one of the client's fields goes out.
     pub fn passes(&self, name: &HeaderName) -> bool {
         let framing = [http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING, http::header::HOST];
-        !framing.contains(name) && !self.listed.contains(name) && !(self.hides)(name)
+        let altered = self.overlay.as_ref().is_some_and(|overlay| overlay.hides(name));
+        !framing.contains(name) && !altered && !self.listed.contains(name) && !(self.hides)(name)
     }
 
     /// All fields but `Host` in one map, for HTTP/2.
@@ -44,6 +52,9 @@ impl Head {
         for (name, value) in &self.prepared.fields {
             fields.insert(name, value.clone());
         }
+        for (name, value) in self.overlay.iter().flat_map(|overlay| overlay.fields()) {
+            fields.append(name, value.clone());
+        }
         fields
     }
 
@@ -56,6 +67,9 @@ impl Head {
             write_field(out, name, value.as_bytes());
         }
         out.extend_from_slice(&self.prepared.lines);
+        if let Some(overlay) = &self.overlay {
+            out.extend_from_slice(overlay.lines());
+        }
     }
 }
 
@@ -72,5 +86,9 @@ impl Prepared {
         let mut lines = Vec::new();
         fields.iter().for_each(|(name, value)| write_field(&mut lines, name, value.as_bytes()));
         Self { fields, lines: lines.into() }
+    }
+
+    pub(super) fn lines(&self) -> &[u8] {
+        &self.lines
     }
 }

@@ -8,6 +8,7 @@ mod connect;
 pub mod h1;
 mod h2;
 mod head;
+mod overlay;
 mod pool;
 pub mod spool;
 pub mod tls;
@@ -16,6 +17,7 @@ mod tunnel;
 pub use body::{Answer, Outgoing};
 pub use h2::Local;
 pub use head::{Head, Prepared};
+pub use overlay::Overlay;
 pub use pool::Pools;
 
 use crate::config::{Endpoint, Scheme, Timeouts, Upstream};
@@ -117,7 +119,8 @@ impl Service {
         head: &Head,
         body: Outgoing,
     ) -> Result<Response<Answer>, UpstreamError> {
-        let (target, time, passage) = (self.pick(), self.timeouts.response, body.passage());
+        let (target, passage) = (self.pick(), body.passage());
+        let time = head.timeout.unwrap_or(self.timeouts.response);
         let sent = match target.endpoint.scheme {
             Scheme::Http => {
                 let work = pin!(h1::send(self, target, pools, deadlines, head, body));

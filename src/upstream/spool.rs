@@ -119,6 +119,16 @@ impl Replay {
         self.on_disk + self.memory.len() as u64
     }
 
+    /// The whole of it, where it is in memory and not larger than this; nothing of it was given out yet.
+    pub fn small(&self, most: usize) -> Option<Bytes> {
+        (self.on_disk == 0 && self.memory.len() <= most).then(|| self.memory.clone())
+    }
+
+    /// One that is there already.
+    pub(super) fn of(memory: Bytes) -> Self {
+        Self { disk: Disk::None, on_disk: 0, memory }
+    }
+
     /// The next piece, or `None` at the end.
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.on_disk > 0 {

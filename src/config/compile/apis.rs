@@ -1,12 +1,14 @@
 //! `apis`: prefixes, dialects, limits; the routes are in their own file.
 
+use super::cors::cors;
+use super::fields::{Of, edits};
 use super::routes::{Owner, routes};
-use super::{at_least_one, or, path, upstreams};
+use super::{at_least_one, hosts, or, path, upstreams};
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::schema;
 use crate::config::section::Section;
-use crate::config::{Api, Builtin, Dialect, Identity, Mode, RateLimit};
+use crate::config::{Api, Builtin, Dialect, HostPattern, Identity, Mode, RateLimit};
 use crate::limiter::{Algorithm, Rate};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -18,18 +20,21 @@ const DEFAULT_BODY_LIMIT: u64 = 50 << 20;
 
 pub(super) fn apis(root: &Section<'_>) -> Option<Vec<Api>> {
     let list = root.get("apis")?;
-    let prefixes = all_prefixes(root);
+    let hosts = all_hosts(root);
+    let prefixes = all_prefixes(root, &hosts);
     let upstreams = upstreams::names(root);
     names_differ(&list);
+    redirects_lead_somewhere(root);
     let mut index = 0;
     at_least_one(&list, "API", |value| {
-        let owner = Owner { api: index, prefixes: &prefixes, upstreams: &upstreams };
+        let owner =
+            Owner { api: index, prefixes: &prefixes, hosts: &hosts, identity: None, upstreams: &upstreams };
         index += 1;
-        api(value, &owner)
+        api(value, owner)
     })
 }
 
-fn api(value: &Value<'_>, owner: &Owner<'_>) -> Option<Api> {
+fn api(value: &Value<'_>, mut owner: Owner<'_>) -> Option<Api> {
     let section = value.any_section()?;
     let name = section.optional("name", Value::non_empty);
     let dialect = section.optional("dialect", dialect);
@@ -42,16 +47,29 @@ fn api(value: &Value<'_>, owner: &Owner<'_>) -> Option<Api> {
     let body_limit = or(&section, "body_limit", Value::size, || DEFAULT_BODY_LIMIT);
     let builtin = or(&section, "builtin", builtin, || Builtin::USUAL);
     let key_prefixes = key_prefixes(&section, dialect);
-    let routes = routes(&section.items("routes"), owner);
+    let hosts = hosts::hosts(&section, "hosts");
+    let redirect_to_https = or(&section, "redirect_to_https", Value::boolean, || false);
+    let request_headers = edits(&section, Of::Requests, identity);
+    let response_headers = edits(&section, Of::Answers, identity);
+    let cors = cors(&section);
+    let addresses = or(&section, "addresses", addresses, Mode::default);
+    owner.identity = identity;
+    let routes = routes(&section.items("routes"), &owner);
     Some(Api {
         name: Arc::from(name?),
         dialect: dialect?,
         prefixes: prefixes?,
+        hosts: hosts?,
+        redirect_to_https: redirect_to_https?,
         rate_limit: rate_limit?,
         identity: identity?,
         body_limit: body_limit?,
         builtin: builtin?,
         routes: routes?,
+        request_headers: request_headers?,
+        response_headers: response_headers?,
+        cors: cors?,
+        addresses: addresses?,
         key_prefixes: key_prefixes?,
     })
 }
@@ -70,20 +88,29 @@ fn builtin(value: &Value<'_>) -> Option<Builtin> {
     Some(served)
 }
 
-/// The prefixes of every API with its index, each prefix once; reports those that two APIs want.
-fn all_prefixes(root: &Section<'_>) -> Vec<(usize, Arc<str>)> {
+/// The hosts of every API, in the order of the file.
+fn all_hosts(root: &Section<'_>) -> Vec<Vec<HostPattern>> {
+    let of = |api: &Value<'_>| hosts::hosts(&api.any_section()?, "hosts");
+    root.items("apis").iter().map(|api| of(api).unwrap_or_default()).collect()
+}
+
+/// The prefixes of every API with its index; reports those that two APIs want on one host.
+fn all_prefixes(root: &Section<'_>, hosts: &[Vec<HostPattern>]) -> Vec<(usize, Arc<str>)> {
     let mut seen: Vec<(usize, Arc<str>)> = Vec::new();
     let mut lines: Vec<usize> = Vec::new();
     for (index, api) in root.items("apis").iter().enumerate() {
         let values = api.any_section().map(|section| section.items("prefixes")).unwrap_or_default();
         for value in values {
             let Some(prefix) = path::prefix(&value) else { continue };
-            if let Some(at) = seen.iter().position(|(_, other)| *other == prefix) {
+            let taken = |(api, other): &(usize, Arc<str>)| {
+                *other == prefix && hosts::overlap(&hosts[*api], &hosts[index])
+            };
+            if let Some(at) = seen.iter().position(taken) {
                 let message = format!("the prefix `{prefix}` is taken already, by line {}", lines[at]);
                 value.report(
                     Code::Conflict,
                     message,
-                    Some("a prefix belongs to one API; a longer one may lie under it"),
+                    Some("a prefix belongs to one API of a host; a longer one may lie under it"),
                 );
                 continue;
             }
@@ -92,6 +119,33 @@ fn all_prefixes(root: &Section<'_>) -> Vec<(usize, Arc<str>)> {
         }
     }
     seen
+}
+
+/// Reports APIs that send clients to a listener with TLS where there is none.
+fn redirects_lead_somewhere(root: &Section<'_>) {
+    let has_tls = |value: &Value<'_>| value.any_section().is_some_and(|it| it.get("tls").is_some());
+    if root.items("listeners").iter().any(has_tls) {
+        return;
+    }
+    for api in root.items("apis") {
+        let Some(value) = api.any_section().and_then(|section| section.get("redirect_to_https")) else {
+            continue;
+        };
+        if value.peek() == Some("true") {
+            let help = "give a listener `tls`; where something in front of the gateway has the certificates, it has to \
+                        redirect";
+            value.report(
+                Code::Conflict,
+                "no listener has TLS: clients would be sent in a circle",
+                Some(help),
+            );
+        }
+    }
+}
+
+/// `addresses: { mode: observe }`
+fn addresses(value: &Value<'_>) -> Option<Mode> {
+    or(&value.any_section()?, "mode", mode, Mode::default)
 }
 
 fn names_differ(list: &Value<'_>) {

@@ -1,12 +1,18 @@
 //! From checked YAML to [`Config`]: one file per section. Whoever cannot make its part has reported why.
 
 mod apis;
+mod change;
+mod conditions;
+mod cors;
 mod drain;
+mod fields;
 mod files;
+mod hosts;
 mod listeners;
 mod path;
 mod routes;
 mod services;
+mod split;
 mod upstreams;
 mod webhooks;
 
@@ -157,5 +163,7 @@ fn all<'d, T>(items: &[Value<'d>], read: impl FnMut(&Value<'d>) -> Option<T>) ->
     read.into_iter().collect()
 }
 
+#[cfg(test)]
+mod routing_tests;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,11 @@ pub(super) fn pattern(value: &Value<'_>) -> Option<Vec<Segment>> {
     or_report(value, segments(value.non_empty()?))
 }
 
+/// As [`pattern`], of a text that is part of the value.
+pub(super) fn pattern_of(value: &Value<'_>, text: &str) -> Option<Vec<Segment>> {
+    or_report(value, segments(text))
+}
+
 /// Whether every path of the pattern lies under the prefix.
 pub(super) fn is_under(pattern: &[Segment], prefix: &str) -> bool {
     let mut pattern = pattern.iter();
@@ -37,14 +42,19 @@ pub(super) fn is_under(pattern: &[Segment], prefix: &str) -> bool {
         .all(|wanted| matches!(pattern.next(), Some(Segment::Literal(text)) if **text == *wanted))
 }
 
-/// Whether two patterns match the same paths: the names of parameters do not count.
-pub(super) fn same(a: &[Segment], b: &[Segment]) -> bool {
-    let equal = |(a, b): (&Segment, &Segment)| match (a, b) {
-        (Segment::Literal(a), Segment::Literal(b)) => a == b,
-        (Segment::Parameter(_), Segment::Parameter(_)) | (Segment::Rest, Segment::Rest) => true,
-        _ => false,
-    };
-    a.len() == b.len() && a.iter().zip(b).all(equal)
+/// The same for two patterns that match the same paths: the names of parameters do not count.
+pub(super) fn shape(pattern: &[Segment]) -> String {
+    let mut shape = String::new();
+    for segment in pattern {
+        shape.push('/');
+        // A literal holds no brace and no star that is not escaped, or is not the whole segment.
+        shape.push_str(match segment {
+            Segment::Literal(text) => text,
+            Segment::Parameter(_) => "{}",
+            Segment::Rest => "{**}",
+        });
+    }
+    shape
 }
 
 fn or_report<T>(value: &Value<'_>, made: Result<T, Refused>) -> Option<T> {
@@ -213,7 +223,8 @@ mod tests {
         let pattern = segments("/v1/{id}").unwrap();
         assert!(is_under(&pattern, "/v1") && is_under(&pattern, "/"));
         assert!(!is_under(&pattern, "/v") && !is_under(&pattern, "/v1/x"));
-        assert!(same(&pattern, &segments("/v1/{other}").unwrap()));
-        assert!(!same(&pattern, &segments("/v1/other").unwrap()));
+        assert_eq!(shape(&pattern), shape(&segments("/v1/{other}").unwrap()));
+        assert_ne!(shape(&pattern), shape(&segments("/v1/other").unwrap()));
+        assert_ne!(shape(&pattern), shape(&segments("/v1/**").unwrap()));
     }
 }

@@ -1,16 +1,20 @@
 //! `apis[].routes`: paths, methods, what is asked of a request, and who answers it.
 
 use super::apis::mode;
-use super::{all, at_least_one, maybe, or, path};
+use super::conditions::conditions;
+use super::fields::{Of, edits};
+use super::{all, at_least_one, change, hosts, maybe, or, path, split};
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::schema::METHODS;
 use crate::config::section::Section;
 use crate::config::suggest::nearest;
 use crate::config::{
-    Mode, ProjectPlace, ProjectRequired, ProjectRule, Require, Respond, Route, Segment, Target,
+    Conditions, HostPattern, Identity, Mode, ProjectPlace, ProjectRequired, ProjectRule, Require, Respond,
+    Route, Segment, Target,
 };
 use http::{Method, StatusCode};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a route must fit into.
@@ -19,39 +23,71 @@ pub(super) struct Owner<'a> {
     pub(super) api: usize,
     /// Every prefix in the file, with the index of its API.
     pub(super) prefixes: &'a [(usize, Arc<str>)],
+    /// The hosts of each API.
+    pub(super) hosts: &'a [Vec<HostPattern>],
+    /// What upstreams of the API learn of the caller.
+    pub(super) identity: Option<Identity>,
     /// Names of the upstreams, by index.
     pub(super) upstreams: &'a [&'a str],
 }
 
+impl Owner<'_> {
+    fn own_hosts(&self) -> &[HostPattern] {
+        self.hosts.get(self.api).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// What tells a route from others.
+struct Place<'d> {
+    at: Value<'d>,
+    pattern: Vec<Segment>,
+    methods: Vec<Method>,
+    hosts: Vec<HostPattern>,
+    conditions: Conditions,
+}
+
 pub(super) fn routes(list: &[Value<'_>], owner: &Owner<'_>) -> Option<Vec<Route>> {
-    let mut seen: Vec<(Vec<Segment>, Vec<Method>, usize)> = Vec::new();
+    // By what a pattern matches: ten thousand routes are not compared with each other.
+    let mut seen: HashMap<String, Vec<Place<'_>>> = HashMap::new();
     all(list, |value| {
         let section = value.any_section()?;
-        let place = section.get("path")?;
-        let pattern = path::pattern(&place);
+        let at = section.get("path")?;
+        let pattern = path::pattern(&at);
         let methods = or(&section, "methods", methods, Vec::new);
-        if let (Some(pattern), Some(methods)) = (&pattern, &methods) {
-            lies_under_a_prefix(&place, pattern, owner);
-            is_no_double(&place, pattern, methods, &seen);
-            seen.push((pattern.clone(), methods.clone(), place.line()));
+        let hosts = hosts::hosts(&section, "hosts");
+        let conditions = conditions(&section);
+        if let (Some(pattern), Some(methods), Some(hosts), Some(conditions)) =
+            (pattern, methods, hosts, conditions)
+        {
+            lies_under_a_prefix(&at, &pattern, owner);
+            hosts::are_the_apis(&section, &hosts, owner.own_hosts());
+            let place = Place { at, pattern, methods, hosts, conditions };
+            let alike = seen.entry(path::shape(&place.pattern)).or_default();
+            is_no_double(&place, alike);
+            let route = route(&section, owner, Some(&place));
+            alike.push(place);
+            return route;
         }
-        route(&section, owner, pattern, methods)
+        route(&section, owner, None)
     })
 }
 
-fn route(
-    section: &Section<'_>,
-    owner: &Owner<'_>,
-    pattern: Option<Vec<Segment>>,
-    methods: Option<Vec<Method>>,
-) -> Option<Route> {
+fn route(section: &Section<'_>, owner: &Owner<'_>, place: Option<&Place<'_>>) -> Option<Route> {
+    let pattern = place.map(|place| &*place.pattern);
     let open = section.get("auth").is_some();
     let project = maybe(section, "project", project);
     let require = or(section, "require", require, Require::default);
-    let target = target(section, owner);
+    let served_on = place.map(|place| &*place.hosts).filter(|hosts| !hosts.is_empty());
+    let target = target(section, owner, pattern, served_on.unwrap_or(owner.own_hosts()));
+    let rewrite = maybe(section, "rewrite", |value| change::rewrite(value, pattern));
+    let request_headers = edits(section, Of::Requests, owner.identity);
+    let response_headers = edits(section, Of::Answers, owner.identity);
+    let timeout = maybe(section, "timeout", Value::duration);
+    let body_limit = maybe(section, "body_limit", Value::size);
+    let mirror = maybe(section, "mirror", |value| split::mirror(value, owner));
     let upgrade = or(section, "upgrade", upgrade, Vec::new);
     if let Some(list) = section.get("upgrade") {
-        may_upgrade(&list, section, methods.as_deref().unwrap_or_default());
+        may_upgrade(&list, section, place.map(|place| &*place.methods).unwrap_or_default());
     }
     for key in ["project", "require"] {
         if let Some(value) = section.get(key).filter(|_| open) {
@@ -60,20 +96,26 @@ fn route(
             value.report(Code::Conflict, message, Some("remove one of the two"));
         }
     }
+    let (place, target) = (place?, target?);
     Some(Route {
-        path: Arc::from(section.optional_str("path")?),
-        pattern: pattern?,
-        methods: methods?,
         open,
         project: project?,
         require: require?,
         upgrade: upgrade?,
-        target: target?,
-        line: section.get("path").map(|place| place.line()),
+        rewrite: rewrite?,
+        request_headers: request_headers?,
+        response_headers: response_headers?,
+        timeout: timeout?,
+        body_limit: body_limit?,
+        mirror: mirror?,
+        hosts: place.hosts.clone(),
+        conditions: place.conditions.clone(),
+        line: Some(place.at.line()),
+        ..Route::plain(section.optional_str("path")?, place.pattern.clone(), place.methods.clone(), target)
     })
 }
 
-fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
+pub(super) fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
     let mut seen: Vec<Method> = Vec::new();
     at_least_one(value, "method", |value| {
         let method = Method::from_bytes(value.choice(METHODS)?.as_bytes()).ok()?;
@@ -126,7 +168,9 @@ fn may_upgrade(list: &Value<'_>, section: &Section<'_>, methods: &[Method]) {
 fn lies_under_a_prefix(place: &Value<'_>, pattern: &[Segment], owner: &Owner<'_>) {
     let longest = |own: bool| {
         let of = move |(api, prefix): &&(usize, Arc<str>)| {
-            (*api == owner.api) == own && path::is_under(pattern, prefix)
+            // An API of other hosts may have a longer prefix: it is another place.
+            let beside = || owner.hosts.get(*api).map(Vec::as_slice) == Some(owner.own_hosts());
+            (*api == owner.api) == own && (own || beside()) && path::is_under(pattern, prefix)
         };
         owner.prefixes.iter().filter(of).max_by_key(|(_, prefix)| prefix.len()).map(|(_, prefix)| &**prefix)
     };
@@ -149,19 +193,31 @@ fn lies_under_a_prefix(place: &Value<'_>, pattern: &[Segment], owner: &Owner<'_>
     }
 }
 
-fn is_no_double(
-    place: &Value<'_>,
-    pattern: &[Segment],
-    methods: &[Method],
-    seen: &[(Vec<Segment>, Vec<Method>, usize)],
-) {
+/// Reports a route that another one of the same path stands in the way of: a request that is both's must be
+/// one's more than the other's.
+fn is_no_double(place: &Place<'_>, alike: &[Place<'_>]) {
     let shared = |others: &[Method]| {
+        let methods = &place.methods;
         methods.is_empty() || others.is_empty() || methods.iter().any(|method| others.contains(method))
     };
-    let double = seen.iter().find(|(other, others, _)| path::same(other, pattern) && shared(others));
-    if let Some((_, _, line)) = double {
-        let message = format!("{} has a route for the same methods already, in line {line}", place.shown());
-        place.report(Code::Conflict, message, Some("name different `methods` in the two, or remove one"));
+    let double = alike.iter().find(|other| {
+        shared(&other.methods)
+            && hosts::overlap(&place.hosts, &other.hosts)
+            && place.conditions.rank() == other.conditions.rank()
+            && !place.conditions.exclude(&other.conditions)
+    });
+    let Some(other) = double else { return };
+    let (at, line) = (&place.at, other.at.line());
+    if place.conditions.is_empty() {
+        let message = format!("{} has a route for the same methods already, in line {line}", at.shown());
+        at.report(Code::Conflict, message, Some("name different `methods` in the two, or remove one"));
+    } else {
+        let message = format!(
+            "a request can meet the conditions of this route and of the one in line {line}, and neither is more specific"
+        );
+        let help =
+            "give one of the two another condition, or make conditions of the same name exclude each other";
+        at.report(Code::Conflict, message, Some(help));
     }
 }
 
@@ -186,7 +242,8 @@ fn project(value: &Value<'_>) -> Option<ProjectRule> {
         );
         return None;
     }
-    Some(ProjectRule { place: place?, required: required?, inject: inject? })
+    let mode = or(&section, "mode", mode, Mode::default);
+    Some(ProjectRule { place: place?, required: required?, inject: inject?, mode: mode? })
 }
 
 fn required(value: &Value<'_>) -> Option<ProjectRequired> {
@@ -209,28 +266,46 @@ fn text(value: &Value<'_>) -> Option<Arc<str>> {
     value.non_empty().map(Arc::from)
 }
 
-fn target(section: &Section<'_>, owner: &Owner<'_>) -> Option<Target> {
-    match (section.get("upstream"), section.get("respond")) {
-        (Some(upstream), None) => reference(&upstream, owner).map(Target::Upstream),
-        (None, Some(respond)) => answer(&respond).map(Target::Respond),
-        (Some(_), Some(respond)) => {
-            respond.report(
-                Code::Conflict,
-                "this route has `upstream` and `respond`",
-                Some("keep one of the two"),
-            );
-            None
+/// Who answers: the first of these keys that is there; a second one is reported.
+const ANSWERS: [&str; 3] = ["upstream", "respond", "redirect"];
+/// What is of no use to a route that no upstream sees.
+const OF_UPSTREAMS: [&str; 5] = ["rewrite", "request_headers", "timeout", "mirror", "sticky"];
+
+fn target(
+    section: &Section<'_>,
+    owner: &Owner<'_>,
+    pattern: Option<&[Segment]>,
+    served_on: &[HostPattern],
+) -> Option<Target> {
+    let mut given = ANSWERS.iter().filter_map(|key| Some((*key, section.get(key)?)));
+    let Some((key, value)) = given.next() else {
+        let help =
+            "name an upstream, give a fixed answer with `respond`, or send clients elsewhere with `redirect`";
+        section.report_missing("upstream", Some(help));
+        return None;
+    };
+    if let Some((other, second)) = given.next() {
+        let message = format!("this route has `{key}` and `{other}`");
+        second.report(Code::Conflict, message, Some("keep one of the two"));
+        return None;
+    }
+    if key == "upstream" {
+        return split::target(section, &value, owner);
+    }
+    for name in OF_UPSTREAMS {
+        if let Some(idle) = section.get(name) {
+            let message = format!("`{name}` does nothing here: no upstream sees the requests of this route");
+            idle.report(Code::Conflict, message, Some("remove it"));
         }
-        (None, None) => {
-            section
-                .report_missing("upstream", Some("name an upstream, or give a fixed answer with `respond`"));
-            None
-        }
+    }
+    match key {
+        "respond" => answer(&value).map(Target::Respond),
+        _ => change::redirect(&value, pattern, served_on).map(Target::Redirect),
     }
 }
 
-fn reference(value: &Value<'_>, owner: &Owner<'_>) -> Option<usize> {
-    let name = value.non_empty()?;
+/// The upstream of a name that stands at a value, or as its key.
+pub(super) fn reference(value: &Value<'_>, name: &str, owner: &Owner<'_>) -> Option<usize> {
     let found = owner.upstreams.iter().position(|upstream| *upstream == name);
     if found.is_none() {
         let help = match nearest(name, owner.upstreams.iter().copied()) {
@@ -238,7 +313,9 @@ fn reference(value: &Value<'_>, owner: &Owner<'_>) -> Option<usize> {
             None if owner.upstreams.is_empty() => "define it under `upstreams`".to_owned(),
             None => format!("define it under `upstreams`; there are: {}", owner.upstreams.join(", ")),
         };
-        value.report(Code::UnknownReference, format!("there is no upstream {}", value.shown()), Some(&help));
+        let shown =
+            if value.peek() == Some(name) { value.shown() } else { format!("`{}`", name.escape_debug()) };
+        value.report(Code::UnknownReference, format!("there is no upstream {shown}"), Some(&help));
     }
     found
 }

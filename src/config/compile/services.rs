@@ -1,13 +1,14 @@
 //! `store`, `limits`, `jwt`, `accounts` and `telemetry`.
 
+use super::apis::mode;
 use super::files::Files;
 use super::{MAKE_A_SECRET, count, or};
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
 use crate::config::{
-    AccessLog, Accounts, Founders, Jwt, Limits, LimitsBackend, LogPath, SigningAlgorithm, Signup, Store,
-    StoreUrl, UpstreamIdentity,
+    AccessLog, Accounts, Founders, Jwt, Limits, LimitsBackend, LogPath, Mode, SigningAlgorithm, Signup,
+    Store, StoreUrl, UpstreamIdentity,
 };
 use crate::limiter::{Algorithm, Rate};
 use crate::token::Secret;
@@ -58,13 +59,17 @@ fn store_url(value: &Value<'_>, files: &Files) -> Option<StoreUrl> {
 }
 
 pub(super) fn limits(root: &Section<'_>) -> Option<Limits> {
-    let default = Limits { backend: LimitsBackend::Local, unknown_keys: Some(UNKNOWN_KEYS) };
+    let (backend, unknown_keys_mode) = (LimitsBackend::Local, Mode::Enforce);
+    let default = Limits { backend, unknown_keys: Some(UNKNOWN_KEYS), unknown_keys_mode };
     let Some(value) = root.get("limits") else { return Some(default) };
     let section = value.any_section()?;
     let local = |value: &Value<'_>| value.choice(&["local"]).map(|_| LimitsBackend::Local);
     let backend = or(&section, "backend", local, || default.backend);
     let unknown_keys = or(&section, "unknown_keys", unknown_keys, || default.unknown_keys);
-    Some(Limits { backend: backend?, unknown_keys: unknown_keys? })
+    let observed =
+        section.get("unknown_keys").filter(Value::is_section).and_then(|value| value.any_section());
+    let mode = observed.map_or(Some(Mode::Enforce), |budget| or(&budget, "mode", mode, Mode::default));
+    Some(Limits { backend: backend?, unknown_keys: unknown_keys?, unknown_keys_mode: mode? })
 }
 
 /// `Some(None)` for `none`, which turns the limit off.

@@ -2,7 +2,7 @@
 
 use super::from_str;
 use crate::config::{
-    AccessLog, Bounds, Builtin, Config, Identity, LoadError, LogPath, Problems, ProjectPlace,
+    AccessLog, Bounds, Builtin, Config, Identity, LoadError, LogPath, Mode, Problems, ProjectPlace,
     ProjectRequired, ProjectRule, Segment, StoreUrl, Target, Timeouts,
 };
 use std::path::Path;
@@ -178,8 +178,12 @@ telemetry:
     let api = &config.apis[0];
     assert_eq!(api.rate_limit.unwrap().rate.requests.get(), 100_000_000);
     assert_eq!((api.body_limit, api.builtin, api.identity), (50 << 20, Builtin::USUAL, Identity::Jwt));
-    let rule =
-        ProjectRule { place: ProjectPlace::Query, required: ProjectRequired::Organization, inject: true };
+    let rule = ProjectRule {
+        place: ProjectPlace::Query,
+        required: ProjectRequired::Organization,
+        inject: true,
+        mode: Mode::Enforce,
+    };
     assert_eq!(api.routes[0].project, Some(rule));
     assert_eq!(api.routes[1].pattern.last(), Some(&Segment::Rest));
     assert_eq!(api.routes[0].target, Target::Upstream(0));
@@ -256,7 +260,7 @@ fn unknown_keys_are_limited_unless_that_is_turned_off() {
         ("{ requests: 5 }", "missing-key limits.unknown_keys.per"),
         ("{ requests: 0, per: 1m }", "invalid-value limits.unknown_keys.requests"),
         ("{ requests: 5, per: 0s }", "invalid-value limits.unknown_keys.per"),
-        ("{ requests: 5, per: 1m, mode: observe }", "unknown-key limits.unknown_keys.mode"),
+        ("{ requests: 5, per: 1m, algorithm: x }", "unknown-key limits.unknown_keys.algorithm"),
     ] {
         assert_eq!(more(&format!("limits: {{ unknown_keys: {bad} }}")), path);
     }

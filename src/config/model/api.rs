@@ -1,6 +1,6 @@
 //! What the configuration says of APIs: some path prefixes, spoken in one dialect.
 
-use super::{Identity, RateLimit, Route};
+use super::{Cors, Edits, HostPattern, Identity, Mode, RateLimit, Route};
 use crate::config::schema;
 use std::sync::Arc;
 
@@ -24,6 +24,10 @@ pub struct Api {
     pub dialect: Dialect,
     /// Path prefixes, normalised, without a closing slash, e.g. `/api/v1`; `/` stands for every path. At least one.
     pub prefixes: Vec<Arc<str>>,
+    /// Hosts that it is served on; empty means all.
+    pub hosts: Vec<HostPattern>,
+    /// Whether clients that come without TLS are sent to the same place with it.
+    pub redirect_to_https: bool,
     /// The limit of each credential.
     pub rate_limit: Option<RateLimit>,
     /// What backends get.
@@ -34,8 +38,39 @@ pub struct Api {
     pub builtin: Builtin,
     /// The routes, in the order of the file.
     pub routes: Vec<Route>,
+    /// Alterations of what upstreams get.
+    pub request_headers: Edits,
+    /// Alterations of answers.
+    pub response_headers: Edits,
+    /// Which pages of other origins may use it.
+    pub cors: Option<Cors>,
+    /// Whether the addresses that a key is bound to are enforced.
+    pub addresses: Mode,
     /// Prefixes of keys, for the `problem` dialect; the others have their own.
     pub key_prefixes: Vec<Arc<str>>,
+}
+
+impl Api {
+    /// What stands for an API where a path belongs to none.
+    pub fn nobodys() -> Self {
+        Self {
+            name: "none".into(),
+            dialect: Dialect::Problem,
+            prefixes: Vec::new(),
+            hosts: Vec::new(),
+            redirect_to_https: false,
+            rate_limit: None,
+            identity: Identity::None,
+            body_limit: 0,
+            builtin: Builtin::USUAL,
+            routes: Vec::new(),
+            request_headers: Edits::default(),
+            response_headers: Edits::default(),
+            cors: None,
+            addresses: Mode::Enforce,
+            key_prefixes: Vec::new(),
+        }
+    }
 }
 
 /// Which of the gateway's own endpoints an API serves.

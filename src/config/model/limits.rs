@@ -10,6 +10,8 @@ pub struct Limits {
     /// How many credentials that nobody has an address may show; `None` for any number. Default 30 per minute, as a
     /// token bucket.
     pub unknown_keys: Option<Rate>,
+    /// Whether an address that has shown more is refused, or only counted.
+    pub unknown_keys_mode: Mode,
 }
 
 /// Where limits are counted. `redis://` is refused by this version with a message that says so.

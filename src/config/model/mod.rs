@@ -1,11 +1,15 @@
 //! The types that a configuration is compiled into; they can only hold valid values. One file for each section of the YAML.
 
 mod api;
+mod change;
+mod cors;
 mod drain;
 mod identity;
 mod limits;
 mod listener;
+mod matching;
 mod route;
+mod split;
 mod store;
 mod telemetry;
 mod tls;
@@ -13,11 +17,15 @@ mod upstream;
 mod webhooks;
 
 pub use api::*;
+pub use change::*;
+pub use cors::*;
 pub use drain::*;
 pub use identity::*;
 pub use limits::*;
 pub use listener::*;
+pub use matching::*;
 pub use route::*;
+pub use split::*;
 pub use store::*;
 pub use telemetry::*;
 pub use tls::*;

@@ -1,7 +1,8 @@
 //! What the configuration says of routes: which requests, what they must hold, and who answers.
 
-use super::Mode;
+use super::{Conditions, Edits, HostPattern, Mirror, Mode, Redirect, Rewrite, Split};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One route.
 #[derive(Clone, Debug)]
@@ -12,6 +13,10 @@ pub struct Route {
     pub pattern: Vec<Segment>,
     /// Methods in upper case; empty means all.
     pub methods: Vec<http::Method>,
+    /// Hosts; empty means those of its API.
+    pub hosts: Vec<HostPattern>,
+    /// What the request must be like besides.
+    pub conditions: Conditions,
     /// Whether a credential is needed. `auth: none` opens the route.
     pub open: bool,
     /// Where the request names its project, and whether it must.
@@ -22,8 +27,45 @@ pub struct Route {
     pub upgrade: Vec<Arc<str>>,
     /// Who answers.
     pub target: Target,
+    /// The path that an upstream gets, where it is not the one that was matched.
+    pub rewrite: Option<Rewrite>,
+    /// Alterations of what upstreams get, after those of the API.
+    pub request_headers: Edits,
+    /// Alterations of answers, after those of the API.
+    pub response_headers: Edits,
+    /// From the request's last byte to the answer's head, where it is not what the upstream has.
+    pub timeout: Option<Duration>,
+    /// Bytes of a request body, where they are not what the API has.
+    pub body_limit: Option<u64>,
+    /// Who gets a copy.
+    pub mirror: Option<Mirror>,
     /// Where it stands in the file, from 1; `None` when it does not come from one.
     pub line: Option<usize>,
+}
+
+impl Route {
+    /// A route with nothing but this.
+    pub fn plain(path: &str, pattern: Vec<Segment>, methods: Vec<http::Method>, target: Target) -> Self {
+        Self {
+            path: path.into(),
+            pattern,
+            methods,
+            hosts: Vec::new(),
+            conditions: Conditions::default(),
+            open: false,
+            project: None,
+            upgrade: Vec::new(),
+            require: Require::default(),
+            target,
+            rewrite: None,
+            request_headers: Edits::default(),
+            response_headers: Edits::default(),
+            timeout: None,
+            body_limit: None,
+            mirror: None,
+            line: None,
+        }
+    }
 }
 
 /// One segment of a path pattern.
@@ -47,6 +89,8 @@ pub struct ProjectRule {
     /// Whether a project key's own project is added to the query when the request names none. `inject`, default true
     /// for `in: query`, and not allowed elsewhere.
     pub inject: bool,
+    /// Whether a request that names none, and has to, is refused or only recorded. Naming another's is always refused.
+    pub mode: Mode,
 }
 
 /// A place for `projectId`.
@@ -87,8 +131,12 @@ pub struct Require {
 pub enum Target {
     /// The upstream at this index of [`Config::upstreams`].
     Upstream(usize),
+    /// One of some upstreams.
+    Split(Split),
     /// The gateway, with this.
     Respond(Respond),
+    /// The gateway, which sends the client elsewhere.
+    Redirect(Redirect),
 }
 
 /// A fixed answer.

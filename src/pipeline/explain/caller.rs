@@ -188,7 +188,11 @@ pub(super) fn validity(way: &mut Way, routed: &Routed<'_>, known: &Known, client
                     false => format!(
                         "{}: {} {client}",
                         addresses.join(", "),
-                        if allowed { "has" } else { "does not have" }
+                        match (allowed, routed.api.config.addresses) {
+                            (true, _) => "has",
+                            (false, Mode::Enforce) => "does not have",
+                            (false, Mode::Observe) => "does not have, but `mode: observe` lets through",
+                        }
                     ),
                 },
             );

@@ -2,6 +2,7 @@
 //! gates. What takes from a bucket, counts a use or sends is left out.
 
 mod caller;
+mod choice;
 mod outbound;
 mod place;
 mod report;
@@ -14,10 +15,10 @@ use super::authorize::Grant;
 use super::credential::Credential;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
-use super::route::{Builtin, Routed, Serve};
+use super::route::{Builtin, Routed, RoutedApi, Serve};
 use super::{
-    Peer, Snapshot, Stranger, Worker, authenticate, authorize, builtin, credential, is_preflight, limit,
-    project_body, refusal, swap,
+    Peer, Snapshot, Stranger, Worker, authenticate, authorize, builtin, cors, credential, finish,
+    is_preflight, limit, project_body, redirect, refusal, swap,
 };
 use crate::clock::Moment;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, PROXY_AUTHORIZATION};
@@ -74,12 +75,16 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
     let secrets = secrets(request.headers());
     let mut way = Way::new();
     let dialect = found.api.config.dialect;
+    let (judged, preflighted) = (cors::judged(found.api, request.headers()), is_preflight(&request));
     let ended = match head(&mut way, &peer, &request) {
         Err(reject) => Err(reject),
         Ok(()) => {
-            let route = place::route(&mut way, &snapshot.router, request.uri().path(), &found);
+            let route = place::route(&mut way, &snapshot.router, &request, &found);
             match found.routed {
-                routed if is_preflight(&request) => preflight(&mut way, routed),
+                Ok(_) if found.api.config.redirect_to_https && !peer.tls => {
+                    to_https(&mut way, route, &request)
+                }
+                routed if is_preflight(&request) => preflight(&mut way, found.api, request.headers(), routed),
                 Ok(routed) => {
                     way.allow(route);
                     let scene = Scene {
@@ -97,15 +102,19 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
         }
     };
     trail.forget();
+    let marked = |mut response: Response<Payload>| {
+        finish(found.api, found.route, judged.as_ref(), preflighted, response.headers_mut());
+        response
+    };
     let (ending, forwarded, answer) = match ended {
         Ok(End::Forwarded(forwarded)) => (Ending::Forwarded, Some(forwarded), None),
         Ok(End::Answered(response, shown)) => {
-            (Ending::Answered, None, Some(answer_of(response, shown).await))
+            (Ending::Answered, None, Some(answer_of(marked(response), shown).await))
         }
         Ok(End::Undecided) => (Ending::Undecided, None, None),
         Err(reject) => {
             way.refuse(say::reason(&reject));
-            let answer = refusal::answer(dialect, &reject);
+            let answer = marked(refusal::answer(dialect, &reject));
             (Ending::Refused, None, Some(answer_of(answer, Shown::Whole).await))
         }
     };
@@ -131,8 +140,21 @@ fn head(way: &mut Way, peer: &Peer, request: &Request<()>) -> Result<(), Reject>
     Ok(())
 }
 
-fn preflight(way: &mut Way, routed: Result<Routed<'_>, Reject>) -> Result<End, Reject> {
-    let response = refusal::preflight(routed)?;
+fn to_https(way: &mut Way, route: String, request: &Request<()>) -> Result<End, Reject> {
+    way.allow(route);
+    way.enter(Stage::Forward);
+    let response = redirect::to_https(request.uri(), request.headers()).ok_or(Reject::NoRoute)?;
+    way.allow("the API sends clients that come without TLS to the same place with it");
+    Ok(End::Answered(response, Shown::Whole))
+}
+
+fn preflight(
+    way: &mut Way,
+    api: &RoutedApi,
+    headers: &HeaderMap,
+    routed: Result<Routed<'_>, Reject>,
+) -> Result<End, Reject> {
+    let response = refusal::preflight(api, headers, routed)?;
     way.allow("a CORS preflight asks what the path has");
     way.enter(Stage::Forward);
     way.allow("a preflight is answered here: it carries no credential and is not forwarded");
@@ -170,7 +192,7 @@ async fn walk(
         return Ok(End::Undecided);
     }
     caller::lookup(way, &credential, snapshot.strangers.as_deref());
-    let stranger = Stranger::new(snapshot, peer, &parts.headers, now);
+    let stranger = Stranger::new(snapshot, routed, peer, &parts.headers, trail);
     let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
     caller::known(way, &known);
     way.enter(Stage::Limit);
@@ -183,7 +205,7 @@ async fn walk(
     let caller = authenticate::examine(admitted, routed, client, now)?;
     way.allow(caller::valid(&known));
     let grant = scope(scene, way, caller, &parts, trail)?;
-    let grant = body(way, routed, grant, &parts)?;
+    let grant = body(way, routed, grant, &parts, trail)?;
     answer(scene, way, &grant, parts, trail)
 }
 
@@ -246,7 +268,13 @@ fn stage_of(reject: &Reject) -> Stage {
 }
 
 /// What can be said of a body that is not there.
-fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, parts: &request::Parts) -> Result<Grant, Reject> {
+fn body(
+    way: &mut Way,
+    routed: &Routed<'_>,
+    grant: Grant,
+    parts: &request::Parts,
+    trail: &mut Trail,
+) -> Result<Grant, Reject> {
     way.enter(Stage::Body);
     let headers = &parts.headers;
     match (project_body::says_json(routed, parts, false), headers.get(CONTENT_LENGTH)) {
@@ -255,14 +283,14 @@ fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, parts: &request::Parts
             .fact("if there is one", format!("it is refused with {}: {}", reject.status(), reject.message())),
         _ => {}
     }
-    let limit = routed.api.config.body_limit;
+    let limit = routed.route.body_limit;
     way.fact("limit", scope::size(limit));
     project_body::bounded(headers, limit)?;
     if !grant.needs_body(routed) {
-        let passed_on = matches!(routed.route.service, Serve::Upstream(..));
+        let passed_on = matches!(routed.route.service, Serve::Upstream(..) | Serve::Split(_));
         way.allow(if passed_on { "the body is passed on as it comes" } else { "the body is not read" });
         way.enter(Stage::ProjectRule);
-        let grant = grant.with_body(routed, None)?;
+        let grant = grant.with_body(routed, None, trail)?;
         way.allow(scope::rule(routed, grant.known()));
         return Ok(grant);
     }
@@ -272,9 +300,10 @@ fn body(way: &mut Way, routed: &Routed<'_>, grant: Grant, parts: &request::Parts
     match grant.required(routed) {
         Ok(()) => way.allow(scope::rule(routed, grant.known())),
         Err(reject) => way.inform(format!(
-            "the body has to name the project; without it the answer is {} \"{}\"",
+            "the body has to name the project; without it the answer is {} \"{}\"{}",
             reject.status().as_u16(),
-            reject.fault().message
+            reject.fault().message,
+            scope::observed(routed)
         )),
     }
     Ok(grant)
@@ -289,16 +318,35 @@ fn answer(
     trail: &mut Trail,
 ) -> Result<End, Reject> {
     let Scene { worker, snapshot, peer, routed, .. } = *scene;
+    let (to, why) = match &routed.route.service {
+        Serve::Upstream(upstream, service) => {
+            ((*upstream, service), format!("the upstream {} gets it", service.name))
+        }
+        Serve::Split(split) => {
+            let (part, why) = choice::of(split, grant.known());
+            ((part.upstream, &part.service), why)
+        }
+        _ => return here(scene, way, grant, &parts),
+    };
+    way.enter(Stage::Swap);
+    let client = parts.headers.clone();
+    let outbound = swap::credentials(worker, snapshot, peer, routed, grant, (to.0, to.1), parts, trail)?;
+    way.allow(say::swapped(routed, grant.known()));
+    way.enter(Stage::Forward);
+    choice::facts(way, routed, outbound.head());
+    let forwarded = outbound::describe(snapshot, to.1, outbound, &client);
+    way.allow(why);
+    Ok(End::Forwarded(forwarded))
+}
+
+/// The answer of a route that no upstream serves.
+fn here(scene: &Scene<'_>, way: &mut Way, grant: &Grant, parts: &request::Parts) -> Result<End, Reject> {
+    let Scene { snapshot, routed, .. } = *scene;
     match &routed.route.service {
-        Serve::Upstream(_, service) => {
-            way.enter(Stage::Swap);
-            let client = parts.headers.clone();
-            let outbound = swap::credentials(worker, snapshot, peer, routed, grant, parts, trail)?;
-            way.allow(say::swapped(routed, grant.known()));
+        Serve::Redirect(to) => {
             way.enter(Stage::Forward);
-            let forwarded = outbound::describe(snapshot, service, outbound, &client);
-            way.allow(format!("the upstream {} gets it", service.name));
-            Ok(End::Forwarded(forwarded))
+            way.allow("the route sends clients elsewhere");
+            Ok(End::Answered(redirect::answer(to, routed, &parts.uri, &parts.headers), Shown::Whole))
         }
         Serve::Respond(respond) => {
             way.enter(Stage::Forward);
@@ -311,7 +359,7 @@ fn answer(
             way.allow(say::builtin(*which));
             Ok(End::Answered(response, Shown::HeadOnly))
         }
-        Serve::Nobody => Err(Reject::NoRoute),
+        Serve::Nobody | Serve::Upstream(..) | Serve::Split(_) => Err(Reject::NoRoute),
     }
 }
 

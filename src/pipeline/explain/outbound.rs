@@ -16,8 +16,10 @@ pub(super) fn describe(
 ) -> Forwarded {
     let head = outbound.head();
     let fields = head.fields();
+    let overlay = head.overlay.as_deref();
+    let altered = |name: &HeaderName| overlay.is_some_and(|overlay| overlay.fields().contains_key(name));
     let (ours, kept): (Vec<&HeaderName>, Vec<&HeaderName>) =
-        fields.keys().partition(|name| is_ours(name.as_str()));
+        fields.keys().partition(|name| is_ours(name.as_str()) || altered(name));
     let kept: Vec<String> = kept.into_iter().map(HeaderName::to_string).collect();
     let removed = client.keys().map(HeaderName::to_string).filter(|name| !kept.contains(name)).collect();
     Forwarded {
@@ -25,17 +27,31 @@ pub(super) fn describe(
         endpoints: service.endpoints().map(endpoint).collect(),
         method: head.method.to_string(),
         target: head.target.to_string(),
-        set: set(snapshot, service, &ours, &fields),
+        set: set(snapshot, service, &ours, &fields, &altered),
         kept,
         removed,
     }
 }
 
-fn set(snapshot: &Snapshot, service: &Service, names: &[&HeaderName], fields: &HeaderMap) -> Facts {
+/// Whether the value of a field is a credential of somebody's.
+fn is_secret(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "authorization" | "x-api-key" | "cookie" | "proxy-authorization")
+}
+
+fn set(
+    snapshot: &Snapshot,
+    service: &Service,
+    names: &[&HeaderName],
+    fields: &HeaderMap,
+    altered: &dyn Fn(&HeaderName) -> bool,
+) -> Facts {
     let mut set = Facts::new();
     set.insert("host".to_owned(), "the endpoint's own".into());
     for name in names {
         let value = match (*name, name.as_str()) {
+            (name, _) if altered(name) && is_secret(name) => {
+                "as the configuration says, not shown".to_owned()
+            }
             (&AUTHORIZATION, _) => format!(
                 "Bearer, a JWT signed for this request (iss {}, aud {}, at most {} s)",
                 snapshot.identity.issuer,

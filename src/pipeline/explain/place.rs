@@ -1,29 +1,37 @@
 //! Where a request leads, and from where it comes, in words. Nothing is decided here.
 
-use super::super::Peer;
 use super::super::reject::Reject;
-use super::super::route::{Found, Route, Router, Serve};
+use super::super::route::{Asked, Found, Miss, Route, RoutedApi, Router, Serve};
+use super::super::{Peer, cors, path};
 use super::report::Way;
-use crate::config::Dialect;
+use crate::config::{self, Dialect};
+use http::Request;
 use serde_json::Value;
 use std::net::IpAddr;
 
-/// API, dialect, prefix and path; gives the route.
-pub(super) fn route(way: &mut Way, router: &Router, sent: &str, found: &Found<'_>) -> String {
-    let api = &found.api.config;
+/// Most other routes that are told of.
+const MOST_MISSES: usize = 5;
+
+/// Host, API, dialect, prefix and path; gives the route.
+pub(super) fn route(way: &mut Way, router: &Router, request: &Request<()>, found: &Found<'_>) -> String {
+    let (api, sent) = (&found.api.config, request.uri().path());
     let of_an_api = !api.prefixes.is_empty();
     way.fact("api", if of_an_api { api.name.as_ref() } else { "none: no API has a prefix of this path" });
+    if !api.hosts.is_empty() {
+        way.fact("hosts", api.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    }
     way.fact("dialect", dialect_name(api.dialect));
+    cors(way, found.api, request);
     let routed = match &found.routed {
         Ok(routed) => routed,
         Err(reject) => {
-            not_routed(way, router, reject, found);
+            not_routed(way, router, reject, request, found);
             return String::new();
         }
     };
     let path = routed.path.as_deref().unwrap_or(sent);
-    if let Some((prefix, _)) = router.prefix_of(path) {
-        way.fact("prefix", &**prefix);
+    if let Some(prefix) = router.prefix_of(request.uri(), request.headers(), path) {
+        way.fact("prefix", prefix);
     }
     way.fact(
         "path",
@@ -35,7 +43,55 @@ pub(super) fn route(way: &mut Way, router: &Router, sent: &str, found: &Found<'_
     let methods = &routed.route.config.methods;
     let methods: Vec<Value> = methods.iter().map(|method| method.as_str().into()).collect();
     way.fact("methods", if methods.is_empty() { "all".into() } else { Value::from(methods) });
+    conditions(way, &routed.route.config);
+    misses(way, found.api, path, request);
     format!("{}, {}", routed.route.config.path, origin(routed.route))
+}
+
+/// What the route asks for besides, all of which the request has.
+fn conditions(way: &mut Way, route: &config::Route) {
+    let conditions = &route.conditions;
+    let hosts = route.hosts.iter().map(|host| format!("the host {host}"));
+    let headers = conditions.headers.iter().map(|(name, _)| format!("the header field {name}"));
+    let query = conditions.query.iter().map(|(name, _)| format!("the parameter {name}"));
+    let all: Vec<Value> = hosts.chain(headers).chain(query).map(Value::from).collect();
+    if !all.is_empty() {
+        way.fact("by", Value::from(all));
+    }
+}
+
+/// Other routes of the same path, and what the request lacks to be theirs.
+fn misses(way: &mut Way, api: &RoutedApi, path: &str, request: &Request<()>) {
+    let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers() };
+    let told = api.misses(path, asked).into_iter().take(MOST_MISSES).map(|(route, miss)| {
+        let lacks = match miss {
+            Miss::Host(host) => format!("it is for the host {host}"),
+            Miss::Header(name) => format!("the header field {name} is not as it asks for"),
+            Miss::Query(name) => format!("the parameter {name} is not as it asks for"),
+        };
+        Value::from(format!("{} ({}): {lacks}", route.config.path, origin(route)))
+    });
+    let told: Vec<Value> = told.collect();
+    if !told.is_empty() {
+        way.fact("not", Value::from(told));
+    }
+}
+
+/// Whether a page may read the answer, where the API has a say in it.
+fn cors(way: &mut Way, api: &RoutedApi, request: &Request<()>) {
+    let Some(judged) = cors::judged(api, request.headers()) else { return };
+    let origin = request.headers().get(http::header::ORIGIN);
+    let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
+    way.fact(
+        "cors",
+        match origin {
+            None => "no Origin: the request is of no page of another origin".to_owned(),
+            Some(origin) if judged.allowed() => format!("pages of {origin} may read the answer"),
+            Some(origin) => {
+                format!("pages of {origin} may not read the answer; the request is served all the same")
+            }
+        },
+    );
 }
 
 fn origin(route: &Route) -> String {
@@ -47,12 +103,18 @@ fn origin(route: &Route) -> String {
 }
 
 /// Why a path or method leads nowhere.
-fn not_routed(way: &mut Way, router: &Router, reject: &Reject, found: &Found<'_>) {
+fn not_routed(way: &mut Way, router: &Router, reject: &Reject, request: &Request<()>, found: &Found<'_>) {
+    if let Ok(path) = path::normalise(request.uri().path()) {
+        misses(way, found.api, &path, request);
+    }
     match reject {
         Reject::NoRoute if found.api.config.prefixes.is_empty() => {
-            let mut prefixes: Vec<&str> = router.prefixes().collect();
+            let mut prefixes: Vec<&str> = router.prefixes(request.uri(), request.headers()).collect();
             prefixes.sort_unstable();
-            way.if_refused(format!("no API has this path; their prefixes are {}", prefixes.join(", ")));
+            way.if_refused(format!(
+                "no API has this path on this host; the prefixes there are {}",
+                prefixes.join(", ")
+            ));
         }
         Reject::NoRoute => {
             way.if_refused(format!("no route of the API {} has this path", found.api.config.name));

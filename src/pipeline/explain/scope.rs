@@ -7,7 +7,7 @@ use super::super::query;
 use super::super::route::Routed;
 use super::report::Way;
 use super::say::list;
-use crate::config::{Dialect, ProjectRequired};
+use crate::config::{Dialect, Mode, ProjectRequired};
 use crate::store::Membership;
 use crate::token::{Permissions, Reach};
 use http::header::{HeaderMap, HeaderName};
@@ -173,5 +173,13 @@ pub(super) fn rule(routed: &Routed<'_>, known: &Known) -> &'static str {
             "a project key need not name its project"
         }
         _ => "a project has to be named, and is",
+    }
+}
+
+/// What is to be said of a rule about projects that only observes.
+pub(super) fn observed(routed: &Routed<'_>) -> &'static str {
+    match routed.route.config.project {
+        Some(rule) if rule.mode == Mode::Observe => "; `mode: observe` lets it through and records it",
+        _ => "",
     }
 }

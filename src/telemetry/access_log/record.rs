@@ -43,6 +43,8 @@ pub struct AccessRecord<'a> {
     pub user: Option<&'a str>,
     /// Why the gateway refused, in one word.
     pub refused: Option<&'static str>,
+    /// What a policy in `mode: observe` would have refused it for.
+    pub observed: Option<&'static str>,
     /// The endpoint that answered.
     pub upstream: Option<&'a str>,
     /// From the request's head to the end of the answer.
@@ -76,6 +78,7 @@ impl AccessRecord<'_> {
         text(out, "route", self.route);
         self.write_caller(out);
         optional(out, "refused", self.refused);
+        optional(out, "observed", self.observed);
         optional(out, "upstream", self.upstream);
         milliseconds(out, "duration_ms", self.duration);
         if let Some(duration) = self.upstream_duration {
@@ -197,6 +200,7 @@ mod tests {
             token: None,
             user: None,
             refused: None,
+            observed: None,
             upstream: None,
             duration: Duration::from_micros(1_234_005),
             upstream_duration: None,

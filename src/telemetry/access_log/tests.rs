@@ -25,6 +25,7 @@ fn record(request_id: &str) -> AccessRecord<'_> {
         token: None,
         user: None,
         refused: None,
+        observed: None,
         upstream: None,
         duration: Duration::ZERO,
         upstream_duration: None,

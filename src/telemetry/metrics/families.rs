@@ -9,6 +9,7 @@ impl Metrics {
     /// Everything that a scrape shows, as it is now.
     pub(super) fn families(&self) -> Vec<Family> {
         let mut families = self.request_families();
+        families.extend(self.routing_families());
         families.extend(self.api_families());
         families.extend(self.connection_families());
         families.extend(self.upstream_families());
@@ -51,12 +52,51 @@ impl Metrics {
         ]
     }
 
+    /// Of upstreams that share a route, and of copies.
+    fn routing_families(&self) -> Vec<Family> {
+        let (mut requests, mut durations, mut mirrored) = (Vec::new(), Vec::new(), Vec::new());
+        for (((api, route), upstream), cells) in lock(&self.weighted).iter() {
+            let labels = || vec![api.clone(), route.clone(), upstream.clone()];
+            for ((method, status), count) in cells.requests() {
+                requests.push(([labels(), vec![method.into(), status.to_string().into()]].concat(), count));
+            }
+            durations.push((labels(), cells.durations().1));
+        }
+        for ((api, route), cells) in lock(&self.mirrors).iter() {
+            let labelled =
+                |(what, count): (&str, u64)| (vec![api.clone(), route.clone(), what.into()], count);
+            mirrored.extend(cells.counts().map(labelled));
+        }
+        vec![
+            Family {
+                name: "portcullis_weighted_requests",
+                help: "Requests of routes whose upstreams have weights, by the upstream that got them.",
+                labels: &["api", "route", "upstream", "method", "status"],
+                values: Values::Counters(requests),
+            },
+            Family {
+                name: "portcullis_weighted_duration_seconds",
+                help: "Time that each of the upstreams with weights took to answer.",
+                labels: &["api", "route", "upstream"],
+                values: Values::Histograms(durations),
+            },
+            Family {
+                name: "portcullis_mirrored_requests",
+                help: "Copies of requests for a mirror, by what became of them.",
+                labels: &["api", "route", "outcome"],
+                values: Values::Counters(mirrored),
+            },
+        ]
+    }
+
     fn api_families(&self) -> Vec<Family> {
         let (mut auth, mut limit, mut unknown_keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut observed = Vec::new();
         for (api, cells) in lock(&self.apis).iter() {
             let labelled = |(label, count): (&str, u64)| (vec![api.clone(), label.into()], count);
             auth.extend(cells.auth_counts().map(labelled));
             limit.extend(cells.rate_limit_counts().map(labelled));
+            observed.extend(cells.observed_counts().map(labelled));
             unknown_keys.push((vec![api.clone()], cells.unknown_keys_count()));
         }
         let lookups = self.cache.counts().map(|(label, count)| (vec![label.into()], count));
@@ -72,6 +112,12 @@ impl Metrics {
                 help: "Rate limit decisions.",
                 labels: &["api", "decision"],
                 values: Values::Counters(limit),
+            },
+            Family {
+                name: "portcullis_observed",
+                help: "Requests that a policy in mode observe would have refused.",
+                labels: &["api", "policy"],
+                values: Values::Counters(observed),
             },
             Family {
                 name: "portcullis_unknown_keys_refused",

@@ -5,6 +5,7 @@
 mod cells;
 mod exposition;
 mod families;
+mod mirror;
 mod outcome;
 mod route;
 mod series;
@@ -12,7 +13,8 @@ mod series;
 mod tests;
 
 pub use exposition::Format;
-pub use outcome::{ApiCells, AuthOutcome, CacheLookup, RateDecision};
+pub use mirror::{MirrorCells, Mirrored};
+pub use outcome::{ApiCells, AuthOutcome, CacheLookup, Policy, RateDecision};
 pub use route::RouteCells;
 pub use series::{Counter, Gauge};
 
@@ -28,6 +30,8 @@ use std::time::Duration;
 pub struct Metrics {
     shards: usize,
     routes: Mutex<BTreeMap<RouteKey, Arc<RouteCells>>>,
+    weighted: Mutex<BTreeMap<(RouteKey, Box<str>), Arc<RouteCells>>>,
+    mirrors: Mutex<BTreeMap<RouteKey, Arc<MirrorCells>>>,
     apis: Mutex<BTreeMap<Box<str>, Arc<ApiCells>>>,
     cache: CacheCells,
     cache_entries: Gauge,
@@ -74,6 +78,8 @@ impl Metrics {
         let metrics = Self {
             shards,
             routes: Mutex::default(),
+            weighted: Mutex::default(),
+            mirrors: Mutex::default(),
             apis: Mutex::default(),
             cache: CacheCells::new(shards),
             cache_entries: Gauge::default(),
@@ -112,6 +118,20 @@ impl Metrics {
         let mut routes = lock(&self.routes);
         let cells = routes.entry((api.into(), route.into()));
         Arc::clone(cells.or_insert_with(|| Arc::new(RouteCells::new(self.shards))))
+    }
+
+    /// The cells of one of the upstreams that share a route's requests: the same ones for the same labels.
+    pub fn weighted(&self, api: &str, route: &str, upstream: &str) -> Arc<RouteCells> {
+        let mut weighted = lock(&self.weighted);
+        let cells = weighted.entry(((api.into(), route.into()), upstream.into()));
+        Arc::clone(cells.or_insert_with(|| Arc::new(RouteCells::new(self.shards))))
+    }
+
+    /// The cells of a route's copies: the same ones for the same labels.
+    pub fn mirror(&self, api: &str, route: &str) -> Arc<MirrorCells> {
+        let mut mirrors = lock(&self.mirrors);
+        let cells = mirrors.entry((api.into(), route.into()));
+        Arc::clone(cells.or_insert_with(|| Arc::new(MirrorCells::new(self.shards))))
     }
 
     /// The cells of an API: the same ones for the same name.

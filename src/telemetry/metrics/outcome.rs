@@ -56,6 +56,22 @@ outcomes! {
 }
 
 outcomes! {
+    /// A policy that would have refused a request, had it not been in `mode: observe`.
+    Policy {
+        /// The API's limit.
+        RateLimit = "rate_limit",
+        /// The addresses that a key is bound to.
+        Addresses = "addresses",
+        /// The permissions and scopes of the route.
+        Require = "require",
+        /// The route's rule about naming a project.
+        Project = "project",
+        /// What an address may show of keys that nobody has.
+        UnknownKeys = "unknown_keys",
+    }
+}
+
+outcomes! {
     /// What a look-up in the token cache found.
     CacheLookup {
         /// A key.
@@ -72,6 +88,8 @@ outcomes! {
 pub struct ApiCells {
     /// Outcomes of authentication first, then decisions of the limit, then requests refused for their address.
     counters: Sharded<Counters>,
+    /// Policies that only observe.
+    observed: Sharded<Counters>,
 }
 
 const DECISIONS_FROM: usize = AuthOutcome::ALL.len();
@@ -79,7 +97,7 @@ const UNKNOWN_KEYS: usize = DECISIONS_FROM + RateDecision::ALL.len();
 
 impl ApiCells {
     pub(super) fn new(shards: usize) -> Self {
-        Self { counters: Sharded::new(shards) }
+        Self { counters: Sharded::new(shards), observed: Sharded::new(shards) }
     }
 
     /// Counts the outcome of a credential check. For `shard` see [`super::RouteCells::finished`].
@@ -96,6 +114,15 @@ impl ApiCells {
     /// [`super::RouteCells::finished`].
     pub fn unknown_keys_refused(&self, shard: usize) {
         self.counters.of(shard).increment(UNKNOWN_KEYS);
+    }
+
+    /// Counts a request that a policy would have refused. For `shard` see [`super::RouteCells::finished`].
+    pub fn observed(&self, shard: usize, policy: Policy) {
+        self.observed.of(shard).increment(policy as usize);
+    }
+
+    pub(super) fn observed_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Policy::ALL.iter().map(|policy| (policy.label(), sum(&self.observed, *policy as usize)))
     }
 
     pub(super) fn unknown_keys_count(&self) -> u64 {

@@ -1,0 +1,135 @@
+//! Stage 1: which API and route a request belongs to. Nothing of the caller is known yet.
+
+mod api;
+mod builtins;
+mod entry;
+mod hosts;
+mod tree;
+mod when;
+
+pub use api::{PreparedLimit, RoutedApi};
+pub use entry::{Builtin, Route, Serve};
+pub(super) use hosts::host_of;
+pub(super) use tree::first_segment;
+pub(super) use when::{Asked, Miss};
+
+use super::path;
+use super::reject::Reject;
+use crate::config::Api;
+use crate::limiter::Limiter;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::Service;
+use hosts::{Hosts, Prefixes};
+use http::{HeaderMap, Request, Uri};
+use std::borrow::Cow;
+use std::sync::Arc;
+use tree::segment_text;
+
+/// All routes of a configuration, ready to be matched.
+#[derive(Debug)]
+pub struct Router {
+    hosts: Hosts,
+    /// The last one has the routes of no API: what the gateway serves beside them.
+    apis: Vec<RoutedApi>,
+}
+
+/// A request's place: its API, its route, its path in normal form.
+#[derive(Debug)]
+pub struct Routed<'s> {
+    /// The API.
+    pub api: &'s RoutedApi,
+    /// The route.
+    pub route: &'s Route,
+    /// The path that was matched and is forwarded; `None` when it is the one that came.
+    pub path: Option<String>,
+    /// The path's `{organizationId}`, where the route has one.
+    pub organization: Option<String>,
+}
+
+/// What a path and method lead to, and what is answered and counted if that is nothing.
+pub struct Found<'s> {
+    /// The API, whose dialect renders whatever is answered.
+    pub api: &'s RoutedApi,
+    /// The route that is counted.
+    pub route: &'s Route,
+    /// The route's place, or why there is none.
+    pub routed: Result<Routed<'s>, Reject>,
+}
+
+impl std::fmt::Debug for Found<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Found {{ api: {}, route: {} }}", self.api.config.name, self.route.config.path)
+    }
+}
+
+impl Router {
+    /// Prepares the routes of a configuration. `services` are its upstreams, in its order.
+    pub fn new(apis: &[Api], services: &[Arc<Service>], limiter: &Limiter, metrics: &Metrics) -> Self {
+        let prepare = |(index, api)| RoutedApi::new(index, api, services, limiter, metrics);
+        let mut routed: Vec<RoutedApi> = apis.iter().enumerate().map(prepare).collect();
+        routed.push(RoutedApi::outside(routed.len(), limiter, metrics));
+        Self { hosts: Hosts::new(apis), apis: routed }
+    }
+
+    /// Finds a request's place.
+    pub fn find<B>(&self, request: &Request<B>) -> Found<'_> {
+        let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers() };
+        let prefixes = self.hosts.of(asked.uri, asked.headers);
+        let raw = request.uri().path();
+        let normal = match path::normalise(raw) {
+            Ok(normal) => normal,
+            Err(_) => {
+                let api = self.api_of(prefixes, raw);
+                let reject = if raw.starts_with('/') { Reject::AmbiguousPath } else { Reject::NoPath };
+                return Found { api, route: api.unmatched(), routed: Err(reject) };
+            }
+        };
+        let api = self.api_of(prefixes, &normal);
+        if prefixes.shadow(&normal, api.index) {
+            return Found { api, route: api.unmatched(), routed: Err(Reject::NoRoute) };
+        }
+        let (route, refused) = api.find(&normal, asked);
+        if let Some(reject) = refused {
+            return Found { api, route, routed: Err(reject) };
+        }
+        let organization = route.organization_segment.and_then(|index| segment_text(&normal, index));
+        let path = match normal {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(path) => Some(path),
+        };
+        Found { api, route, routed: Ok(Routed { api, route, path, organization }) }
+    }
+
+    /// What is counted for bytes that are no request, as far as their host and path were read.
+    pub(super) fn nowhere(&self, uri: &Uri, headers: &HeaderMap) -> Found<'_> {
+        let api = self.api_of(self.hosts.of(uri, headers), uri.path());
+        Found { api, route: api.unmatched(), routed: Err(Reject::NoPath) }
+    }
+
+    fn api_of(&self, prefixes: &Prefixes, path: &str) -> &RoutedApi {
+        match prefixes.find(path) {
+            Some((_, index)) => &self.apis[*index],
+            None => &self.apis[self.apis.len() - 1],
+        }
+    }
+
+    /// The prefix that a path belongs to on the host of a request.
+    pub(super) fn prefix_of(&self, uri: &Uri, headers: &HeaderMap, path: &str) -> Option<&str> {
+        self.hosts.of(uri, headers).find(path).map(|(prefix, _)| &**prefix)
+    }
+
+    /// Every prefix that counts on the host of a request.
+    pub(super) fn prefixes(&self, uri: &Uri, headers: &HeaderMap) -> impl Iterator<Item = &str> {
+        self.hosts.of(uri, headers).iter()
+    }
+
+    /// The API at this place.
+    pub fn api(&self, index: usize) -> &RoutedApi {
+        &self.apis[index]
+    }
+
+    /// The route at this place of the API at that place.
+    pub fn route(&self, api: usize, route: usize) -> &Route {
+        &self.apis[api].routes[route]
+    }
+}
