@@ -1,3 +1,5 @@
+//! What a diff tells, and what it marks as weaker.
+
 use super::*;
 use crate::config::compile::compile;
 
