@@ -137,7 +137,8 @@ async fn hand_over(parts: &Arc<Parts>, stops: &mut Stops) -> Result<Successor, F
     sockets.push((parts.config.load().admin.address, parts.admin.sockets()?));
     let stopped = Arc::new(AtomicBool::new(false));
     let so_far = parts.shared.metrics.handovers();
-    let giving = Giving { sockets, so_far, stopped: stopped.clone() };
+    let names = parts.shared.limiter.key();
+    let giving = Giving { sockets, so_far, names, stopped: stopped.clone() };
     // From the moment that it accepts, what is taken away has to be in force in both.
     parts.beside.lives.store(true, Ordering::Relaxed);
     let mut given = tokio::task::spawn_blocking(move || giving.run());
@@ -175,6 +176,13 @@ async fn leave(parts: &Parts, ending: Ending, at_once: &mut watch::Receiver<bool
         }
     };
     parts.listeners.close(successor.as_ref().map(|successor| &*successor.unused)).await;
+    if let Some(successor) = &successor {
+        let carried = parts.shared.limiter.carried(parts.shared.clock.now());
+        // It blocks nobody but this thread, which has nothing else to do.
+        if let Err(error) = successor.carry_on(&carried) {
+            tracing::warn!(%error, "the new process begins with full limits");
+        }
+    }
     parts.stage.send_if_modified(|stage| {
         let later = *stage < Stage::Draining;
         if later {

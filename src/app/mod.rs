@@ -4,6 +4,7 @@ mod admin;
 mod background;
 mod build;
 mod control;
+mod descriptors;
 mod drain;
 mod error;
 pub mod explain;
@@ -25,6 +26,7 @@ use crate::control::domain::Domain;
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::webhooks::Webhooks;
+use crate::limiter::Carried;
 use crate::listen;
 use crate::listen::tls::ServerConfig;
 use crate::listen::worker::{self, Stage, Start};
@@ -106,6 +108,7 @@ impl Gateway {
     pub fn start(loaded: Loaded, file: Option<&Path>, inheritance: Inheritance) -> Result<Self, StartError> {
         listen::tls::install_provider();
         let Loaded { config, files, outline } = loaded;
+        descriptors::raise(&config);
         let Inheritance { mut sockets, predecessor } = inheritance;
         let control = control_runtime()?;
         let signals = control.block_on(async { Signals::new() }).map_err(StartError::System)?;
@@ -127,6 +130,7 @@ impl Gateway {
             listeners,
             admin,
             beside,
+            names: predecessor.as_ref().map(|predecessor| predecessor.names),
             control: control.handle().clone(),
         };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
@@ -137,7 +141,9 @@ impl Gateway {
         });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {
-            predecessor.ready(&unused, parts.beside.clone()).map_err(StartError::System)?;
+            let shared = parts.shared.clone();
+            let limits = move |carried: &Carried| shared.limiter.take_over(carried, shared.clock.now());
+            predecessor.ready(&unused, parts.beside.clone(), limits).map_err(StartError::System)?;
             parts.shared.metrics.handed_over(true);
         }
         supervisor::tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));

@@ -80,6 +80,7 @@ fn a_bad_file_is_told_of_as_check_does() {
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{complaint}");
     assert!(complaint.contains("new.yaml:") && complaint.contains("dialekt"), "{complaint}");
-    let usage = Command::new(PROGRAM).args(["diff", "--config", "x"]).env_remove("PORTCULLIS_CONFIG").output();
+    let usage =
+        Command::new(PROGRAM).args(["diff", "--config", "x"]).env_remove("PORTCULLIS_CONFIG").output();
     assert_eq!(usage.expect("run").status.code(), Some(2));
 }

@@ -126,6 +126,21 @@ fn usage_is_counted_once_by_both() {
 }
 
 #[test]
+fn a_new_process_refills_no_limit() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url()).with(|value| {
+        value["apis"][0]["rate_limit"] = json!({ "requests": 10, "per": "1h" });
+    });
+    let (mut gateway, key) = with_one_key(&settings);
+    for _ in 0..10 {
+        assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    }
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 429);
+    gateway.hand_over().end();
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 429);
+}
+
+#[test]
 fn a_signal_in_a_drain_ends_it_at_once() {
     let upstream = Upstream::http();
     let (mut gateway, key) = with_one_key(&Settings::usual(&upstream.url()).unlimited());

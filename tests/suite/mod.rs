@@ -51,6 +51,7 @@ mod readings;
 mod reference;
 mod reload;
 mod reload_listeners;
+mod smuggling;
 mod tenant;
 mod terminal;
 mod terminal_help;

@@ -122,9 +122,7 @@ fn a_listener_may_begin_to_encrypt_and_a_bad_certificate_changes_nothing() {
     wait::until("the failure is counted", || reloads(&gateway, "failure") >= 1.0);
     assert_eq!(ask().expect("an answer").status, 200);
     certificate::leaf(&["a.test"]).write(gateway.folder(), "a");
-    wait::until("it is mended", || {
-        gateway.metric("portcullis_config_last_reload_successful", &[]) == 1.0
-    });
+    wait::until("it is mended", || gateway.metric("portcullis_config_last_reload_successful", &[]) == 1.0);
     assert_eq!(ask().expect("an answer").status, 200);
 }
 

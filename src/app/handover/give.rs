@@ -2,9 +2,10 @@
 
 use super::channel::{Channel, Heard, MOST};
 use super::{GREETING, VARIABLE};
+use crate::limiter::{Carried, NamesKey};
 use rustix::fd::AsFd;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, BufWriter, Seek};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ pub(in crate::app) struct Giving {
     pub(in crate::app) sockets: Vec<(SocketAddr, Vec<TcpListener>)>,
     /// Hand-overs so far: good and bad ones.
     pub(in crate::app) so_far: [u64; 2],
+    /// What the names of limits are hashed with.
+    pub(in crate::app) names: NamesKey,
     /// Set when it is to be given up.
     pub(in crate::app) stopped: Arc<AtomicBool>,
 }
@@ -106,7 +109,7 @@ impl Giving {
 
     fn offer(&self, channel: &Channel) -> Result<(), Failed> {
         let [good, bad] = self.so_far;
-        channel.send(&format!("{GREETING} {good} {bad}"), &[])?;
+        channel.send(&format!("{GREETING} {good} {bad} {:032x}", u128::from_be_bytes(self.names.0)), &[])?;
         for (address, sockets) in &self.sockets {
             for some in sockets.chunks(MOST) {
                 let some: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
@@ -137,6 +140,15 @@ impl Giving {
 }
 
 impl Successor {
+    /// Hands over what is counted of limits, so that changing the process refills none.
+    pub(in crate::app) fn carry_on(&self, carried: &Carried) -> io::Result<()> {
+        let mut file = BufWriter::new(tempfile::tempfile()?);
+        serde_json::to_writer(&mut file, carried)?;
+        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        self.channel.send("limits", &[file.as_fd()])
+    }
+
     /// Says that what only one process may do is done here no longer.
     pub(in crate::app) fn leave_to_it(&self) {
         // It sees by our end, too.

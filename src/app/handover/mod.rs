@@ -7,10 +7,11 @@
 //!
 //! | from the old process | from the new one |
 //! |---|---|
-//! | `portcullis 1 SUCCESSES FAILURES`: version of this table, hand-overs so far | |
+//! | `portcullis 1 SUCCESSES FAILURES KEY`: version of this table, hand-overs so far, what names of limits are hashed with | |
 //! | `at ADDRESS`, with sockets; as often as needed | |
 //! | `end` | |
 //! | | `ready ADDRESS…`: it accepts; the addresses that it has no use for |
+//! | `limits`, with a file: what it has counted, when it accepts no more | |
 //! | `yours`: what only one process may do, it does no longer | |
 
 mod channel;

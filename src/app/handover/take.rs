@@ -3,7 +3,10 @@
 use super::channel::{Channel, Heard};
 use super::{GREETING, VARIABLE};
 use crate::app::inherited::Inherited;
-use std::io;
+use crate::limiter::{Carried, NamesKey};
+use rustix::fd::OwnedFd;
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +33,8 @@ pub(in crate::app) struct Predecessor {
     channel: Channel,
     /// Hand-overs so far: good ones, this one not among them, and bad ones.
     pub(in crate::app) so_far: [u64; 2],
+    /// What it hashes the names of limits with.
+    pub(in crate::app) names: NamesKey,
 }
 
 /// What is known of another process of ours that lives beside this one, because one takes over from the other.
@@ -72,29 +77,41 @@ impl Predecessor {
 
     fn listen_to(channel: Channel) -> Result<(Self, Inherited), NotTaken> {
         let (greeting, _) = next(&channel)?;
-        let so_far = greeting.strip_prefix(GREETING).and_then(counts).ok_or(NotTaken::Strange)?;
+        let (so_far, names) = greeting.strip_prefix(GREETING).and_then(greeted).ok_or(NotTaken::Strange)?;
         let mut inherited = Inherited::default();
         loop {
             let (text, sockets) = next(&channel)?;
             if text == "end" {
-                return Ok((Self { channel, so_far }, inherited));
+                return Ok((Self { channel, so_far, names }, inherited));
             }
             let address: SocketAddr =
                 text.strip_prefix("at ").and_then(|it| it.parse().ok()).ok_or(NotTaken::Strange)?;
-            inherited.add(address, sockets);
+            inherited.add(address, sockets.into_iter().map(TcpListener::from).collect());
         }
     }
 
-    /// Tells it that this process accepts, except at `unused`, and keeps `beside` true to what becomes of it.
-    pub(in crate::app) fn ready(self, unused: &[SocketAddr], beside: Beside) -> io::Result<()> {
+    /// Tells it that this process accepts, except at `unused`; keeps `beside` true to what becomes of it, and gives what
+    /// it has counted to `limits`.
+    pub(in crate::app) fn ready(
+        self,
+        unused: &[SocketAddr],
+        beside: Beside,
+        limits: impl Fn(&Carried) + Send + 'static,
+    ) -> io::Result<()> {
         let unused: String = unused.iter().map(|address| format!(" {address}")).collect();
         if let Err(error) = self.channel.send(&format!("ready{unused}"), &[]) {
             // Then this one is needed all the more.
             tracing::warn!(%error, "the process to take over from is gone already");
         }
         std::thread::Builder::new().name("predecessor".into()).spawn(move || {
-            while let Ok(Heard::Message(..)) = self.channel.receive(None) {
-                beside.yielded.send_replace(true);
+            while let Ok(Heard::Message(text, files)) = self.channel.receive(None) {
+                match text.as_str() {
+                    "limits" => match carried(files.into_iter().next()) {
+                        Ok(carried) => limits(&carried),
+                        Err(error) => tracing::warn!(%error, "what the other process has counted is lost"),
+                    },
+                    _ => drop(beside.yielded.send_replace(true)),
+                }
             }
             beside.lives.store(false, Ordering::Relaxed);
             beside.yielded.send_replace(true);
@@ -104,15 +121,22 @@ impl Predecessor {
     }
 }
 
-fn next(channel: &Channel) -> Result<(String, Vec<TcpListener>), NotTaken> {
+fn next(channel: &Channel) -> Result<(String, Vec<OwnedFd>), NotTaken> {
     match channel.receive(Some(PATIENCE))? {
-        Heard::Message(text, sockets) => Ok((text, sockets.into_iter().map(TcpListener::from).collect())),
+        Heard::Message(text, sockets) => Ok((text, sockets)),
         Heard::Silence => Err(NotTaken::System(io::ErrorKind::TimedOut.into())),
         Heard::Gone => Err(NotTaken::System(io::ErrorKind::ConnectionAborted.into())),
     }
 }
 
-fn counts(text: &str) -> Option<[u64; 2]> {
-    let mut counts = text.split_whitespace().map(|count| count.parse().ok());
-    Some([counts.next()??, counts.next()??])
+fn greeted(text: &str) -> Option<([u64; 2], NamesKey)> {
+    let mut words = text.split_whitespace();
+    let so_far = [words.next()?.parse().ok()?, words.next()?.parse().ok()?];
+    let names = u128::from_str_radix(words.next()?, 16).ok()?;
+    Some((so_far, NamesKey(names.to_be_bytes())))
+}
+
+fn carried(file: Option<OwnedFd>) -> io::Result<Carried> {
+    let file = File::from(file.ok_or(io::ErrorKind::InvalidData)?);
+    Ok(serde_json::from_reader(BufReader::new(file))?)
 }
