@@ -72,9 +72,9 @@ POLICY = """    retry: { attempts: 2, on: [connect, 502, 503, 504], budget: 50% 
 
 FIXTURE = f"""
 organizations:
-  - id: o
-    slug: o
-    name: O
+  - id: endure
+    slug: endure
+    name: Endure
     tokens:
       - {{ name: load, type: organization, permissions: [read], scopes: [documents], value: "{KEY}" }}
 """
@@ -116,6 +116,15 @@ class World(contextlib.ExitStack):
         self.upstream_processes = {}
 
     def __enter__(self):
+        self.callback(self.stop)
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def start(self):
         for index in range(2):
             self.start_upstream(index)
         self.configure(0)
@@ -124,9 +133,7 @@ class World(contextlib.ExitStack):
         log = self.enter_context(open(self.dir / "gateway.log", "w", encoding="utf-8"))
         command = [self.binary, "serve", "--config", "portcullis.yaml", "--pid-file", "pid"]
         subprocess.Popen(command, cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.callback(self.stop)
         wait_for("the gateway is ready", lambda: self.get("/readyz") and self.pid())
-        return self
 
     def run(self, command, *more):
         done = subprocess.run([self.binary, command, "--config", "portcullis.yaml", *more], cwd=self.dir, capture_output=True, text=True)
