@@ -261,10 +261,16 @@ class Result:
         )
         if not counts:
             return Result(0, {"h2load said: " + text[-200:]: 1})
-        _, _, done, _, failed, errored, timeout = map(int, counts.groups())
+        # It does not connect anew after GOAWAY, and calls those failed that it has never sent. What counts is what it has.
+        _, started, done, succeeded, _, _, timeout = map(int, counts.groups())
         bad = re.search(r"(\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text)
         statuses = sum(map(int, bad.groups())) if bad else 0
-        failures = {"status": statuses, "connection": errored, "other": failed - statuses - errored, "timeout": timeout}
+        failures = {
+            "status": statuses,
+            "without an answer": started - done,
+            "cut": done - succeeded - statuses,
+            "timeout": timeout,
+        }
         return Result(done, {kind: count for kind, count in failures.items() if count > 0})
 
     def __str__(self):
