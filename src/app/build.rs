@@ -37,8 +37,7 @@ pub(super) struct Given<'g> {
     pub(super) listeners: Listeners,
     pub(super) admin: Admin,
     pub(super) beside: Beside,
-    /// What the process before this one hashes the names of limits with.
-    pub(super) names: Option<NamesKey>,
+    pub(super) names: NamesKey,
     pub(super) control: Handle,
 }
 
@@ -49,7 +48,7 @@ pub(super) struct Given<'g> {
 pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, StartError> {
     let Given { file, outline, metrics, listeners, admin, beside, names, control } = given;
     let clock = Clock::new();
-    let limiter = Arc::new(names.map_or_else(Limiter::new, Limiter::with_key));
+    let limiter = Arc::new(Limiter::with_key(names));
     let store = store::open(&config.store.url)?;
     let edge: Arc<dyn Store> = store.clone();
     let tokens = open_tokens(&config, &edge, &limiter, control.clone(), &clock).await?;

@@ -12,6 +12,9 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+/// How long the workers have to hear that they accept no more.
+const SETTLE: Duration = Duration::from_millis(10);
+
 /// The signals that end a process. From the first call on they do not end it by themselves.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -75,7 +78,12 @@ impl Gateway {
     }
 
     fn end(self, ending: Ending, mut at_once: watch::Receiver<bool>) {
-        let Self { parts, control, workers, stepwise, signals: _, pid_file } = self;
+        let Self { parts, control, workers, stepwise, signals: _, mut pid_file } = self;
+        if let Ending::HandedOver(_) = ending
+            && let Some(pid_file) = pid_file.take()
+        {
+            pid_file.leave();
+        }
         parts.draining.store(true, Ordering::Relaxed);
         parts.winding_down.send_replace(true);
         let successor = control.block_on(leave(&parts, ending, &mut at_once));
@@ -176,13 +184,6 @@ async fn leave(parts: &Parts, ending: Ending, at_once: &mut watch::Receiver<bool
         }
     };
     parts.listeners.close(successor.as_ref().map(|successor| &*successor.unused)).await;
-    if let Some(successor) = &successor {
-        let carried = parts.shared.limiter.carried(parts.shared.clock.now());
-        // It blocks nobody but this thread, which has nothing else to do.
-        if let Err(error) = successor.carry_on(&carried) {
-            tracing::warn!(%error, "the new process begins with full limits");
-        }
-    }
     parts.stage.send_if_modified(|stage| {
         let later = *stage < Stage::Draining;
         if later {
@@ -190,6 +191,14 @@ async fn leave(parts: &Parts, ending: Ending, at_once: &mut watch::Receiver<bool
         }
         later
     });
+    if let Some(successor) = &successor {
+        // So that connections have been told that their present request is the last.
+        tokio::time::sleep(SETTLE).await;
+        let counted = parts.shared.limiter.carried(parts.shared.clock.now());
+        if let Err(error) = successor.counted(&counted) {
+            tracing::warn!(%error, "the new process could not be told what is used of the limits");
+        }
+    }
     successor
 }
 

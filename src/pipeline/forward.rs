@@ -1,6 +1,7 @@
 //! Stage 8: to the upstream and back.
 
 use super::Worker;
+use super::exchange::Cut;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
@@ -8,7 +9,11 @@ use crate::upstream::body::Passage;
 use crate::upstream::{Outgoing, Service, UpstreamError};
 use http::Response;
 use http::header::{CONTENT_LENGTH, TRAILER};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// Sends a request to its upstream.
 ///
@@ -19,17 +24,23 @@ pub(super) async fn send(
     service: &Arc<Service>,
     outbound: Outbound,
     body: Outgoing,
-    passage: Option<&Passage>,
+    passage: Option<Rc<Passage>>,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
-    trail.sent_to(&service.name);
-    let sent = service.send(&worker.pools, &worker.deadlines, outbound.head(), body).await;
+    trail.sent_to(&service.name, passage.clone());
+    let sent = {
+        let mut sending = pin!(service.send(&worker.pools, &worker.deadlines, outbound.head(), body));
+        poll_fn(|cx| match trail.cut() {
+            Some(cut) => Poll::Ready(Err(cut)),
+            None => sending.as_mut().poll(cx).map(Ok),
+        })
+        .await
+    };
     worker.pools.scratch.recycle(outbound.into_fields());
-    if let Some(passage) = passage {
-        trail.request_bytes(passage.bytes.get());
-    }
+    let sent = sent.map_err(Cut::reject)?;
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));
-    let mut response = sent.map_err(|error| refused(error, passage))?;
+    let mut response = sent.map_err(|error| refused(error, passage.as_deref()))?;
+    response.body_mut().beside(passage);
     if response.headers().contains_key(TRAILER) {
         response.headers_mut().remove(CONTENT_LENGTH);
         response.body_mut().expect_trailers();

@@ -30,6 +30,28 @@ pub(super) async fn connect(
     }
 }
 
+/// Connects within `timeouts.connect`, TLS included, to speak HTTP/1.1.
+pub(super) async fn connect_http1(
+    service: &Service,
+    target: &Target,
+    pools: &Pools,
+    deadlines: &Deadlines,
+) -> Result<Stream, UpstreamError> {
+    let dial = async {
+        let tcp = TcpStream::connect((&*target.endpoint.host, target.endpoint.port)).await?;
+        tcp.set_nodelay(true)?;
+        let tls = pools.tls.handshake_http1(&target.endpoint.host, tcp).await?;
+        std::io::Result::Ok(Stream::Tls(Box::new(tls)))
+    };
+    match deadlines.within(service.timeouts.connect, dial).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(source)) => {
+            Err(UpstreamError::Connect { endpoint: target.authority.clone(), source: source.into() })
+        }
+        Err(_) => Err(UpstreamError::ConnectTimeout(target.authority.clone())),
+    }
+}
+
 async fn dial(target: &Target, pools: &Pools) -> std::io::Result<Connected> {
     let endpoint = &target.endpoint;
     let tcp = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;

@@ -11,6 +11,7 @@ mod head;
 mod pool;
 pub mod spool;
 pub mod tls;
+mod tunnel;
 
 pub use body::{Answer, Outgoing};
 pub use h2::Local;
@@ -92,6 +93,11 @@ impl Service {
         self.endpoints.iter().map(|target| &target.endpoint)
     }
 
+    /// How long both sides of a switched connection may be silent.
+    pub fn tunnel_idle(&self) -> Duration {
+        self.timeouts.tunnel
+    }
+
     /// The endpoint whose turn it is. Balancing by load, health and retries find their place here.
     fn pick(&self) -> &Target {
         match self.endpoints.as_slice() {
@@ -116,6 +122,10 @@ impl Service {
             Scheme::Http => {
                 let work = pin!(h1::send(self, target, pools, deadlines, head, body));
                 patiently(deadlines, time, passage, work).await
+            }
+            _ if body.upgrade().is_some() => {
+                let mut work = Box::pin(tunnel::send(self, target, pools, deadlines, head, body));
+                patiently(deadlines, time, passage, work.as_mut()).await
             }
             Scheme::H2c | Scheme::Https => {
                 let mut work = Box::pin(h2::send(self, target, pools, deadlines, head, body));

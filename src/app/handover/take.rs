@@ -1,10 +1,9 @@
 //! The new process's side: takes the sockets, and says when it is ready.
 
 use super::channel::{Channel, Heard};
-use super::{GREETING, VARIABLE};
+use super::{COUNTED, GREETING, VARIABLE};
 use crate::app::inherited::Inherited;
 use crate::limiter::{Carried, NamesKey};
-use rustix::fd::OwnedFd;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -33,7 +32,7 @@ pub(in crate::app) struct Predecessor {
     channel: Channel,
     /// Hand-overs so far: good ones, this one not among them, and bad ones.
     pub(in crate::app) so_far: [u64; 2],
-    /// What it hashes the names of limits with.
+    /// What the limiter's names are hashed with.
     pub(in crate::app) names: NamesKey,
 }
 
@@ -77,7 +76,8 @@ impl Predecessor {
 
     fn listen_to(channel: Channel) -> Result<(Self, Inherited), NotTaken> {
         let (greeting, _) = next(&channel)?;
-        let (so_far, names) = greeting.strip_prefix(GREETING).and_then(greeted).ok_or(NotTaken::Strange)?;
+        let (so_far, names) =
+            greeting.strip_prefix(GREETING).and_then(read_greeting).ok_or(NotTaken::Strange)?;
         let mut inherited = Inherited::default();
         loop {
             let (text, sockets) = next(&channel)?;
@@ -86,32 +86,35 @@ impl Predecessor {
             }
             let address: SocketAddr =
                 text.strip_prefix("at ").and_then(|it| it.parse().ok()).ok_or(NotTaken::Strange)?;
-            inherited.add(address, sockets.into_iter().map(TcpListener::from).collect());
+            inherited.add(address, sockets);
         }
     }
 
-    /// Tells it that this process accepts, except at `unused`; keeps `beside` true to what becomes of it, and gives what
-    /// it has counted to `limits`.
-    pub(in crate::app) fn ready(
-        self,
-        unused: &[SocketAddr],
-        beside: Beside,
-        limits: impl Fn(&Carried) + Send + 'static,
-    ) -> io::Result<()> {
+    /// Tells it that this process can accept, except at `unused`, and waits until it does so no longer. The answer is what it
+    /// has counted; nothing when it is gone, or silent.
+    pub(in crate::app) fn relieve(&self, unused: &[SocketAddr]) -> Option<Carried> {
         let unused: String = unused.iter().map(|address| format!(" {address}")).collect();
-        if let Err(error) = self.channel.send(&format!("ready{unused}"), &[]) {
-            // Then this one is needed all the more.
-            tracing::warn!(%error, "the process to take over from is gone already");
-        }
+        let heard = self.channel.send(&format!("ready{unused}"), &[]);
+        let carried = heard.and_then(|()| match self.channel.receive(Some(PATIENCE))? {
+            Heard::Message(text, mut files) if text == COUNTED => {
+                let file = files.pop().map(File::from).ok_or(io::ErrorKind::InvalidData)?;
+                Ok(serde_json::from_reader(BufReader::new(file))?)
+            }
+            Heard::Message(..) => Err(io::ErrorKind::InvalidData.into()),
+            Heard::Silence => Err(io::ErrorKind::TimedOut.into()),
+            Heard::Gone => Err(io::ErrorKind::ConnectionAborted.into()),
+        });
+        // Whatever became of it, this one is needed.
+        carried
+            .inspect_err(|error| tracing::warn!(%error, "what the process before this one has counted is lost: limits begin anew"))
+            .ok()
+    }
+
+    /// Keeps `beside` true to what becomes of it.
+    pub(in crate::app) fn follow(self, beside: Beside) -> io::Result<()> {
         std::thread::Builder::new().name("predecessor".into()).spawn(move || {
-            while let Ok(Heard::Message(text, files)) = self.channel.receive(None) {
-                match text.as_str() {
-                    "limits" => match carried(files.into_iter().next()) {
-                        Ok(carried) => limits(&carried),
-                        Err(error) => tracing::warn!(%error, "what the other process has counted is lost"),
-                    },
-                    _ => drop(beside.yielded.send_replace(true)),
-                }
+            while let Ok(Heard::Message(..)) = self.channel.receive(None) {
+                beside.yielded.send_replace(true);
             }
             beside.lives.store(false, Ordering::Relaxed);
             beside.yielded.send_replace(true);
@@ -121,22 +124,17 @@ impl Predecessor {
     }
 }
 
-fn next(channel: &Channel) -> Result<(String, Vec<OwnedFd>), NotTaken> {
+fn next(channel: &Channel) -> Result<(String, Vec<TcpListener>), NotTaken> {
     match channel.receive(Some(PATIENCE))? {
-        Heard::Message(text, sockets) => Ok((text, sockets)),
+        Heard::Message(text, sockets) => Ok((text, sockets.into_iter().map(TcpListener::from).collect())),
         Heard::Silence => Err(NotTaken::System(io::ErrorKind::TimedOut.into())),
         Heard::Gone => Err(NotTaken::System(io::ErrorKind::ConnectionAborted.into())),
     }
 }
 
-fn greeted(text: &str) -> Option<([u64; 2], NamesKey)> {
+fn read_greeting(text: &str) -> Option<([u64; 2], NamesKey)> {
     let mut words = text.split_whitespace();
     let so_far = [words.next()?.parse().ok()?, words.next()?.parse().ok()?];
     let names = u128::from_str_radix(words.next()?, 16).ok()?;
-    Some((so_far, NamesKey(names.to_be_bytes())))
-}
-
-fn carried(file: Option<OwnedFd>) -> io::Result<Carried> {
-    let file = File::from(file.ok_or(io::ErrorKind::InvalidData)?);
-    Ok(serde_json::from_reader(BufReader::new(file))?)
+    Some((so_far, NamesKey(names.to_ne_bytes())))
 }
