@@ -56,6 +56,11 @@ impl Deadlines {
         due.into_iter().for_each(Waker::wake);
     }
 
+    /// Monotonic nanoseconds at the last tick: the time for what may be a tick wrong.
+    pub fn now_ns(&self) -> u64 {
+        self.inner.borrow().now_ns
+    }
+
     /// Runs `work` until it is done or `time` from the last tick (plus at most two ticks) is over; then the output is
     /// [`Elapsed`].
     pub fn within<F: Future>(&self, time: Duration, work: F) -> Within<'_, F> {

@@ -6,6 +6,7 @@ mod control;
 pub mod explain;
 mod reload;
 mod sightings;
+mod upstreams;
 
 pub use reload::ReloadError;
 
@@ -30,7 +31,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::KeyRing;
-use crate::upstream::Pools;
+use crate::upstream::{Pools, TlsError};
 use arc_swap::ArcSwap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -54,6 +55,9 @@ pub enum StartError {
     /// A certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// TLS to an upstream.
+    #[error(transparent)]
+    Upstream(#[from] TlsError),
     /// The store.
     #[error("the store can not be opened: {}", chain(.0))]
     Store(#[from] StoreError),
@@ -90,6 +94,7 @@ struct Parts {
     api: Arc<Api>,
     domain: Arc<Domain>,
     webhooks: Arc<Webhooks>,
+    upstreams: Arc<upstreams::Upstreams>,
     /// True: what runs in steps begins no further one.
     winding_down: watch::Sender<bool>,
     /// What workers see of where keys are used from; taken by whoever looks at it.
@@ -218,7 +223,8 @@ async fn build(
     let tokens = open_tokens(&config, &edge, &limiter, control.clone(), &clock).await?;
     let ring = signing::ring(&*store, &config.jwt.upstream, clock.now()).await?;
     let ring = Arc::new(ArcSwap::from_pointee(ring));
-    let snapshot = Snapshot::new(&config, ring.clone(), &limiter, &metrics);
+    let upstreams = upstreams::Upstreams::start(&config, &metrics)?;
+    let snapshot = Snapshot::new(&config, &upstreams.services(), ring.clone(), &limiter, &metrics);
     let endpoints = endpoints(&config, &metrics)?;
     let access_log =
         AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
@@ -240,6 +246,7 @@ async fn build(
         api,
         domain,
         webhooks: Arc::new(webhooks),
+        upstreams,
         winding_down: watch::Sender::new(false),
         seen: Mutex::new(Some(seen)),
         file: file.map(Path::to_path_buf),

@@ -4,6 +4,7 @@ use super::{Parts, background};
 use crate::config::{Config, LoadError, Loaded};
 use crate::listen::tls::{self, CertificateError};
 use crate::pipeline::Snapshot;
+use crate::upstream::TlsError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,9 @@ pub enum ReloadError {
     /// A certificate can not be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// TLS to an upstream can not be had as configured.
+    #[error(transparent)]
+    Upstream(#[from] TlsError),
     /// It differs in what only a restart can change.
     #[error("`{0}` has changed, which takes a restart; put it back, or restart")]
     NeedsRestart(&'static str),
@@ -40,12 +44,20 @@ impl Parts {
         for listener in &config.listeners {
             tls.push(listener.tls.as_ref().map(tls::server_config).transpose()?);
         }
-        let snapshot = Snapshot::new(&config, self.ring.clone(), &self.shared.limiter, &self.shared.metrics);
+        let services = self.upstreams.next(&config, &self.shared.metrics)?;
+        let snapshot = Snapshot::new(
+            &config,
+            &services,
+            self.ring.clone(),
+            &self.shared.limiter,
+            &self.shared.metrics,
+        );
         // Nothing below can fail.
         for ((endpoint, listener), tls) in self.endpoints.iter().zip(&config.listeners).zip(tls) {
             endpoint.replace(listener, tls);
         }
         self.shared.replace(snapshot);
+        self.upstreams.replace(services);
         self.api.replace(&config);
         self.webhooks.replace(&config.webhooks);
         self.config.store(Arc::new(config));

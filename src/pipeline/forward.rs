@@ -1,11 +1,11 @@
 //! Stage 8: to the upstream and back.
 
-use super::Worker;
+use super::{Peer, Worker};
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
 use crate::upstream::body::Passage;
-use crate::upstream::{Outgoing, Service, UpstreamError};
+use crate::upstream::{Errand, Outgoing, Service, UpstreamError};
 use http::Response;
 use http::header::{CONTENT_LENGTH, TRAILER};
 use std::sync::Arc;
@@ -13,9 +13,10 @@ use std::sync::Arc;
 /// Sends a request to its upstream.
 ///
 /// # Errors
-/// 502 and 504 when there is no answer; 400 and 413 when it is the client's body that failed.
+/// 502, 503 and 504 when there is no answer; 400 and 413 when it is the client's body that failed.
 pub(super) async fn send(
     worker: &Worker,
+    peer: &Peer,
     service: &Arc<Service>,
     outbound: Outbound,
     body: Outgoing,
@@ -23,7 +24,10 @@ pub(super) async fn send(
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     trail.sent_to(&service.name);
-    let sent = service.send(&worker.pools, &worker.deadlines, outbound.head(), body).await;
+    let head = outbound.head();
+    let from = service.asks_for_address().then(|| peer.client(&head.client));
+    let errand = Errand { pools: &worker.pools, deadlines: &worker.deadlines, head, from, response: None };
+    let sent = service.send(errand, body).await;
     worker.pools.scratch.recycle(outbound.into_fields());
     if let Some(passage) = passage {
         trail.request_bytes(passage.bytes.get());

@@ -118,7 +118,7 @@ async fn walk(
     match &routed.route.service {
         Serve::Upstream(_, service) => {
             let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, parts, trail)?;
-            forward::send(worker, service, outbound, body, passage.as_deref(), trail).await
+            forward::send(worker, peer, service, outbound, body, passage.as_deref(), trail).await
         }
         Serve::Respond(respond) => Ok(builtin::respond(respond)),
         Serve::Builtin(which) => builtin::answer(*which, snapshot, grant.known()),

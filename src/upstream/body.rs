@@ -1,8 +1,7 @@
 //! Bodies on their way: to an upstream ([`Outgoing`]) and back ([`Answer`]).
 
 use super::h1::Connection;
-use super::pool::Pools;
-use crate::config::Endpoint;
+use super::lane::{Lane, Ticket};
 use crate::deadline::Deadlines;
 use crate::wire::{Broken, Inbound};
 use bytes::Bytes;
@@ -144,25 +143,19 @@ impl Body for Outgoing {
 #[derive(Debug)]
 pub(super) struct Lease {
     connection: Option<Box<Connection>>,
-    pools: Rc<Pools>,
-    endpoint: Endpoint,
+    lane: Rc<Lane>,
     keep: Duration,
 }
 
 impl Lease {
-    pub(super) fn new(
-        connection: Box<Connection>,
-        pools: &Rc<Pools>,
-        endpoint: Endpoint,
-        keep: Duration,
-    ) -> Self {
-        Self { connection: Some(connection), pools: pools.clone(), endpoint, keep }
+    pub(super) fn new(connection: Box<Connection>, lane: Rc<Lane>, keep: Duration) -> Self {
+        Self { connection: Some(connection), lane, keep }
     }
 
     /// Gives the connection back if the whole exchange has ended, the request's own body included.
     fn settle(&mut self) {
         if let Some(connection) = self.connection.take_if(|connection| connection.is_reusable()) {
-            self.pools.checkin(&self.endpoint, connection, self.keep);
+            self.lane.checkin(connection, self.keep);
         }
     }
 
@@ -198,6 +191,8 @@ pub struct Answer {
     slot: Option<usize>,
     /// Trailers are announced: the length is not told, because HTTP/1.1 has trailers only where it is unknown.
     trailers: bool,
+    /// The request counts as under way until the answer is dropped.
+    ticket: Option<Ticket>,
 }
 
 /// Where an answer's frames come from.
@@ -209,11 +204,16 @@ enum Source {
 
 impl Answer {
     pub(super) fn h1(lease: Lease, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
-        Self { source: Source::H1(lease), deadlines, idle, slot: None, trailers: false }
+        Self { source: Source::H1(lease), deadlines, idle, slot: None, trailers: false, ticket: None }
     }
 
     pub(super) fn h2(incoming: Incoming, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
-        Self { source: Source::H2(incoming), deadlines, idle, slot: None, trailers: false }
+        Self { source: Source::H2(incoming), deadlines, idle, slot: None, trailers: false, ticket: None }
+    }
+
+    /// Holds the request's ticket to the end of the answer.
+    pub(super) fn hold(&mut self, ticket: Ticket) {
+        self.ticket = Some(ticket);
     }
 
     /// Keeps announced trailers from being lost to a known length (RFC 9112, 7.1.2).

@@ -3,9 +3,9 @@
 
 use super::body::Answer;
 use super::connect::{Stream, connect};
-use super::{Head, Outgoing, Pools, Service, Target, UpstreamError, h1};
+use super::lane::Lane;
+use super::{Errand, Outgoing, Sent, Service, Target, Undelivered, UpstreamError, h1};
 use crate::config::Scheme;
-use crate::deadline::Deadlines;
 use http::{Request, Response, Uri, Version};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,37 +22,38 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
 }
 
 /// Sends on the shared connection, opening it where there is none.
-pub(super) async fn send(
-    service: &Service,
-    target: &Target,
-    pools: &Rc<Pools>,
-    deadlines: &Rc<Deadlines>,
-    head: &Head,
-    mut body: Outgoing,
-) -> Result<Response<Answer>, UpstreamError> {
-    if let Some(sender) = pools.shared(&target.endpoint) {
-        match exchange(service, target, deadlines, sender, head, body).await {
+pub(super) async fn send(service: &Service, lane: &Rc<Lane>, errand: Errand<'_>, mut body: Outgoing) -> Sent {
+    let target = &lane.place.target;
+    if let Some(sender) = lane.shared() {
+        match exchange(service, target, errand, sender, body).await {
             Ok(response) => return Ok(response),
             // The connection was going away before the request was on it.
             Err(Failed::Unsent(unsent)) => body = *unsent,
-            Err(Failed::Broke(error)) => return Err(error),
+            Err(Failed::Broke(error)) => return Err(Undelivered::new(error, None)),
         }
-    } else if target.endpoint.scheme == Scheme::Https && pools.has_idle(&target.endpoint) {
-        return h1::send(service, target, pools, deadlines, head, body).await;
+    } else if target.endpoint.scheme == Scheme::Https && lane.has_idle() {
+        return h1::send(service, lane, errand, body).await;
     }
-    let connected = connect(service, target, pools, deadlines).await?;
+    let connected = match connect(service, lane, errand).await {
+        Ok(connected) => connected,
+        Err(error) => return Err(Undelivered::new(error, Some(body))),
+    };
     if !connected.h2 {
-        return h1::send_on(service, target, pools, deadlines, connected.stream, head, body).await;
+        return h1::send_on(service, lane, errand, connected.stream, body).await;
     }
-    let sender = open(target, connected.stream).await?;
-    pools.share(&target.endpoint, sender.clone());
-    match exchange(service, target, deadlines, sender, head, body).await {
+    let sender = match open(target, connected.stream).await {
+        Ok(sender) => sender,
+        Err(error) => return Err(Undelivered::new(error, Some(body))),
+    };
+    lane.share(sender.clone());
+    match exchange(service, target, errand, sender, body).await {
         Ok(response) => Ok(response),
-        Err(Failed::Broke(error)) => Err(error),
-        Err(Failed::Unsent(_)) => Err(UpstreamError::Connect {
-            endpoint: target.authority.clone(),
-            source: "it closed the HTTP/2 connection at once".into(),
-        }),
+        Err(Failed::Broke(error)) => Err(Undelivered::new(error, None)),
+        Err(Failed::Unsent(body)) => {
+            let source = "it closed the HTTP/2 connection at once".into();
+            let error = UpstreamError::Connect { endpoint: target.authority.clone(), source };
+            Err(Undelivered::new(error, Some(*body)))
+        }
     }
 }
 
@@ -77,16 +78,18 @@ enum Failed {
 async fn exchange(
     service: &Service,
     target: &Target,
-    deadlines: &Rc<Deadlines>,
+    errand: Errand<'_>,
     mut sender: http2::SendRequest<Outgoing>,
-    head: &Head,
     body: Outgoing,
 ) -> Result<Response<Answer>, Failed> {
     if sender.ready().await.is_err() {
         return Err(Failed::Unsent(Box::new(body)));
     }
-    match sender.try_send_request(request(target, head, body)).await {
-        Ok(response) => Ok(response.map(|body| Answer::h2(body, deadlines.clone(), service.timeouts.idle))),
+    match sender.try_send_request(request(target, errand, body)).await {
+        Ok(response) => {
+            let idle = service.timeouts.idle;
+            Ok(response.map(|body| Answer::h2(body, errand.deadlines.clone(), idle)))
+        }
         Err(mut error) => match error.take_message() {
             Some(request) => Err(Failed::Unsent(Box::new(request.into_body()))),
             None => Err(Failed::Broke(h1::broke(target, error.into_error()))),
@@ -95,7 +98,8 @@ async fn exchange(
 }
 
 /// HTTP/2 names scheme and authority in pseudo-header fields, which hyper takes from the URI (RFC 9113, 8.3.1).
-fn request(target: &Target, head: &Head, body: Outgoing) -> Request<Outgoing> {
+fn request(target: &Target, errand: Errand<'_>, body: Outgoing) -> Request<Outgoing> {
+    let head = errand.head;
     let scheme = match target.endpoint.scheme {
         Scheme::Https => "https",
         Scheme::Http | Scheme::H2c => "http",

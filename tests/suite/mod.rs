@@ -54,5 +54,7 @@ mod terminal_server;
 mod terminal_whole;
 mod unknown_keys;
 mod upstreams;
+mod upstreams_balance;
+mod upstreams_retry;
 mod usage;
 mod validation;

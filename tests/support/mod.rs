@@ -12,6 +12,7 @@ pub(crate) mod h2;
 pub(crate) mod hooks;
 pub(crate) mod jwt;
 pub(crate) mod openapi;
+pub(crate) mod pair;
 pub(crate) mod person;
 pub(crate) mod reply;
 pub(crate) mod request;

@@ -116,8 +116,19 @@ impl Upstream {
         Self::start("https", Speech::Tls(leaf.server(alpn)))
     }
 
+    /// HTTP/1.1 without TLS, where another one was.
+    pub(crate) fn http_at(address: SocketAddr) -> Self {
+        // The other one's sockets may take a moment to go.
+        let bind = || std::net::TcpListener::bind(address).ok();
+        let listener = wait::poll(Duration::from_secs(10), bind).expect("the address");
+        Self::over(listener, "http", Speech::Http1)
+    }
+
     fn start(scheme: &'static str, speech: Speech) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::over(std::net::TcpListener::bind("127.0.0.1:0").expect("a port"), scheme, speech)
+    }
+
+    fn over(listener: std::net::TcpListener, scheme: &'static str, speech: Speech) -> Self {
         listener.set_nonblocking(true).expect("non-blocking");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
@@ -133,6 +144,21 @@ impl Upstream {
             });
         });
         Self { address, scheme, shared, _stop: stop }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers like this to whatever names no script.
+    pub(crate) fn answers(&self, answer: Answer) {
+        self.script("", answer);
+    }
+
+    /// Answers with this status to whatever names no script.
+    pub(crate) fn answers_with(&self, status: u16) {
+        self.answers(Answer { status, ..Answer::default() });
     }
 
     /// Its URL, for `endpoints`.

@@ -6,6 +6,7 @@ mod listeners;
 mod path;
 mod routes;
 mod services;
+mod upstream_policy;
 mod upstreams;
 mod webhooks;
 
@@ -73,7 +74,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let limits = services::limits(root);
     let jwt = root.get("jwt").and_then(|value| services::jwt(&value));
     let accounts = services::accounts(root);
-    let upstreams = upstreams::upstreams(root);
+    let upstreams = upstreams::upstreams(root, files);
     let apis = apis::apis(root);
     let access_log = services::access_log(root, files);
     let webhooks = webhooks::webhooks(root);

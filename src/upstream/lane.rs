@@ -1,0 +1,153 @@
+//! What one worker has of its own towards upstreams: [`Lane`], its connections to one place and the requests under way
+//! there; [`Desk`], where it chooses the place for a request of one service. No other thread sees either.
+
+use super::body::Outgoing;
+use super::bounds::Permit;
+use super::h1::Connection;
+use super::place::Place;
+use super::retry::Budget;
+use hyper::client::conn::http2;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Most idle connections kept for one place by one worker.
+const MOST_IDLE: usize = 512;
+
+/// All places of a service, as they are at the moment.
+pub(super) type Places = Arc<[Arc<Place>]>;
+
+/// One worker's way to one place.
+pub(super) struct Lane {
+    pub(super) place: Arc<Place>,
+    idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Option<http2::SendRequest<Outgoing>>>,
+    under_way: Cell<u32>,
+    now_ns: Rc<Cell<u64>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Box<Connection>,
+    since_ns: u64,
+    keep: Duration,
+}
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (place, under_way) = (&self.place.id, self.under_way.get());
+        f.debug_struct("Lane").field("place", place).field("under_way", &under_way).finish_non_exhaustive()
+    }
+}
+
+impl Lane {
+    pub(super) fn new(place: Arc<Place>, now_ns: Rc<Cell<u64>>) -> Self {
+        let (idle, shared) = (RefCell::default(), RefCell::default());
+        Self { place, idle, shared, under_way: Cell::new(0), now_ns }
+    }
+
+    /// Requests of this worker that are under way there, bodies included.
+    pub(super) fn under_way(&self) -> u32 {
+        self.under_way.get()
+    }
+
+    /// Takes the connection that was used last: it is the likeliest to be alive.
+    pub(super) fn checkout(&self) -> Option<Box<Connection>> {
+        self.idle.borrow_mut().pop().map(|idle| idle.connection)
+    }
+
+    /// Whether one waits.
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.borrow().is_empty()
+    }
+
+    /// Keeps a connection that has ended its exchange; it is closed when unused for `keep`.
+    pub(super) fn checkin(&self, connection: Box<Connection>, keep: Duration) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < MOST_IDLE {
+            idle.push(Idle { connection, since_ns: self.now_ns.get(), keep });
+        }
+    }
+
+    /// The shared HTTP/2 connection.
+    pub(super) fn shared(&self) -> Option<http2::SendRequest<Outgoing>> {
+        let mut shared = self.shared.borrow_mut();
+        shared.take_if(|sender| sender.is_closed());
+        shared.clone()
+    }
+
+    /// Makes a connection the shared one.
+    pub(super) fn share(&self, sender: http2::SendRequest<Outgoing>) {
+        *self.shared.borrow_mut() = Some(sender);
+    }
+
+    /// Closes what has waited too long.
+    pub(super) fn tick(&self, now_ns: u64) {
+        let age = |idle: &Idle| Duration::from_nanos(now_ns.saturating_sub(idle.since_ns));
+        self.idle.borrow_mut().retain(|idle| age(idle) < idle.keep);
+        self.shared.borrow_mut().take_if(|sender| sender.is_closed());
+    }
+}
+
+/// A request that is under way to a place, until the last byte of its answer.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    lane: Rc<Lane>,
+    /// Given back with the ticket.
+    permit: Option<Permit>,
+}
+
+impl Ticket {
+    pub(super) fn new(lane: Rc<Lane>, permit: Option<Permit>) -> Self {
+        lane.under_way.set(lane.under_way.get() + 1);
+        Self { lane, permit: permit }
+    }
+
+    /// The way that it takes.
+    pub(super) fn lane(&self) -> &Rc<Lane> {
+        &self.lane
+    }
+
+    /// Goes to another place with the same permit.
+    pub(super) fn moved(mut self, lane: Rc<Lane>) -> Self {
+        let permit = self.permit.take();
+        Self::new(lane, permit)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.lane.under_way.set(self.lane.under_way.get() - 1);
+    }
+}
+
+/// Where one worker chooses a place for the requests of one service.
+#[derive(Debug)]
+pub(super) struct Desk {
+    lanes: RefCell<Rc<[Rc<Lane>]>>,
+    /// Tells of changes of the places.
+    pub(super) places: RefCell<watch::Receiver<Places>>,
+    /// Whose turn it is.
+    pub(super) next: Cell<usize>,
+    /// What was sent again of late.
+    pub(super) budget: Budget,
+}
+
+impl Desk {
+    pub(super) fn new(places: watch::Receiver<Places>, first: usize) -> Self {
+        let lanes = RefCell::new(Rc::from([]));
+        Self { lanes, places: RefCell::new(places), next: Cell::new(first), budget: Budget::default() }
+    }
+
+    /// The ways to all places.
+    pub(super) fn lanes(&self) -> Rc<[Rc<Lane>]> {
+        self.lanes.borrow().clone()
+    }
+
+    /// Takes other ways.
+    pub(super) fn replace(&self, lanes: Rc<[Rc<Lane>]>) {
+        *self.lanes.borrow_mut() = lanes;
+    }
+}
