@@ -121,7 +121,7 @@ fn scrape_hook(parts: &Arc<Parts>) {
         let now = parts.shared.clock.now();
         metrics.set_cache_entries(tokens.stats().entries);
         metrics.set_store(tokens.fresh(now), tokens.staleness(now));
-        parts.upstreams.publish(&parts.shared.clock, metrics);
+        parts.upstreams.publish(&parts.shared.clock);
     });
 }
 

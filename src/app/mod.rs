@@ -31,7 +31,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::KeyRing;
-use crate::upstream::{Pools, TlsError};
+use crate::upstream::TlsError;
 use arc_swap::ArcSwap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -296,7 +296,7 @@ fn spawn_workers(
     parts: &Arc<Parts>,
     listeners: Vec<Vec<TcpListener>>,
 ) -> Result<Vec<JoinHandle<io::Result<()>>>, StartError> {
-    let tls = Pools::tls_client();
+    let tls = parts.upstreams.tls();
     let mut by_listener: Vec<_> = listeners.into_iter().map(Vec::into_iter).collect();
     let mut workers = Vec::new();
     for index in 0..parts.config.load().workers.get() {

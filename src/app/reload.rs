@@ -44,14 +44,9 @@ impl Parts {
         for listener in &config.listeners {
             tls.push(listener.tls.as_ref().map(tls::server_config).transpose()?);
         }
-        let services = self.upstreams.next(&config, &self.shared.metrics)?;
-        let snapshot = Snapshot::new(
-            &config,
-            &services,
-            self.ring.clone(),
-            &self.shared.limiter,
-            &self.shared.metrics,
-        );
+        let services = self.upstreams.next(&config)?;
+        let snapshot =
+            Snapshot::new(&config, &services, self.ring.clone(), &self.shared.limiter, &self.shared.metrics);
         // Nothing below can fail.
         for ((endpoint, listener), tls) in self.endpoints.iter().zip(&config.listeners).zip(tls) {
             endpoint.replace(listener, tls);

@@ -14,11 +14,11 @@ mod schema;
 mod section;
 mod substitute;
 mod suggest;
+mod tls;
 mod units;
 mod unsupported;
 mod upstream;
 pub mod watch;
-mod tls;
 mod yaml;
 
 pub(crate) use document::{Document, Value};
@@ -30,8 +30,8 @@ pub(crate) use section::Section;
 pub(crate) use substitute::Variables;
 use tls::tls_problem;
 pub use upstream::{
-    Balance, Eject, Endpoint, Health, NoneHealthy, PemFile, Retry, RetryOn, Scheme, Timeouts, Upstream, UpstreamLimits,
-    UpstreamTls,
+    Balance, Eject, Endpoint, Health, NoneHealthy, PemFile, Retry, RetryOn, Scheme, Timeouts, Upstream,
+    UpstreamLimits, UpstreamTls,
 };
 
 use crate::limiter::Rate;

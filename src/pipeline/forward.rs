@@ -1,9 +1,9 @@
 //! Stage 8: to the upstream and back.
 
-use super::{Peer, Worker};
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
+use super::{Peer, Worker};
 use crate::upstream::body::Passage;
 use crate::upstream::{Errand, Outgoing, Service, UpstreamError};
 use http::Response;

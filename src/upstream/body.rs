@@ -1,6 +1,7 @@
 //! Bodies on their way: to an upstream ([`Outgoing`]) and back ([`Answer`]).
 
 use super::h1::Connection;
+use super::h2::OpenStream;
 use super::lane::{Lane, Ticket};
 use crate::deadline::Deadlines;
 use crate::wire::{Broken, Inbound};
@@ -199,7 +200,7 @@ pub struct Answer {
 #[derive(Debug)]
 enum Source {
     H1(Lease),
-    H2(Incoming),
+    H2(Incoming, #[expect(dead_code, reason = "counts as long as it lives")] OpenStream),
 }
 
 impl Answer {
@@ -207,8 +208,20 @@ impl Answer {
         Self { source: Source::H1(lease), deadlines, idle, slot: None, trailers: false, ticket: None }
     }
 
-    pub(super) fn h2(incoming: Incoming, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
-        Self { source: Source::H2(incoming), deadlines, idle, slot: None, trailers: false, ticket: None }
+    pub(super) fn h2(
+        incoming: Incoming,
+        stream: OpenStream,
+        deadlines: Rc<Deadlines>,
+        idle: Duration,
+    ) -> Self {
+        Self {
+            source: Source::H2(incoming, stream),
+            deadlines,
+            idle,
+            slot: None,
+            trailers: false,
+            ticket: None,
+        }
     }
 
     /// Holds the request's ticket to the end of the answer.
@@ -233,7 +246,7 @@ impl Body for Answer {
         let this = self.get_mut();
         let polled = match &mut this.source {
             Source::H1(lease) => lease.poll_frame(cx),
-            Source::H2(incoming) => {
+            Source::H2(incoming, _) => {
                 Pin::new(incoming).poll_frame(cx).map_err(|error| BodyError::Broke(error.into()))
             }
         };
@@ -249,7 +262,7 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::H1(lease) => lease.has_ended(),
-            Source::H2(incoming) => incoming.is_end_stream(),
+            Source::H2(incoming, _) => incoming.is_end_stream(),
         }
     }
 
@@ -257,7 +270,7 @@ impl Body for Answer {
         match &self.source {
             _ if self.trailers => SizeHint::default(),
             Source::H1(lease) => lease.size_hint(),
-            Source::H2(incoming) => incoming.size_hint(),
+            Source::H2(incoming, _) => incoming.size_hint(),
         }
     }
 }

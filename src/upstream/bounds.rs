@@ -45,7 +45,11 @@ impl Bounds {
     ///
     /// # Errors
     /// [`UpstreamError::Full`] when too many wait, [`UpstreamError::QueueTimeout`].
-    pub(super) async fn enter(&self, name: &Arc<str>, deadlines: &Deadlines) -> Result<Permit, UpstreamError> {
+    pub(super) async fn enter(
+        &self,
+        name: &Arc<str>,
+        deadlines: &Deadlines,
+    ) -> Result<Permit, UpstreamError> {
         if let Ok(permit) = self.places.clone().try_acquire_owned() {
             return Ok(permit);
         }

@@ -1,17 +1,16 @@
 //! What one worker has of its own towards upstreams: [`Lane`], its connections to one place and the requests under way
 //! there; [`Desk`], where it chooses the place for a request of one service. No other thread sees either.
 
-use super::body::Outgoing;
 use super::bounds::Permit;
 use super::h1::Connection;
+use super::h2::Shared;
 use super::place::Place;
 use super::retry::Budget;
-use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Most idle connections kept for one place by one worker.
 const MOST_IDLE: usize = 512;
@@ -23,7 +22,10 @@ pub(super) type Places = Arc<[Arc<Place>]>;
 pub(super) struct Lane {
     pub(super) place: Arc<Place>,
     idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Option<http2::SendRequest<Outgoing>>>,
+    shared: RefCell<Vec<(Rc<Shared>, Duration)>>,
+    /// Connections that are being made, for requests that could share them.
+    dialing: Cell<usize>,
+    dialed: Notify,
     under_way: Cell<u32>,
     now_ns: Rc<Cell<u64>>,
 }
@@ -44,8 +46,15 @@ impl std::fmt::Debug for Lane {
 
 impl Lane {
     pub(super) fn new(place: Arc<Place>, now_ns: Rc<Cell<u64>>) -> Self {
-        let (idle, shared) = (RefCell::default(), RefCell::default());
-        Self { place, idle, shared, under_way: Cell::new(0), now_ns }
+        Self {
+            place,
+            idle: RefCell::default(),
+            shared: RefCell::default(),
+            dialing: Cell::new(0),
+            dialed: Notify::new(),
+            under_way: Cell::new(0),
+            now_ns,
+        }
     }
 
     /// Requests of this worker that are under way there, bodies included.
@@ -71,23 +80,57 @@ impl Lane {
         }
     }
 
-    /// The shared HTTP/2 connection.
-    pub(super) fn shared(&self) -> Option<http2::SendRequest<Outgoing>> {
+    /// A shared HTTP/2 connection: the first one that has room, or, where there are `most` and none has, that with the
+    /// fewest streams.
+    pub(super) fn shared(&self, most: usize) -> Option<Rc<Shared>> {
         let mut shared = self.shared.borrow_mut();
-        shared.take_if(|sender| sender.is_closed());
-        shared.clone()
+        shared.retain(|(shared, _)| !shared.is_closed());
+        let roomy = shared.iter().find(|(shared, _)| shared.has_room());
+        let full = || shared.iter().filter(|_| shared.len() >= most).min_by_key(|(shared, _)| shared.open());
+        roomy.or_else(full).map(|(shared, _)| shared.clone())
     }
 
-    /// Makes a connection the shared one.
-    pub(super) fn share(&self, sender: http2::SendRequest<Outgoing>) {
-        *self.shared.borrow_mut() = Some(sender);
+    /// Lets requests share a connection; it is closed when unused for `keep`.
+    pub(super) fn share(&self, shared: Rc<Shared>, keep: Duration) {
+        self.shared.borrow_mut().push((shared, keep));
+    }
+
+    /// Whether a connection is being made that requests could share.
+    pub(super) fn is_dialing(&self) -> bool {
+        self.dialing.get() > 0
+    }
+
+    /// Waits until one has been made, or not.
+    pub(super) async fn dialed(&self) {
+        self.dialed.notified().await;
+    }
+
+    /// Says that a connection is being made, as long as the value lives.
+    pub(super) fn dial(&self) -> Dialing<'_> {
+        self.dialing.set(self.dialing.get() + 1);
+        Dialing(self)
+    }
+
+    /// Whether it holds connections.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.has_idle() || !self.shared.borrow().is_empty()
     }
 
     /// Closes what has waited too long.
     pub(super) fn tick(&self, now_ns: u64) {
         let age = |idle: &Idle| Duration::from_nanos(now_ns.saturating_sub(idle.since_ns));
         self.idle.borrow_mut().retain(|idle| age(idle) < idle.keep);
-        self.shared.borrow_mut().take_if(|sender| sender.is_closed());
+        self.shared.borrow_mut().retain(|(shared, keep)| shared.is_wanted(now_ns, *keep));
+    }
+}
+
+/// A connection that is being made.
+pub(super) struct Dialing<'a>(&'a Lane);
+
+impl Drop for Dialing<'_> {
+    fn drop(&mut self) {
+        self.0.dialing.set(self.0.dialing.get() - 1);
+        self.0.dialed.notify_waiters();
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Place {
 pub(super) struct Standing {
     /// Active checks say that it is not well.
     pub(super) unhealthy: AtomicBool,
+    /// Active checks have looked at it.
+    pub(super) checked: AtomicBool,
     /// Requests in a row that failed.
     pub(super) failures: AtomicU32,
     /// Ejections in a row.
@@ -94,7 +96,11 @@ impl Standing {
 }
 
 impl Target {
-    pub(super) fn new(endpoint: &Endpoint, server_name: Option<&Arc<str>>, tls: Option<super::tls::Client>) -> Self {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        server_name: Option<&Arc<str>>,
+        tls: Option<super::tls::Client>,
+    ) -> Self {
         let default_port = match endpoint.scheme {
             Scheme::Http | Scheme::H2c => 80,
             Scheme::Https => 443,
@@ -150,6 +156,11 @@ impl Place {
         })
     }
 
+    /// Tells it from all others.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The endpoint that it is an address of.
     pub fn target(&self) -> &Arc<Target> {
         &self.target
@@ -163,7 +174,9 @@ impl Place {
     /// Its name for logs: the endpoint, and which address of it where that says more.
     pub fn name(&self) -> String {
         match self.address {
-            Some(address) if self.target.endpoint.address().is_none() => format!("{} ({address})", self.target.url()),
+            Some(address) if self.target.endpoint.address().is_none() => {
+                format!("{} ({address})", self.target.url())
+            }
             _ => self.target.url(),
         }
     }

@@ -95,9 +95,7 @@ impl Pools {
         let places: Places = desk.places.borrow_mut().borrow_and_update().clone();
         let mut lanes = self.lanes.borrow_mut();
         let lane = |place: &Arc<_>| Rc::new(Lane::new(Arc::clone(place), self.now_ns.clone()));
-        desk.replace(
-            places.iter().map(|p| lanes.entry(p.id).or_insert_with(|| lane(p)).clone()).collect(),
-        );
+        desk.replace(places.iter().map(|p| lanes.entry(p.id).or_insert_with(|| lane(p)).clone()).collect());
     }
 
     /// Closes what has waited too long, and forgets what is no more; the worker calls it about every second.
@@ -107,7 +105,7 @@ impl Pools {
         self.desks.borrow_mut().retain(|_, desk| desk.places.borrow().has_changed().is_ok());
         self.lanes.borrow_mut().retain(|_, lane| {
             lane.tick(now.mono_ns);
-            Rc::strong_count(lane) > 1
+            Rc::strong_count(lane) > 1 || lane.is_in_use()
         });
     }
 }

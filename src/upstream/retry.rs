@@ -76,7 +76,9 @@ fn body_again(sent: &mut Sent, copy: &Option<Outgoing>, method: &Method) -> Opti
     };
     match sent {
         Err(undelivered) if undelivered.body.is_some() => undelivered.body.take(),
-        Err(Undelivered { error: UpstreamError::Connect { .. } | UpstreamError::ConnectTimeout(_), .. }) => copied(),
+        Err(Undelivered {
+            error: UpstreamError::Connect { .. } | UpstreamError::ConnectTimeout(_), ..
+        }) => copied(),
         _ if method.is_idempotent() => copied(),
         _ => None,
     }
@@ -199,10 +201,9 @@ impl Budget {
         let now = now_ns / 1_000_000_000;
         let recent = |second: &&Second| second.at + WINDOW as u64 > now;
         let all = self.seconds.get();
-        let (requests, retries) = all
-            .iter()
-            .filter(recent)
-            .fold((0u64, 0u32), |(requests, retries), s| (requests + u64::from(s.requests), retries + s.retries));
+        let (requests, retries) = all.iter().filter(recent).fold((0u64, 0u32), |(requests, retries), s| {
+            (requests + u64::from(s.requests), retries + s.retries)
+        });
         let share = u32::try_from(requests * u64::from(percent) / 100).unwrap_or(u32::MAX);
         let granted = retries < share.max(FLOOR);
         if granted {

@@ -38,7 +38,11 @@ impl Services {
     ///
     /// # Errors
     /// [`TlsError`] when certificates or keys are not what TLS can use.
-    pub fn new(upstreams: &[Upstream], previous: &[Arc<Service>], metrics: &Metrics) -> Result<Self, TlsError> {
+    pub fn new(
+        upstreams: &[Upstream],
+        previous: &[Arc<Service>],
+        metrics: &Metrics,
+    ) -> Result<Self, TlsError> {
         let services = upstreams.iter().map(|upstream| {
             let before = previous.iter().find(|service| service.name == upstream.name);
             match before {
@@ -99,24 +103,19 @@ impl Service {
         let same_tls = |before: &&Self| before.config.tls == upstream.tls;
         let before = before.filter(same_tls);
         let kept = |endpoint: &Endpoint| {
-            before.and_then(|before| before.targets.iter().find(|target| target.endpoint == *endpoint).cloned())
+            before
+                .and_then(|before| before.targets.iter().find(|target| target.endpoint == *endpoint).cloned())
         };
         let settings = upstream.tls.as_ref();
         let client = settings.filter(|tls| differs(tls)).map(tls::Client::with).transpose();
         let client = client.map_err(|source| TlsError { upstream: upstream.name.clone(), source })?;
         let server_name = settings.and_then(|tls| tls.server_name.as_ref());
         let made = |endpoint: &Endpoint| Arc::new(Target::new(endpoint, server_name, client.clone()));
-        Ok(upstream.endpoints.iter().map(|endpoint| kept(endpoint).unwrap_or_else(|| made(endpoint))).collect())
-    }
-
-    /// Reads the standing of all places anew.
-    pub(super) fn take_stock(&self) {
-        let places = self.places.borrow().clone();
-        let until = |place: &Arc<Place>| match place.standing.is_healthy() {
-            true => place.standing.ramp_until_ns.load(Ordering::Relaxed),
-            false => u64::MAX,
-        };
-        self.troubled_until_ns.store(places.iter().map(until).max().unwrap_or(0), Ordering::Relaxed);
+        Ok(upstream
+            .endpoints
+            .iter()
+            .map(|endpoint| kept(endpoint).unwrap_or_else(|| made(endpoint)))
+            .collect())
     }
 
     /// How each endpoint fares: whether it takes requests, and how many addresses it has.
@@ -134,6 +133,11 @@ impl Service {
     /// Requests that wait, and requests under way, where `limits` bounds them.
     pub fn load(&self) -> Option<(usize, usize)> {
         self.bounds.as_ref().map(|bounds| (bounds.queued(), bounds.under_way()))
+    }
+
+    /// Tells it from all others, those of the same name in other configurations included.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The places that it has now.

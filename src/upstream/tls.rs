@@ -46,7 +46,9 @@ impl Client {
             Some((certificate, key)) => {
                 let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificate.content).collect();
                 let key = PrivateKeyDer::from_pem_slice(&key.content).map_err(io::Error::other)?;
-                builder.with_client_auth_cert(chain.map_err(io::Error::other)?, key).map_err(io::Error::other)?
+                builder
+                    .with_client_auth_cert(chain.map_err(io::Error::other)?, key)
+                    .map_err(io::Error::other)?
             }
         };
         client.config.get_or_init(|| Arc::new(speaking(config, client.protocols)));

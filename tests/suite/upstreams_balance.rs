@@ -60,7 +60,8 @@ fn ip_hash_keeps_a_client_where_it_was() {
 #[test]
 fn an_endpoint_that_is_down_is_not_noticed() {
     let alive = Upstream::http();
-    let (gateway, key) = with_one_key(&settings(&[&alive.url(), NOBODY], json!({ "balance": "round_robin" })));
+    let (gateway, key) =
+        with_one_key(&settings(&[&alive.url(), NOBODY], json!({ "balance": "round_robin" })));
     for _ in 0..20 {
         gateway.send(&get(TARGET).key(&key)).expect(200);
         gateway.send(&post(TARGET).key(&key).body("text/plain", "to be sent once")).expect(200);

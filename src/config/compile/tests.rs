@@ -367,7 +367,7 @@ fn upstreams_are_checked() {
     ] {
         let (code, key) = want.split_once(' ').unwrap();
         let found = problems(&with(bad));
-        assert_eq!(found[0], format!("{code} upstreams.processing.{key}"), "{bad}");
+        assert!(found.contains(&format!("{code} upstreams.processing.{key}")), "{bad}: {found:?}");
     }
 }
 

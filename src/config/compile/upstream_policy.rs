@@ -5,7 +5,8 @@ use super::{all, count, maybe, or};
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::{
-    Balance, Eject, Endpoint, Health, NoneHealthy, PemFile, Retry, RetryOn, Scheme, UpstreamLimits, UpstreamTls,
+    Balance, Eject, Endpoint, Health, NoneHealthy, PemFile, Retry, RetryOn, Scheme, UpstreamLimits,
+    UpstreamTls,
 };
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -120,11 +121,14 @@ pub(super) fn tls(value: &Value<'_>, files: &Files, endpoints: Option<&[Endpoint
         value.report(Code::Conflict, "no endpoint of this upstream is spoken to over TLS", Some(help));
         return None;
     }
-    let tls =
-        UpstreamTls { authorities: authorities?, certificate: certificate?, server_name: server_name? };
+    let tls = UpstreamTls { authorities: authorities?, certificate: certificate?, server_name: server_name? };
     match crate::config::tls_problem(&tls) {
         Some(problem) => {
-            value.report(Code::File, problem, Some("the files have to be PEM, the key PKCS#8, SEC1 or PKCS#1"));
+            value.report(
+                Code::File,
+                problem,
+                Some("the files have to be PEM, the key PKCS#8, SEC1 or PKCS#1"),
+            );
             None
         }
         None => Some(tls),
@@ -136,7 +140,11 @@ fn server_name(value: &Value<'_>) -> Option<Arc<str>> {
     let good = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'));
     if !good {
         let message = format!("{} is not a host name", value.shown());
-        value.report(Code::InvalidValue, message, Some("such as `backend.internal`, without scheme and port"));
+        value.report(
+            Code::InvalidValue,
+            message,
+            Some("such as `backend.internal`, without scheme and port"),
+        );
     }
     good.then(|| Arc::from(text))
 }
@@ -159,7 +167,11 @@ fn percent(value: &Value<'_>) -> Option<u8> {
     let share = share.filter(|share| (1..=100).contains(share));
     if share.is_none() {
         let message = format!("{} is not a share", value.shown());
-        value.report(Code::InvalidValue, message, Some("write a whole number from 1% to 100%, such as `20%`"));
+        value.report(
+            Code::InvalidValue,
+            message,
+            Some("write a whole number from 1% to 100%, such as `20%`"),
+        );
     }
     share
 }

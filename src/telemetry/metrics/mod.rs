@@ -228,7 +228,12 @@ impl Metrics {
         for hook in hooks {
             hook(self);
         }
-        let gauges = [&self.upstream_healthy, &self.upstream_addresses, &self.upstream_queue, &self.upstream_under_way];
+        let gauges = [
+            &self.upstream_healthy,
+            &self.upstream_addresses,
+            &self.upstream_queue,
+            &self.upstream_under_way,
+        ];
         for series in gauges.into_iter().chain([&self.connections]) {
             series.forget_unheld();
         }
