@@ -92,24 +92,29 @@ class Bench(contextlib.ExitStack):
 
     def haproxy(self):
         plain, tls = self._ports("plain", "tls")
-        config = self._write("haproxy.cfg")
+        config = self._write(CONFIGS / "haproxy.cfg")
         process = self._spawn("haproxy", ["haproxy", "-db", "-f", config], self.proxy_core)
         self._wait(process, lambda: _connects(tls))
         return Server("haproxy", process, plain, tls)
 
     def portcullis(self, binary):
-        plain, tls, admin = self._ports("plain", "tls", "admin")
-        config, fixture = self._write("portcullis.yaml"), self._write("fixture.yaml")
+        started = self.gateway(binary, CONFIGS / "portcullis.yaml")
+        prove_policy(started.plain)
+        return started
+
+    def gateway(self, binary, template):
+        """Portcullis with another configuration, in which `@{backend}` is a port for whoever called this."""
+        plain, tls, admin, _ = self._ports("plain", "tls", "admin", "backend")
+        config, fixture = self._write(template), self._write(CONFIGS / "fixture.yaml")
         done = subprocess.run([binary, "import", "--config", config, fixture], capture_output=True, text=True)
         if done.returncode:
             raise Failed(f"portcullis import failed:\n{done.stdout}{done.stderr}")
         process = self._spawn("portcullis", [binary, "serve", "--config", config], self.proxy_core)
         self._wait(process, lambda: _ready(admin))
-        prove_policy(plain)
         return Server("portcullis", process, plain, tls)
 
     def _nginx(self, name, core, port):
-        config = self._write(f"{name}.conf")
+        config = self._write(CONFIGS / f"{name}.conf")
         process = self._spawn(name, ["nginx", "-e", self.dir / f"{name}.log", "-p", self.dir, "-c", config], core)
         self._wait(process, lambda: _connects(port))
         return process
@@ -126,9 +131,9 @@ class Bench(contextlib.ExitStack):
         subprocess.run([*command.split(), *names, "-out", cert, "-keyout", key], check=True, capture_output=True)
         (self.dir / "pair.pem").write_text(cert.read_text() + key.read_text())
 
-    def _write(self, name):
-        target = self.dir / name
-        target.write_text(Config((CONFIGS / name).read_text()).substitute(self.names))
+    def _write(self, template):
+        target = self.dir / template.name
+        target.write_text(Config(template.read_text()).substitute(self.names))
         return target
 
     def _spawn(self, name, command, core):

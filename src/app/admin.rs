@@ -1,7 +1,10 @@
 //! The admin listener: one socket on the control runtime.
 
-use super::Parts;
-use crate::config::Dialect;
+use super::error::StartError;
+use super::inherited::Inherited;
+use super::listeners::sockets;
+use super::{Admin, Parts, lock};
+use crate::config::{Config, Dialect};
 use crate::console;
 use crate::control::domain::DomainError;
 use crate::control::error::Refusal;
@@ -9,6 +12,7 @@ use crate::control::openapi;
 use crate::dialect::endpoint::{self, BODY_MOST, Call, Found};
 use crate::listen::tls;
 use crate::token::random_id;
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -21,45 +25,82 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// Longest wait for the body of a request.
 const BODY_WAIT: Duration = Duration::from_secs(10);
 
-/// Starts to serve. The task ends with the control runtime.
+impl Admin {
+    /// Reads its certificates and opens its sockets.
+    ///
+    /// # Errors
+    /// When its address is taken, or a certificate can not be used.
+    pub(super) fn new(config: &Config, inherited: &mut Inherited) -> Result<Self, StartError> {
+        let tls = tls_of(config)?;
+        let sockets = sockets(config.admin.address, 1, inherited)?;
+        if let Some(address) = sockets.first().and_then(|socket| socket.local_addr().ok()) {
+            tracing::info!(%address, "listening for operators");
+        }
+        Ok(Self {
+            tls: ArcSwapOption::new(tls),
+            sockets: Mutex::new(sockets),
+            left: watch::Sender::new(false),
+        })
+    }
+
+    /// Second handles of its sockets.
+    pub(super) fn sockets(&self) -> io::Result<Vec<StdListener>> {
+        lock(&self.sockets).iter().map(StdListener::try_clone).collect()
+    }
+}
+
+/// The admin listener's side of TLS, when it has one.
 ///
 /// # Errors
-/// When the certificate can not be used or the socket not be registered.
-pub(super) fn start(parts: Arc<Parts>, socket: StdListener) -> io::Result<()> {
-    let config = parts.config.load().admin.tls.as_ref().map(tls::server_config).transpose();
-    let config = config.map_err(io::Error::other)?;
-    let listener = TcpListener::from_std(socket)?;
-    tokio::spawn(async move {
-        loop {
-            match listener.accept().await {
-                Ok((tcp, peer)) => {
-                    let client = peer.ip().to_canonical();
-                    tokio::spawn(connection(parts.clone(), config.clone(), tcp, client));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a connection on the admin listener failed");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-    });
+/// [`CertificateError`](tls::CertificateError)
+pub(super) fn tls_of(config: &Config) -> Result<Option<Arc<tls::ServerConfig>>, tls::CertificateError> {
+    config.admin.tls.as_ref().map(tls::server_config).transpose()
+}
+
+/// Starts to serve. The tasks end with the control runtime, or when another process answers.
+///
+/// # Errors
+/// When a socket can not be registered.
+pub(super) fn start(parts: &Arc<Parts>) -> io::Result<()> {
+    for socket in parts.admin.sockets()? {
+        tokio::spawn(accept(parts.clone(), TcpListener::from_std(socket)?));
+    }
     Ok(())
 }
 
-async fn connection(
-    parts: Arc<Parts>,
-    config: Option<Arc<tls::ServerConfig>>,
-    tcp: TcpStream,
-    client: IpAddr,
-) {
-    let Some(config) = config else { return serve(parts, TokioIo::new(tcp), client).await };
+async fn accept(parts: Arc<Parts>, listener: TcpListener) {
+    let mut left = parts.admin.left.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = left.wait_for(|left| *left) => return,
+        };
+        match accepted {
+            Ok((tcp, peer)) => {
+                let client = peer.ip().to_canonical();
+                tokio::spawn(connection(parts.clone(), tcp, client));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection on the admin listener failed");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(parts: Arc<Parts>, tcp: TcpStream, client: IpAddr) {
+    let Some(config) = parts.admin.tls.load_full() else {
+        return serve(parts, TokioIo::new(tcp), client).await;
+    };
     let handshake = tokio::time::timeout(Duration::from_secs(10), tls::accept(config, tcp));
     // Who breaks TLS gets no answer.
     if let Ok(Ok(tls)) = handshake.await {
@@ -74,8 +115,15 @@ async fn serve(parts: Arc<Parts>, io: impl Read + Write + Unpin + 'static, clien
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(60)).max_buf_size(64 * 1024);
+    let mut left = parts.admin.left.subscribe();
+    let mut connection = pin!(builder.serve_connection(io, service));
     // An error is the client's: it broke off.
-    let _ = builder.serve_connection(io, service).await;
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = left.wait_for(|left| *left) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
 
 /// What is the same for everybody, and holds no secret: the front end's files, and the document of the control side.

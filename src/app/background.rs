@@ -7,7 +7,6 @@ use crate::control::webhooks::Now;
 use crate::control::{operations, signing};
 use crate::telemetry::log::chain;
 use std::io;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +24,12 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 
 /// Starts all of it; it ends with the control runtime. What is returned ends when it is told to, by
 /// `winding_down`.
-pub(super) async fn start(
-    parts: &Arc<Parts>,
-    socket: TcpListener,
-    files: Vec<PathBuf>,
-) -> io::Result<Vec<JoinHandle<()>>> {
+pub(super) fn start(parts: &Arc<Parts>, files: Vec<PathBuf>) -> io::Result<Vec<JoinHandle<()>>> {
     // Before anybody can learn that the gateway is ready: what changes from then on is seen.
     let watching = Watching::start(parts, files);
-    admin::start(parts.clone(), socket)?;
+    admin::start(parts)?;
     scrape_hook(parts);
+    parts.shared.metrics.set_config_since(parts.shared.clock.now());
     certificates(parts);
     sightings::start(parts);
     let hangup = signal(SignalKind::hangup())?;
@@ -45,17 +41,17 @@ pub(super) async fn start(
     let now: Now = Arc::new(move || shared.clock.now());
     let webhooks = parts.webhooks.clone().run(now.clone(), parts.winding_down.subscribe());
     let operations = operations::run(parts.domain.clone(), now, parts.winding_down.subscribe());
+    // Not in two processes at once: both would do the same.
+    let (beside, also_beside) = (parts.beside.clone(), parts.beside.clone());
+    let webhooks = async move {
+        beside.yielded().await;
+        webhooks.await;
+    };
+    let operations = async move {
+        also_beside.yielded().await;
+        operations.await;
+    };
     Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations)])
-}
-
-/// Waits for SIGINT or SIGTERM.
-pub(super) async fn stop_signal() -> io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }
 
 /// Follows the store's changes; a store that does not answer makes the keys stale.

@@ -1,8 +1,11 @@
 //! Another configuration in place of the present one: compiled as a whole, swapped in one step, or not at all.
 
-use super::{Parts, background};
+use super::inherited::Inherited;
+use super::listeners::PlanError;
+use super::{Parts, admin, background};
 use crate::config::{Config, LoadError, Loaded};
-use crate::listen::tls::{self, CertificateError};
+use crate::listen::BindError;
+use crate::listen::tls::CertificateError;
 use crate::pipeline::Snapshot;
 use crate::upstream::TlsError;
 use std::path::{Path, PathBuf};
@@ -17,11 +20,16 @@ pub enum ReloadError {
     /// A certificate can not be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// A new listener's address can not be had.
+    #[error(
+        "{0}\n  help: stop what listens there; if it is a listener of the present configuration, take that out first, in a reload of its own"
+    )]
+    Bind(#[from] BindError),
     /// TLS to an upstream can not be had as configured.
     #[error(transparent)]
     Upstream(#[from] TlsError),
     /// It differs in what only a restart can change.
-    #[error("`{0}` has changed, which takes a restart; put it back, or restart")]
+    #[error("`{0}` has changed, which takes a new process; put it back, or hand over to one: kill -USR2 {pid}", pid = std::process::id())]
     NeedsRestart(&'static str),
 }
 
@@ -34,23 +42,23 @@ impl Parts {
     pub(super) fn reload(&self, file: &Path) -> Result<Vec<PathBuf>, ReloadError> {
         let taken = self.take_over(file);
         self.shared.metrics.config_reloaded(taken.is_ok());
+        if taken.is_ok() {
+            self.shared.metrics.set_config_since(self.shared.clock.now());
+        }
         taken
     }
 
     fn take_over(&self, file: &Path) -> Result<Vec<PathBuf>, ReloadError> {
-        let Loaded { config, files } = Config::load(file)?;
+        let Loaded { config, files, .. } = Config::load(file)?;
         fits(&self.config.load(), &config)?;
-        let mut tls = Vec::new();
-        for listener in &config.listeners {
-            tls.push(listener.tls.as_ref().map(tls::server_config).transpose()?);
-        }
+        let metrics = &self.shared.metrics;
+        let plan = self.listeners.plan(&config, &mut Inherited::default(), metrics)?;
+        let admin_tls = admin::tls_of(&config)?;
         let services = self.upstreams.next(&config)?;
-        let snapshot =
-            Snapshot::new(&config, &services, self.ring.clone(), &self.shared.limiter, &self.shared.metrics);
+        let snapshot = Snapshot::new(&config, &services, self.ring.clone(), &self.shared.limiter, metrics);
         // Nothing below can fail.
-        for ((endpoint, listener), tls) in self.endpoints.iter().zip(&config.listeners).zip(tls) {
-            endpoint.replace(listener, tls);
-        }
+        self.listeners.alter(plan, &config);
+        self.admin.tls.store(admin_tls);
         self.shared.replace(snapshot);
         self.upstreams.replace(services);
         self.api.replace(&config);
@@ -63,16 +71,13 @@ impl Parts {
 
 /// Whether a reload can get from one configuration to the other.
 fn fits(present: &Config, next: &Config) -> Result<(), ReloadError> {
-    let addresses = |config: &Config| -> Vec<_> {
-        config.listeners.iter().map(|listener| (listener.address, listener.tls.is_some())).collect()
-    };
     let store = |config: &Config| {
         let store = &config.store;
         (store.url.clone(), store.max_staleness, store.cache_capacity, store.negative_ttl)
     };
     let parts = [
-        ("listeners[].address or tls", addresses(present) == addresses(next)),
         ("admin.address", present.admin.address == next.admin.address),
+        ("admin.tls", present.admin.tls.is_some() == next.admin.tls.is_some()),
         ("store", store(present) == store(next)),
         ("workers", present.workers == next.workers),
         ("telemetry.access_log", present.telemetry.access_log == next.telemetry.access_log),
@@ -81,5 +86,14 @@ fn fits(present: &Config, next: &Config) -> Result<(), ReloadError> {
     match parts.into_iter().find(|(_, same)| !same) {
         Some((what, _)) => Err(ReloadError::NeedsRestart(what)),
         None => Ok(()),
+    }
+}
+
+impl From<PlanError> for ReloadError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Bind(error) => Self::Bind(error),
+            PlanError::Certificate(error) => Self::Certificate(error),
+        }
     }
 }

@@ -88,6 +88,7 @@ pub(crate) const ROOT: &[Key] = &[
     Key::new("apis", Type::List(&Type::Section(API)), "What is served; at least one.").required(),
     Key::new("telemetry", Type::Section(TELEMETRY), "Logs and traces."),
     Key::new("webhooks", Type::Section(WEBHOOKS), "Events that people's own systems are told of."),
+    Key::new("drain", Type::Section(DRAIN), "How the process ends on SIGTERM."),
     Key::new("workers", Type::Integer(1, 1024), "Worker threads on the data path.")
         .default("one per CPU core of the process"),
 ];
@@ -483,6 +484,21 @@ const WEBHOOKS: &[Key] = &[
     .default("[]"),
     Key::new("timeout", Type::Duration, "To resolve, connect, send and be answered, all together.")
         .default("10s"),
+];
+
+const DRAIN: &[Key] = &[
+    Key::new(
+        "delay",
+        Type::Duration,
+        "How long it goes on accepting after `/readyz` has begun to answer 503, so that load balancers notice.",
+    )
+    .default("none"),
+    Key::new(
+        "timeout",
+        Type::Duration,
+        "How long requests and streams that are under way may take to end; what is left then is cut.",
+    )
+    .default("30s"),
 ];
 
 const TELEMETRY: &[Key] = &[

@@ -9,6 +9,7 @@ use crate::store::journal::in_use;
 use crate::telemetry::log::chain;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often the edge is asked to catch up with the store, and how long is waited in between.
@@ -19,9 +20,20 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub enum Edge {
     /// The edge of this process.
-    Here(Arc<Tokens>),
+    Here(Here),
     /// Other processes on the same store, if there are any.
     Elsewhere(Elsewhere),
+}
+
+/// The edge of this process.
+#[derive(Clone, Debug)]
+pub struct Here {
+    /// Its keys.
+    pub tokens: Arc<Tokens>,
+    /// Whether there is another process that accepts keys: one takes over from the other.
+    pub beside: Arc<AtomicBool>,
+    /// How long that one accepts keys without having asked the store.
+    pub max_staleness: Duration,
 }
 
 /// Other processes on the same store.
@@ -51,7 +63,7 @@ impl Edge {
     /// [`DomainError::Unconfirmed`]
     pub(super) async fn confirm(&self, now: Moment, effect: Effect) -> Result<(), DomainError> {
         match self {
-            Self::Here(tokens) => caught_up(tokens, now).await.map_err(DomainError::Unconfirmed),
+            Self::Here(here) => here.caught_up(now, effect).await.map_err(DomainError::Unconfirmed),
             Self::Elsewhere(others) if effect == Effect::TakesAway => {
                 others.caught_up().await;
                 Ok(())
@@ -62,11 +74,21 @@ impl Edge {
 
     /// Has the uses that were counted so far added up, so that what is read next shows them.
     pub(super) async fn settle_usage(&self) {
-        let Self::Here(tokens) = self else { return };
-        if let Err(error) = tokens.flush_usage().await {
+        let Self::Here(here) = self else { return };
+        if let Err(error) = here.tokens.flush_usage().await {
             // What is shown is then older by what is not yet written; it is kept and tried again.
             tracing::warn!(cause = %chain(&error), "usage could not be written before keys were shown");
         }
+    }
+}
+
+impl Here {
+    async fn caught_up(&self, now: Moment, effect: Effect) -> Result<(), StoreError> {
+        caught_up(&self.tokens, now).await?;
+        if effect == Effect::TakesAway && self.beside.load(Ordering::Relaxed) {
+            tokio::time::sleep(self.max_staleness + PAUSE).await;
+        }
+        Ok(())
     }
 }
 

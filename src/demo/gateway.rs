@@ -1,7 +1,7 @@
 //! The demo's one seam to the rest: load the written configuration, import the fixture, start the gateway.
 
 use super::DemoError;
-use crate::app::Gateway;
+use crate::app::{Gateway, Inheritance};
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::store;
@@ -22,7 +22,7 @@ pub(super) fn start(config: &Path, fixture: &str, now: Moment) -> Result<Running
     let runtime = runtime.map_err(|error| failed(&error))?;
     runtime.block_on(store.import(&fixture, now.unix_ms)).map_err(|error| failed(&error))?;
     drop(store);
-    Gateway::start(loaded, Some(config)).map(Running).map_err(|error| failed(&error))
+    Gateway::start(loaded, Some(config), Inheritance::default()).map(Running).map_err(|error| failed(&error))
 }
 
 impl Running {

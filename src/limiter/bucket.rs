@@ -4,6 +4,7 @@
 //! configuration was reloaded) first carries over what was *used*, so that a reload neither refills a bucket nor
 //! takes from it.
 
+use super::carry::{CarriedCell, Spent};
 use super::fixed_window::FixedWindow;
 use super::quota::Quota;
 use super::sliding_window::{Attempt, Ring};
@@ -60,6 +61,18 @@ impl Bucket {
     /// What [`Bucket::take`] would decide, and what is left; takes nothing.
     pub fn peek(&self, slot: Slot, limit: impl Into<Limit>, now: Moment) -> Verdict {
         self.cell(slot).decide(limit.into(), now, false)
+    }
+
+    /// What is used of each limit, for another process to carry on with; nothing of limits that are full.
+    pub(super) fn spent(&self, now: Moment) -> Vec<CarriedCell> {
+        std::iter::successors(Some(&self.first), |cell| cell.next())
+            .filter_map(|cell| cell.spent(now))
+            .collect()
+    }
+
+    /// Takes over what another process has counted of this bucket, in addition to what is used here.
+    pub(super) fn charge(&self, slot: Slot, quota: Quota, spent: &Spent, now: Moment) {
+        self.cell(slot).charge(quota, spent, now);
     }
 
     /// Whether every limit is full, so that forgetting the bucket changes no decision.
@@ -266,6 +279,47 @@ impl Cell {
             state = found;
         }
         state
+    }
+
+    fn spent(&self, now: Moment) -> Option<CarriedCell> {
+        let slot = Slot(u16::try_from(self.owner.load(Ordering::Acquire).checked_sub(1)?).ok()?);
+        let state = self.state.load(Ordering::Acquire);
+        let quota = Quota::from_word(self.quota.load(Ordering::Acquire))?;
+        let spent = match quota.algorithm() {
+            Algorithm::TokenBucket => Spent::Ticks(TokenBucket::new(quota).missing(state, now)),
+            Algorithm::FixedWindow => Spent::Requests(FixedWindow::new(quota).used(state, now)),
+            Algorithm::SlidingWindow => Spent::Ages(self.rare().ring.load().as_deref()?.ages(now)),
+        };
+        (!spent.is_nothing()).then_some(CarriedCell { slot: slot.0, quota: quota.word(), spent })
+    }
+
+    /// As [`Cell::settle`] does: the quota is unset while the state is replaced.
+    fn charge(&self, quota: Quota, spent: &Spent, now: Moment) {
+        let _one_at_a_time = self.rare().change.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut word = self.quota.load(Ordering::Acquire);
+        while !self.swap_quota(word, CHANGING) {
+            word = self.quota.load(Ordering::Acquire);
+        }
+        self.carry_over(Quota::from_word(word), quota, now);
+        match spent {
+            Spent::Ticks(ticks) => {
+                self.replace(|state| TokenBucket::new(quota).with_missing(state, *ticks, now));
+            }
+            Spent::Requests(requests) => {
+                let window = FixedWindow::new(quota);
+                self.replace(|state| {
+                    window.with_used(window.used(state, now).saturating_add(*requests), now)
+                });
+            }
+            Spent::Ages(ages) => {
+                let ring = &self.rare().ring;
+                let mut stamps = ring.swap(None).map_or_else(Vec::new, |ring| ring.freeze());
+                stamps.extend(ages.iter().map(|age| now.mono_ns.saturating_sub(*age)));
+                stamps.sort_unstable();
+                ring.store(Some(Arc::new(Ring::new(quota, &stamps))));
+            }
+        }
+        self.quota.store(quota.word(), Ordering::Release);
     }
 
     fn is_full(&self, now: Moment) -> bool {

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod bucket;
+mod carry;
 mod fixed_window;
 mod quota;
 mod registry;
@@ -15,7 +16,8 @@ mod verdict;
 
 pub use addresses::{Addresses, Charge, network};
 pub use bucket::{Bucket, Limit};
-pub use registry::{Limiter, Slot};
+pub use carry::Carried;
+pub use registry::{Limiter, NamesKey, Slot};
 pub use sliding_window::MAX_REQUESTS as SLIDING_WINDOW_MAX;
 pub use verdict::Verdict;
 

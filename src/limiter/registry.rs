@@ -1,7 +1,10 @@
 //! Who has which bucket. Touched when a key is loaded, not per request.
 
+use super::carry::Carried;
+use super::quota::Quota;
 use super::{Addresses, Bucket, Rate};
 use crate::clock::Moment;
+use siphasher::sip::SipHasher13;
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -10,6 +13,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The number of an API's limit, which finds its cell in every bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot(pub(super) u16);
+
+/// What names are hashed with. Random, and kept from everybody but the process that takes over from this one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct NamesKey(pub [u8; 16]);
+
+impl NamesKey {
+    /// Another one each time.
+    pub fn random() -> Self {
+        let word = || RandomState::new().hash_one(0);
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&word().to_ne_bytes());
+        key[8..].copy_from_slice(&word().to_ne_bytes());
+        Self(key)
+    }
+}
+
+impl std::fmt::Debug for NamesKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NamesKey(..)")
+    }
+}
 
 /// A bucket under its number, which it holds itself.
 #[derive(Debug)]
@@ -42,7 +66,7 @@ type Shard = HashSet<Numbered, foldhash::fast::RandomState>;
 #[derive(Debug)]
 pub struct Limiter {
     shards: Box<[Mutex<Shard>]>,
-    siphash: RandomState,
+    key: NamesKey,
     slots: Mutex<HashMap<Box<str>, Slot>>,
     addresses: Mutex<Option<Arc<Addresses>>>,
 }
@@ -53,13 +77,28 @@ const SHARDS: usize = 128;
 impl Limiter {
     /// A limiter without buckets.
     pub fn new() -> Self {
+        Self::with_key(NamesKey::random())
+    }
+
+    /// A limiter without buckets that can take over what another one with this key has counted.
+    pub fn with_key(key: NamesKey) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, siphash: RandomState::new(), slots: Mutex::default(), addresses: Mutex::default() }
+        Self { shards, key, slots: Mutex::default(), addresses: Mutex::default() }
+    }
+
+    /// What it hashes names with.
+    pub fn key(&self) -> NamesKey {
+        self.key
     }
 
     /// The bucket of this name: the same one as long as anyone holds it or it is not full again.
     pub fn bucket(&self, name: &str) -> Arc<Bucket> {
-        let number = self.siphash.hash_one(name);
+        let mut hasher = SipHasher13::new_with_key(&self.key.0);
+        name.hash(&mut hasher);
+        self.numbered(hasher.finish())
+    }
+
+    fn numbered(&self, number: u64) -> Arc<Bucket> {
         let mut shard = lock(&self.shards[number as usize % SHARDS]);
         if let Some(Numbered(bucket)) = shard.get(&number) {
             return Arc::clone(bucket);
@@ -90,6 +129,39 @@ impl Limiter {
             *present = rate.map(|rate| Arc::new(Addresses::new(rate)));
         }
         present.clone()
+    }
+
+    /// What is used of every limit at this moment, for the process that takes over.
+    pub fn carried(&self, now: Moment) -> Carried {
+        let mut apis: Vec<(Box<str>, Slot)> =
+            lock(&self.slots).iter().map(|(name, slot)| (name.clone(), *slot)).collect();
+        apis.sort_unstable_by_key(|(_, slot)| slot.0);
+        let spent = |Numbered(bucket): &Numbered| {
+            let cells = bucket.spent(now);
+            (!cells.is_empty()).then(|| (*bucket.number(), cells))
+        };
+        let buckets =
+            self.shards.iter().flat_map(|shard| lock(shard).iter().filter_map(spent).collect::<Vec<_>>());
+        Carried {
+            unix_ms: now.unix_ms,
+            apis: apis.into_iter().map(|(name, slot)| (slot.0, name)).collect(),
+            buckets: buckets.collect(),
+        }
+    }
+
+    /// Takes over what a limiter with the same key had counted: nobody gets anything back because processes change.
+    pub fn take_over(&self, carried: &Carried, now: Moment) {
+        let slots: HashMap<u16, Slot> =
+            carried.apis.iter().map(|(number, api)| (*number, self.slot(api))).collect();
+        let late = now.unix_ms.saturating_sub(carried.unix_ms).saturating_mul(1_000_000);
+        for (number, cells) in &carried.buckets {
+            let bucket = self.numbered(*number);
+            for cell in cells {
+                if let (Some(slot), Some(quota)) = (slots.get(&cell.slot), Quota::from_word(cell.quota)) {
+                    bucket.charge(*slot, quota, &cell.spent.later(late), now);
+                }
+            }
+        }
     }
 
     /// Forgets the buckets that nobody holds and that are full again; answers how many.

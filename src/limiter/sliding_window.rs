@@ -95,6 +95,14 @@ impl Ring {
         head == 0 || self.stamp_before(head) + self.per_ns <= now.mono_ns
     }
 
+    /// How long ago each admission of the period before `now` was, in nanoseconds, oldest first.
+    pub(super) fn ages(&self, now: Moment) -> Vec<u64> {
+        let at = now.mono_ns.min(STAMP_MAX);
+        let head = self.head.load(Ordering::Acquire);
+        let first = head - self.counted(head, at) as u64;
+        (first..head).map(|number| at.saturating_sub(self.stamp(number))).collect()
+    }
+
     /// Ends the ring: nobody is admitted any more. Answers the stamps that it held, oldest first.
     pub(super) fn freeze(&self) -> Vec<u64> {
         let head = loop {

@@ -78,6 +78,17 @@ impl TokenBucket {
         self.tick(now.mono_ns).saturating_add(missing)
     }
 
+    /// Ticks until the bucket is full.
+    pub(super) fn missing(&self, full_at: u64, now: Moment) -> u64 {
+        full_at.saturating_sub(self.tick(now.mono_ns))
+    }
+
+    /// The state in which `ticks` more are missing than in this one, down to an empty bucket.
+    pub(super) fn with_missing(&self, full_at: u64, ticks: u64, now: Moment) -> u64 {
+        let missing = self.missing(full_at, now).saturating_add(ticks);
+        self.tick(now.mono_ns).saturating_add(missing.min(self.capacity()))
+    }
+
     /// Whether nothing is missing.
     pub(super) fn is_full(&self, full_at: u64, now: Moment) -> bool {
         full_at <= self.tick(now.mono_ns)

@@ -1,7 +1,7 @@
 //! One client connection, from accept to close: TLS, and which protocol it speaks.
 
 use super::Stream;
-use super::watch::{Connections, Place};
+use super::watch::{Connections, Order, Place};
 use super::{Open, Settings, h1, h2, tls};
 use crate::pipeline::{Peer, Worker};
 use bytes::BytesMut;
@@ -28,7 +28,7 @@ pub(super) struct Setting {
 /// Serves a connection to its end.
 pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
     let settings = &setting.settings;
-    let place = setting.connections.enter(settings.bounds.clone());
+    let place = setting.connections.enter(settings.bounds.clone(), setting.open.standing(settings));
     let peer = Rc::new(Peer::new(
         from.ip(),
         settings.tls.is_some(),
@@ -52,7 +52,7 @@ async fn greeted(worker: &Worker, settings: &Settings, place: &Place, tcp: TcpSt
     poll_fn(|cx| {
         place.watch.register(cx.waker());
         match greeting.as_mut().poll(cx) {
-            Poll::Pending if place.watch.order().is_some() => Poll::Ready(None),
+            Poll::Pending if place.watch.order() >= Some(Order::Finish) => Poll::Ready(None),
             polled => polled.map(|greeted| greeted.ok()?.ok()),
         }
     })

@@ -9,7 +9,7 @@ mod watch;
 pub mod worker;
 mod x509;
 
-pub use socket::{BindError, bind};
+pub use socket::{BindError, bind, join};
 
 use crate::config::{Bounds, Listener};
 use crate::telemetry::metrics::Gauge;
@@ -17,7 +17,8 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use tokio::sync::watch::{Receiver, Sender};
 
 /// A client's byte stream.
 type Stream = crate::wire::Stream<tls::ServerStream>;
@@ -28,8 +29,22 @@ pub struct Endpoint {
     /// Where it listens.
     pub address: SocketAddr,
     settings: ArcSwap<Settings>,
+    /// Grows when connections of before are no longer what the listener is.
+    era: AtomicU32,
+    admission: Sender<Admission>,
     open: AtomicUsize,
     gauge: Arc<Gauge>,
+}
+
+/// Whether a listener takes connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Admission {
+    /// It does.
+    Open,
+    /// The system lets no new ones begin; those that it has are taken.
+    Refusing,
+    /// What is queued is taken, and the socket given up.
+    Over,
 }
 
 /// What a new connection is held to.
@@ -41,6 +56,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
+    era: u32,
 }
 
 impl Endpoint {
@@ -48,15 +64,33 @@ impl Endpoint {
     pub fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, gauge: Arc<Gauge>) -> Self {
         Self {
             address: listener.address,
-            settings: ArcSwap::from_pointee(Settings::new(listener, tls)),
+            settings: ArcSwap::from_pointee(Settings::new(listener, tls, 0)),
+            era: AtomicU32::new(0),
+            admission: Sender::new(Admission::Open),
             open: AtomicUsize::new(0),
             gauge,
         }
     }
 
-    /// Other settings, for the connections that come from now on.
+    /// Other settings, for the connections that come from now on. Those that are open end with their next answer when
+    /// they are encrypted and new ones are not, or the other way round.
     pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) {
-        self.settings.store(Arc::new(Settings::new(listener, tls)));
+        let altered = self.settings.load().tls.is_some() != tls.is_some();
+        let era = self.era.load(Ordering::Relaxed) + u32::from(altered);
+        self.settings.store(Arc::new(Settings::new(listener, tls, era)));
+        self.era.store(era, Ordering::Relaxed);
+    }
+
+    /// Says whether it takes connections. When it does no longer, those that are open end with their next answer.
+    pub fn admit(&self, admission: Admission) {
+        self.admission.send_replace(admission);
+        if admission == Admission::Over {
+            self.era.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn admission(&self) -> Receiver<Admission> {
+        self.admission.subscribe()
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -75,8 +109,21 @@ impl Endpoint {
 }
 
 impl Settings {
-    fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) -> Self {
-        Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone() }
+    fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, era: u32) -> Self {
+        Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone(), era }
+    }
+}
+
+/// Whether a connection is still what its listener takes.
+#[derive(Debug)]
+struct Standing {
+    endpoint: Arc<Endpoint>,
+    era: u32,
+}
+
+impl Standing {
+    fn holds(&self) -> bool {
+        self.endpoint.era.load(Ordering::Relaxed) == self.era
     }
 }
 
@@ -84,6 +131,12 @@ impl Settings {
 #[derive(Debug)]
 struct Open {
     endpoint: Arc<Endpoint>,
+}
+
+impl Open {
+    fn standing(&self, settings: &Settings) -> Standing {
+        Standing { endpoint: self.endpoint.clone(), era: settings.era }
+    }
 }
 
 impl Drop for Open {

@@ -1,12 +1,13 @@
 //! Listening sockets: one per worker on the same port (`SO_REUSEPORT`), so that the kernel spreads connections and
 //! workers share nothing.
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 
 /// Connections that may wait to be accepted; the system's `net.core.somaxconn` bounds it too.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// An address could not be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,34 @@ pub fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindE
         sockets.push(open(address, true).map_err(fail)?);
     }
     Ok(sockets)
+}
+
+/// Opens `count` sockets beside those that this process, or the one that it takes over from, has on an address.
+///
+/// # Errors
+/// [`BindError`] when those are somebody else's, or do not share their address.
+pub fn join(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindError> {
+    let fail = |source| BindError { address, source };
+    (0..count).map(|_| open(address, true).map_err(fail)).collect()
+}
+
+/// Has the system drop the segments that would begin a connection; those that have begun go on. What a listening socket
+/// still has in its queue when it is closed is reset, and so is what was half-way into it: so nothing new may come in
+/// between the last look into the queue and the close. To a client it is as if its first segment was lost: it sends
+/// another after a second, and then learns that nobody listens.
+pub(super) fn refuse(socket: &impl AsFd) -> io::Result<()> {
+    const FLAGS: u32 = 13;
+    const SYN_ACK: u32 = 0x12;
+    const SYN: u32 = 0x02;
+    // Classic BPF over the TCP header: load the byte of flags, drop when of SYN and ACK only SYN is set.
+    let program = [
+        SockFilter::new(0x30, 0, 0, FLAGS),
+        SockFilter::new(0x54, 0, 0, SYN_ACK),
+        SockFilter::new(0x15, 0, 1, SYN),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    SockRef::from(socket).attach_filter(&program)
 }
 
 fn open(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {

@@ -1,11 +1,19 @@
 //! Where each connection is in its life, so that one look a tick finds those that take too long.
 
+use super::Standing;
 use crate::clock::Moment;
 use crate::config::Bounds;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
+
+/// How long a connection that is to end may wait for one more request. A client that has just had an answer may have
+/// sent the next request already, and would find the connection closed with nothing said; one that has been silent for
+/// this long hardly does so at this very moment.
+const QUIET: Duration = Duration::from_secs(1);
+/// The same for one that has not asked anything yet: it was made to ask something.
+const GREETING: Duration = Duration::from_secs(3);
 
 /// One connection's state.
 #[derive(Debug)]
@@ -19,6 +27,7 @@ pub(super) struct Watch {
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
     bounds: Bounds,
+    standing: Standing,
 }
 
 /// What a connection waits for.
@@ -35,6 +44,8 @@ enum Phase {
 /// What a connection is told to do, the weaker first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
+    /// End after the present request or, when there is none, the one that comes next.
+    Last,
     /// End when the present requests are answered.
     Finish,
     /// The head took too long: say so, and close.
@@ -44,7 +55,7 @@ pub(super) enum Order {
 }
 
 impl Watch {
-    fn new(now_ns: u64, bounds: Bounds) -> Self {
+    fn new(now_ns: u64, bounds: Bounds, standing: Standing) -> Self {
         Self {
             phase: Cell::new(Phase::Head),
             since_ns: Cell::new(now_ns),
@@ -53,6 +64,7 @@ impl Watch {
             order: Cell::new(None),
             waker: RefCell::new(None),
             bounds,
+            standing,
         }
     }
 
@@ -112,8 +124,16 @@ impl Watch {
         if self.blocked_ns.get().is_some_and(|since| age_of(since) > self.bounds.idle_timeout) {
             return self.tell(Order::Abort);
         }
+        if !self.standing.holds() {
+            self.tell(Order::Last);
+        }
         let age = age_of(self.since_ns.get());
+        let last = self.order.get().is_some();
         match self.phase.get() {
+            Phase::Head if last && age > GREETING && age <= self.bounds.header_timeout => {
+                self.tell(Order::Finish)
+            }
+            Phase::Idle if last && age > QUIET => self.tell(Order::Finish),
             Phase::Head if age > self.bounds.header_timeout => self.tell(Order::TooSlow),
             Phase::Idle if age > self.bounds.idle_timeout => self.tell(Order::Finish),
             _ => {}
@@ -153,8 +173,8 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Takes a connection in until the guard is dropped.
-    pub(super) fn enter(self: &Rc<Self>, bounds: Bounds) -> Place {
-        let watch = Rc::new(Watch::new(self.now_ns.get(), bounds));
+    pub(super) fn enter(self: &Rc<Self>, bounds: Bounds, standing: Standing) -> Place {
+        let watch = Rc::new(Watch::new(self.now_ns.get(), bounds, standing));
         let index = self.free.borrow_mut().pop();
         let mut slots = self.slots.borrow_mut();
         let index = index.unwrap_or_else(|| {

@@ -1,21 +1,23 @@
 //! One worker thread: its own runtime, its own sockets, its own upstream connections.
 
-use super::Endpoint;
 use super::connection::{self, Setting};
 use super::watch::{Connections, Order};
+use super::{Admission, Endpoint, socket};
 use crate::deadline::TICK;
 use crate::pipeline::{Shared, Worker};
 use crate::telemetry::access_log::LogWriter;
 use crate::upstream::Pools;
 use std::io;
+use std::net::SocketAddr;
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 /// How far the process is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,14 +37,23 @@ pub struct Start {
     pub index: usize,
     /// What all workers share.
     pub shared: Arc<Shared>,
-    /// Its socket for each listener.
-    pub sockets: Vec<(Arc<Endpoint>, StdListener)>,
+    /// Its sockets; more may come as long as the sender lives.
+    pub listening: mpsc::UnboundedReceiver<Listening>,
     /// Its end of the access log.
     pub log: LogWriter,
     /// The client side of TLS.
     pub tls: crate::upstream::tls::Client,
     /// Tells it when to stop.
     pub stage: watch::Receiver<Stage>,
+}
+
+/// A socket to accept from.
+#[derive(Debug)]
+pub struct Listening {
+    /// Whose it is.
+    pub endpoint: Arc<Endpoint>,
+    /// The socket, which does not block.
+    pub socket: StdListener,
 }
 
 /// Starts a worker thread. It ends when it is told to close, or when it has drained.
@@ -63,32 +74,30 @@ fn run(start: Start) -> io::Result<()> {
 }
 
 async fn work(start: Start) -> io::Result<()> {
-    let Start { index, shared, sockets, log, tls, mut stage } = start;
+    let Start { index, shared, mut listening, log, tls, mut stage } = start;
     let worker = Worker::new(index, shared, Pools::new(tls), log).map_err(io::Error::other)?;
     let connections = Rc::new(Connections::default());
     connections.tick(worker.shared.clock.now());
     worker.tick(true);
-    let mut acceptors = Vec::new();
-    for (endpoint, socket) in sockets {
-        let listener = TcpListener::from_std(socket)?;
-        acceptors.push(tokio::task::spawn_local(accept(
-            worker.clone(),
-            connections.clone(),
-            endpoint,
-            listener,
-            stage.clone(),
-        )));
-    }
     let ticker = tokio::task::spawn_local(tick(worker.clone(), connections.clone()));
-    // The sender is dropped only when the whole program is: the same as being told to close.
-    let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
-    for acceptor in acceptors {
-        let _ = acceptor.await;
+    let mut acceptors = JoinSet::new();
+    loop {
+        let more = tokio::select! {
+            biased;
+            more = listening.recv() => more,
+            // The sender is dropped only when the whole program is: the same as being told to close.
+            _ = stage.wait_for(|stage| *stage >= Stage::Draining) => None,
+        };
+        let Some(Listening { endpoint, socket }) = more else { break };
+        let door = Door { worker: worker.clone(), connections: connections.clone(), endpoint };
+        acceptors.spawn_local(door.keep(TcpListener::from_std(socket)?));
     }
-    connections.tell(Order::Finish);
+    let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
+    // Each ends when its listener is told to.
+    while acceptors.join_next().await.is_some() {}
     while connections.count() > 0 && *stage.borrow() < Stage::Closing {
+        connections.tell(Order::Last);
         tokio::time::sleep(Duration::from_millis(20)).await;
-        connections.tell(Order::Finish);
     }
     connections.tell(Order::Abort);
     tokio::task::yield_now().await;
@@ -110,36 +119,79 @@ async fn tick(worker: Rc<Worker>, connections: Rc<Connections>) {
     }
 }
 
-/// Accepts until told to stop; what the kernel has queued by then is still served.
-async fn accept(
+/// Where a worker lets connections of one listener in.
+struct Door {
     worker: Rc<Worker>,
     connections: Rc<Connections>,
     endpoint: Arc<Endpoint>,
-    listener: TcpListener,
-    mut stage: watch::Receiver<Stage>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            accepted = listener.accept() => accepted,
-            _ = stage.wait_for(|stage| *stage >= Stage::Draining) => return,
-        };
-        match accepted {
-            Ok((tcp, from)) => {
-                let settings = endpoint.settings();
-                // One too many: closed at once, which costs less than any answer.
-                let Some(open) = endpoint.enter(settings.bounds.max_connections) else { continue };
-                // A refusal only costs latency.
-                let _ = tcp.set_nodelay(true);
-                let setting =
-                    Setting { worker: worker.clone(), connections: connections.clone(), settings, open };
-                tokio::task::spawn_local(connection::serve(setting, tcp, from));
+}
+
+impl Door {
+    /// Accepts until the listener is told that it is over; what the system has queued by then is still served.
+    async fn keep(self, listener: TcpListener) {
+        let mut admission = self.endpoint.admission();
+        loop {
+            let now = *admission.borrow_and_update();
+            match now {
+                Admission::Open => {}
+                Admission::Refusing => refuse(&self.endpoint, &listener),
+                Admission::Over => return self.empty(listener),
             }
-            Err(error) => {
-                tracing::warn!(listener = %endpoint.address, %error, "accepting a connection failed");
-                // Out of descriptors, most likely: some have to be closed first.
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            self.accept(&listener, &mut admission).await;
+        }
+    }
+
+    /// Accepts until something else is said.
+    async fn accept(&self, listener: &TcpListener, admission: &mut watch::Receiver<Admission>) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                accepted = listener.accept() => accepted,
+                _ = admission.changed() => return,
+            };
+            match accepted {
+                Ok((tcp, from)) => self.admit(tcp, from),
+                Err(error) => {
+                    tracing::warn!(listener = %self.endpoint.address, %error, "accepting a connection failed");
+                    // Out of descriptors, most likely: some have to be closed first.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
         }
+    }
+
+    /// Takes what is in the queue. Asks the system itself: the runtime may not have heard of it yet.
+    fn empty(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        // Where another process accepts from the same queue, it need not ever be empty.
+        for _ in 0..socket::BACKLOG {
+            let accepted = listener.accept().and_then(|(tcp, from)| {
+                tcp.set_nonblocking(true)?;
+                Ok((TcpStream::from_std(tcp)?, from))
+            });
+            let Ok((tcp, from)) = accepted else { return };
+            self.admit(tcp, from);
+        }
+    }
+
+    fn admit(&self, tcp: TcpStream, from: SocketAddr) {
+        let settings = self.endpoint.settings();
+        // One too many: closed at once, which costs less than any answer.
+        let Some(open) = self.endpoint.enter(settings.bounds.max_connections) else { return };
+        // A refusal only costs latency.
+        let _ = tcp.set_nodelay(true);
+        let (worker, connections) = (self.worker.clone(), self.connections.clone());
+        let setting = Setting { worker, connections, settings, open };
+        tokio::task::spawn_local(connection::serve(setting, tcp, from));
+    }
+}
+
+fn refuse(endpoint: &Endpoint, listener: &TcpListener) {
+    if let Err(error) = socket::refuse(listener) {
+        tracing::warn!(
+            listener = %endpoint.address,
+            %error,
+            "the system can not hold off new connections; one that comes at the very end may be reset"
+        );
     }
 }

@@ -1,10 +1,11 @@
 //! The other end of a connection: its address, and how far its word about addresses is taken.
 
 use super::reject::Reject;
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Version};
+use http::header::{EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{Method, Request, Version};
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -87,18 +88,70 @@ impl Peer {
         if fields.sum::<usize>() + target > self.header_size {
             return Err(Reject::HeadTooLarge);
         }
-        // RFC 9112, 3.2: one Host, even beside an absolute target; HTTP/2 has its authority (RFC 9113, 8.3.1).
-        let mut hosts = headers.get_all(HOST).iter();
-        let named = hosts.next().is_some() || request.version() != Version::HTTP_11;
-        if !named || hosts.next().is_some() {
-            return Err(Reject::Host);
-        }
-        let expected = headers.get(http::header::EXPECT);
-        if expected.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        method_fits(request)?;
+        host_fits(request)?;
+        let mut expected = headers.get_all(EXPECT).iter();
+        if expected.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return Err(Reject::Expectation);
         }
         Ok(())
     }
+}
+
+/// Some servers read `post` as `POST`, so that what was checked for one would be done as the other; and what answers a
+/// `TRACE` shows its client the identity that was meant for the upstream.
+fn method_fits<B>(request: &Request<B>) -> Result<(), Reject> {
+    let method = request.method();
+    match *method {
+        Method::GET | Method::POST => Ok(()),
+        Method::TRACE => Err(Reject::MethodNotAllowed(Vec::new())),
+        // Over HTTP/2 it may ask for another protocol (RFC 8441); without, it has no path.
+        Method::CONNECT if request.version() != Version::HTTP_2 && request.uri().path().starts_with('/') => {
+            Err(Reject::Method)
+        }
+        _ if method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) => Err(Reject::Method),
+        _ => Ok(()),
+    }
+}
+
+/// RFC 9112, 3.2: one Host, even beside an absolute target. HTTP/2 has its authority, which a Host may only repeat
+/// (RFC 9113, 8.3.1).
+fn host_fits<B>(request: &Request<B>) -> Result<(), Reject> {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (host, another) = (hosts.next(), hosts.next());
+    let needed = request.version() == Version::HTTP_11;
+    if another.is_some() || (needed && host.is_none()) || host.is_some_and(|host| !is_host(host.as_bytes())) {
+        return Err(Reject::Host);
+    }
+    let is_http = request.uri().scheme().is_none_or(|scheme| ["http", "https"].contains(&scheme.as_str()));
+    let Some(authority) = authority else { return Ok(()) };
+    if request.version() == Version::HTTP_2 {
+        let differs = host.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()));
+        return if differs || !is_host(authority.as_bytes()) { Err(Reject::Host) } else { Ok(()) };
+    }
+    // What stands before an `@` is cut off before it is forwarded.
+    let bare = authority.rsplit('@').next().unwrap_or_default();
+    if is_http && is_host(bare.as_bytes()) { Ok(()) } else { Err(Reject::Host) }
+}
+
+/// A name or address, and a port or none (RFC 3986, 3.2.2), without what no real host has.
+fn is_host(text: &[u8]) -> bool {
+    let is_port = |port: &[u8]| port.len() <= 5 && port.iter().all(u8::is_ascii_digit);
+    let (host, rest) = match text.strip_prefix(b"[") {
+        Some(bracketed) => {
+            let Some(end) = bracketed.iter().position(|&byte| byte == b']') else { return false };
+            let (address, rest) = (&bracketed[..end], &bracketed[end + 1..]);
+            let is_address = std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+            (is_address, rest)
+        }
+        None => {
+            let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
+            let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+            (end > 0 && text[..end].iter().all(fits), &text[end..])
+        }
+    };
+    host && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
 }
 
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {
@@ -130,6 +183,21 @@ mod tests {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
         let peer = Peer::new(peer.parse().unwrap(), false, &trusted, 1000);
         peer.client(&headers(lines)).to_string()
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for good in
+            ["a", "a.test", "a.test:8080", "127.0.0.1:80", "[::1]", "[2001:db8::1]:443", "a:", "a_b.c-d"]
+        {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "", ":80", "a b", "a,b", "u@a", "a/b", "a:80:81", "a:x", "[::1", "[a]", "[::1]x", "a\\b",
+            "a:123456", "ä",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub enum Reject {
     NoPath,
     /// There is no `Host`, or more than one.
     Host,
+    /// A method that no client may use here: `CONNECT`, or one that some servers would read as another.
+    Method,
+    /// `Connection` lists a field by which the request was judged, so that the upstream would not see it.
+    Listed,
     /// A `%` in the query that no two hexadecimal digits follow.
     BadEscape,
     /// `projectId` is doubled, bracketed or disguised.
@@ -95,6 +99,8 @@ impl Reject {
             Self::AmbiguousPath
             | Self::NoPath
             | Self::Host
+            | Self::Method
+            | Self::Listed
             | Self::BadEscape
             | Self::ProjectNotSingle
             | Self::ProjectsDiffer
@@ -135,7 +141,11 @@ impl Reject {
                 "The path contains '..', an encoded slash, a backslash or a control character. Send it without."
             }
             Self::NoPath => "The request target must be a path, such as /v1/openapi/projects.",
-            Self::Host => "Send exactly one Host header.",
+            Self::Host => "Send exactly one Host header, with a host name or address and nothing else.",
+            Self::Method => "Send a method in capital letters, other than CONNECT.",
+            Self::Listed => {
+                "Send a Connection header that does not name fields of the content or the tenant."
+            }
             Self::BadEscape => {
                 "The query contains a '%' that is not followed by two hexadecimal digits. Encode it as %25."
             }
@@ -196,6 +206,7 @@ impl Reject {
             Self::UnsupportedMediaType(_) => Some(("Content-Type", "supported")),
             Self::AmbiguousPath => Some(("path", "unambiguous")),
             Self::Host => Some(("Host", "single")),
+            Self::Listed => Some(("Connection", "hop-by-hop")),
             Self::BadEscape => Some(("query", "well-formed")),
             _ => None,
         }
@@ -207,6 +218,8 @@ impl Reject {
             Self::AmbiguousPath => "ambiguous_path",
             Self::NoPath => "no_path",
             Self::Host => "host",
+            Self::Method => "method",
+            Self::Listed => "listed",
             Self::BadEscape => "bad_escape",
             Self::ProjectNotSingle => "project_not_single",
             Self::ProjectsDiffer => "projects_differ",
@@ -281,9 +294,19 @@ impl Reject {
         }
     }
 
-    /// Whether the rest of the client's body is not worth reading: the connection closes after the answer.
+    /// Whether the connection closes after the answer: the rest of the body is not worth reading, or what comes next is
+    /// more likely an attack than a request.
     pub fn closes(&self) -> bool {
-        matches!(self, Self::BodyTooLarge | Self::BodyBroke | Self::HeadTooLarge)
+        matches!(
+            self,
+            Self::BodyTooLarge
+                | Self::BodyBroke
+                | Self::HeadTooLarge
+                | Self::Host
+                | Self::Method
+                | Self::NoPath
+                | Self::Listed
+        )
     }
 }
 

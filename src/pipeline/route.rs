@@ -161,11 +161,6 @@ impl Router {
         Self { prefixes, plain_prefixes, apis: routed }
     }
 
-    /// The dialect of a path that is not (yet) routed: for requests that are refused before they are understood.
-    pub fn dialect_of(&self, path: &str) -> Dialect {
-        self.api_of(path).config.dialect
-    }
-
     /// Finds a request's place.
     pub fn find<B>(&self, request: &Request<B>) -> Found<'_> {
         let raw = request.uri().path();
@@ -191,6 +186,12 @@ impl Router {
             Cow::Owned(path) => Some(path),
         };
         Found { api, route, routed: Ok(Routed { api, route, path, organization }) }
+    }
+
+    /// What is counted for bytes that are no request, as far as their path was read.
+    pub(super) fn nowhere(&self, path: &str) -> Found<'_> {
+        let api = self.api_of(path);
+        Found { api, route: api.unmatched(), routed: Err(Reject::NoPath) }
     }
 
     fn api_of(&self, path: &str) -> &RoutedApi {

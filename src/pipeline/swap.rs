@@ -6,7 +6,7 @@ use super::reject::Reject;
 use super::route::Routed;
 use super::{Peer, Snapshot, Worker};
 use crate::upstream::Head;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
 use http::{Uri, request};
 
@@ -38,7 +38,7 @@ impl Outbound {
 /// Hides everything in the head that is the client's to this hop, and puts the identity in.
 ///
 /// # Errors
-/// [`Reject::Internal`] when an identity can not be signed.
+/// [`Reject::Listed`], [`Reject::Internal`] when an identity can not be signed.
 pub(super) fn credentials(
     worker: &Worker,
     snapshot: &Snapshot,
@@ -65,6 +65,10 @@ pub(super) fn credentials(
     }
     let prepared = worker.identities.of(snapshot, routed, grant, trail.at())?;
     let listed = listed(&client);
+    // What was checked is what is sent: none of these may go missing on the way.
+    if listed.iter().any(|name| is_judged(name.as_str())) {
+        return Err(Reject::Listed);
+    }
     let head = Head { method: parts.method, target, client, hides, listed, added, prepared };
     Ok(Outbound { head })
 }
@@ -96,11 +100,14 @@ fn hides(name: &HeaderName) -> bool {
     is_ours(name.as_str())
 }
 
-/// Takes out of trailers what no head may hold either, and what would frame the body: some servers merge the two
+/// Takes out of trailers what no head may hold either, and what frames or describes the body: some servers merge the two
 /// (RFC 9110, 6.5.1).
 pub(super) fn strip(trailers: &mut HeaderMap) {
-    let doomed: Vec<HeaderName> =
-        trailers.keys().filter(|name| **name == CONTENT_LENGTH || hides(name)).cloned().collect();
+    let doomed: Vec<HeaderName> = trailers
+        .keys()
+        .filter(|name| folds_into_ours(&name.as_str().replace(is_odd, "-")))
+        .cloned()
+        .collect();
     for name in &doomed {
         trailers.remove(name);
     }
@@ -118,8 +125,18 @@ pub(super) fn is_ours(name: &str) -> bool {
         "x-http-method" | "x-http-method-override" | "x-method-override" => true,
         "x-original-url" | "x-rewrite-url" => true,
         _ if name.starts_with("x-gateway-") || name.starts_with("x-forwarded-") => true,
-        _ => name.contains(is_odd) && is_ours(&name.replace(is_odd, "-")),
+        _ => name.contains(is_odd) && folds_into_ours(&name.replace(is_odd, "-")),
     }
+}
+
+/// What a name with an odd character may not come out as where hyphens and underscores are one.
+fn folds_into_ours(name: &str) -> bool {
+    is_ours(name) || is_judged(name) || name == "content-length"
+}
+
+/// Fields of the client's own that decided how the request was judged.
+fn is_judged(name: &str) -> bool {
+    matches!(name, "content-type" | "content-encoding" | "x-org-slug")
 }
 
 fn is_odd(c: char) -> bool {
@@ -169,6 +186,9 @@ mod tests {
             "x.gateway.project.id",
             "x-http-method-override",
             "x_rewrite_url",
+            "content_length",
+            "content_type",
+            "x_org_slug",
             "x-gateway-anything",
             "content-length",
             "transfer-encoding",

@@ -181,11 +181,6 @@ impl Worker {
         self.snapshot.borrow().clone()
     }
 
-    /// A new request id, for answers to what never became a request.
-    pub fn request_id(&self) -> http::HeaderValue {
-        self.ids.request_id(&self.arena)
-    }
-
     /// What has to be done now and then; about every [`crate::deadline::TICK`]. `second` is true about once a second.
     pub fn tick(&self, second: bool) {
         let now = self.shared.clock.now();

@@ -7,6 +7,8 @@ use httparse::Status;
 
 /// Most bytes of a chunk's size line, its extensions included.
 const MOST_LINE: usize = 4 * 1024;
+/// Most digits of a chunk's size; with leading zeros, some servers would read other ones.
+const MOST_DIGITS: usize = 16;
 /// Most bytes of a trailer section.
 const MOST_TRAILERS: usize = 16 * 1024;
 
@@ -111,7 +113,8 @@ fn chunked(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece>
 }
 
 /// Length of the size line with its end, and the size; `None` when it is not complete. Extensions are passed over, but
-/// no line end but CRLF is taken for one: servers that differ there can be led to see different messages.
+/// no line end but CRLF is taken for one, no control character for blank, and no more digits than a size can have:
+/// servers that differ there can be led to see different messages.
 fn size_line(buffer: &[u8]) -> Result<Option<(usize, u64)>, Error> {
     let malformed = Error::Malformed("a chunk's size does not parse");
     let Some(end) = memchr::memchr2(b'\r', b'\n', buffer) else {
@@ -124,12 +127,18 @@ fn size_line(buffer: &[u8]) -> Result<Option<(usize, u64)>, Error> {
     }
     let line = &buffer[..end];
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    let rest = line[digits..].trim_ascii_start();
-    let size = std::str::from_utf8(&line[..digits]).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
-    match size {
-        Some(size) if rest.is_empty() || rest.starts_with(b";") => Ok(Some((end + 2, size))),
+    let blanks = line[digits..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let rest = &line[digits + blanks..];
+    let is_extension = rest.starts_with(b";") && !rest.iter().any(|&byte| is_control(byte));
+    let digits = std::str::from_utf8(&line[..digits]).ok().filter(|digits| digits.len() <= MOST_DIGITS);
+    match digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+        Some(size) if rest.is_empty() || is_extension => Ok(Some((end + 2, size))),
         _ => Err(malformed),
     }
+}
+
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\t'
 }
 
 fn trailers(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece>, Error> {
@@ -137,7 +146,7 @@ fn trailers(buffer: &mut BytesMut, framing: &mut Framing) -> Result<Option<Piece
     let mut headers = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut fields = HeaderMap::new();
     let length = match httparse::parse_headers(buffer, &mut headers) {
-        Ok(Status::Complete((length, parsed))) => {
+        Ok(Status::Complete((length, parsed))) if length <= MOST_TRAILERS => {
             for field in parsed {
                 let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| malformed())?;
                 fields.append(name, HeaderValue::from_bytes(field.value).map_err(|_| malformed())?);
@@ -235,9 +244,21 @@ mod tests {
             assert_eq!(read(partial), Some(None), "{partial:?}");
         }
         let long = "1;".to_owned() + &"x".repeat(MOST_LINE + 1);
-        for bad in
-            ["\r\n", "g\r\n", "-1\r\n", "+1\r\n", "0x1\r\n", "1\n", "1\rx", "1;x\ny\r\n", "1 2\r\n", &long]
-        {
+        for bad in [
+            "\r\n",
+            "g\r\n",
+            "-1\r\n",
+            "+1\r\n",
+            "0x1\r\n",
+            "1\n",
+            "1\rx",
+            "1;x\ny\r\n",
+            "1 2\r\n",
+            "1;\0\r\n",
+            "1\x0b;x\r\n",
+            "00000000000000001\r\n",
+            &long,
+        ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
         assert_eq!(read("11111111111111111\r\n"), None);

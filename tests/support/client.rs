@@ -25,7 +25,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects in plain TCP.
     pub(crate) fn open(address: SocketAddr) -> Self {
-        Self::plain(TcpStream::connect(address).expect("connect"), address)
+        Self::over(TcpStream::connect(address).expect("connect"), address)
     }
 
     /// The same, with more patience for an answer.
@@ -40,10 +40,11 @@ impl Connection {
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("socket");
         socket.bind(&SocketAddr::new(source, 0).into()).expect("bind the source address");
         socket.connect(&address.into()).expect("connect");
-        Self::plain(socket.into(), address)
+        Self::over(socket.into(), address)
     }
 
-    fn plain(socket: TcpStream, address: SocketAddr) -> Self {
+    /// Over a socket that is connected.
+    pub(crate) fn over(socket: TcpStream, address: SocketAddr) -> Self {
         prepare(&socket);
         let wire = Box::new(socket.try_clone().expect("clone a socket"));
         Self { wire, socket, ahead: Vec::new(), host: address.to_string() }

@@ -30,7 +30,9 @@ pub(crate) struct Gateway {
 }
 
 struct Running {
-    child: Child,
+    /// What this process has started; the process that runs after a hand-over is somebody else's child.
+    child: Option<Child>,
+    id: u32,
     /// Kills the child when this process goes away without a word: it waits for the end of its input.
     watchdog: Child,
 }
@@ -151,6 +153,8 @@ impl Gateway {
         let child = Command::new(PROGRAM)
             .args(["serve", "--config"])
             .arg(self.config())
+            .arg("--pid-file")
+            .arg(self.path("pid"))
             .current_dir(self.folder())
             .env("SSL_CERT_FILE", self.path("authority.pem"))
             .env_remove("RUST_LOG")
@@ -159,15 +163,8 @@ impl Gateway {
             .stderr(log("stderr"))
             .spawn()
             .expect("start the gateway");
-        let watchdog = Command::new("sh")
-            .args(["-c", "read _; kill -9 \"$0\"; rm -rf \"$1\"", &child.id().to_string()])
-            .arg(self.folder())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("start the watchdog");
-        self.running = Some(Running { child, watchdog });
+        let (id, watchdog) = (child.id(), self.watch(child.id()));
+        self.running = Some(Running { child: Some(child), id, watchdog });
         let ready = wait::poll(Duration::from_secs(30), || {
             self.assert_alive();
             self.ask_admin("/readyz").filter(|reply| reply.status == 200)
@@ -175,16 +172,46 @@ impl Gateway {
         assert!(ready.is_some(), "never ready; standard error:\n{}", self.stderr());
     }
 
+    fn watch(&self, id: u32) -> Child {
+        Command::new("sh")
+            .args(["-c", "read _; kill -9 \"$0\"; rm -rf \"$1\"", &id.to_string()])
+            .arg(self.folder())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("start the watchdog")
+    }
+
+    /// Has it hand over to a new process of the same program, and waits until that one serves. What becomes of the old
+    /// one is [`Departing`]'s.
+    pub(crate) fn hand_over(&mut self) -> Departing {
+        self.signal("USR2");
+        let before = self.process();
+        let taken = wait::poll(Duration::from_secs(60), || {
+            let id = fs::read_to_string(self.path("pid")).ok()?.trim().parse().ok()?;
+            (id != before).then_some(id)
+        });
+        let id = taken.unwrap_or_else(|| panic!("nobody took over; standard error:\n{}", self.stderr()));
+        let watchdog = self.watch(id);
+        let old = self.running.replace(Running { child: None, id, watchdog }).expect("it runs");
+        Departing(old)
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.running.as_ref().expect("it runs").id
+    }
+
     fn assert_alive(&mut self) {
-        let running = self.running.as_mut().expect("it was started");
-        if let Some(status) = running.child.try_wait().expect("wait") {
-            panic!("the gateway ended with {status}:\n{}", self.stderr());
+        if let Some(status) = self.running.as_mut().expect("it was started").ended() {
+            panic!("the gateway ended with {status:?}:\n{}", self.stderr());
         }
     }
 
     /// Sends a signal, by its name without SIG.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.running.as_ref().expect("it runs").child.id();
+        let id = self.process();
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
         assert!(sent.expect("run kill").success(), "kill -{name}");
     }
@@ -192,8 +219,7 @@ impl Gateway {
     /// Ends it at once, as a power cut would, and waits until it is gone.
     pub(crate) fn kill9(&mut self) {
         let mut running = self.running.take().expect("it runs");
-        running.child.kill().expect("kill -9");
-        running.child.wait().expect("wait");
+        running.kill();
         dismiss(&mut running.watchdog);
     }
 
@@ -206,11 +232,10 @@ impl Gateway {
     /// Waits for an end that was asked for.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         let mut running = self.running.take().expect("it runs");
-        let ended = wait::poll(Duration::from_secs(40), || running.child.try_wait().expect("wait"));
+        let ended = wait::poll(Duration::from_secs(40), || running.ended());
         dismiss(&mut running.watchdog);
         ended.unwrap_or_else(|| {
-            let _ = running.child.kill();
-            let _ = running.child.wait();
+            running.kill();
             panic!("it did not end on SIGTERM:\n{}", self.stderr())
         })
     }
@@ -276,10 +301,64 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         if let Some(mut running) = self.running.take() {
-            let _ = running.child.kill();
-            let _ = running.child.wait();
+            running.kill();
             dismiss(&mut running.watchdog);
         }
+    }
+}
+
+impl Running {
+    /// How it ended, if it has; of a process that is not ours only that.
+    fn ended(&mut self) -> Option<ExitStatus> {
+        match &mut self.child {
+            Some(child) => child.try_wait().expect("wait"),
+            None => (!alive(self.id)).then(ExitStatus::default),
+        }
+    }
+
+    fn kill(&mut self) {
+        match &mut self.child {
+            Some(child) => {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            None => {
+                let _ = Command::new("sh").args(["-c", &format!("kill -9 {}", self.id)]).output();
+                let _ = wait::poll(Duration::from_secs(10), || (!alive(self.id)).then_some(()));
+            }
+        }
+    }
+}
+
+/// Whether there is a process with this number that has not ended.
+fn alive(id: u32) -> bool {
+    let state = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // One that nobody has waited for yet is in the state Z.
+    state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['Z', 'X']))
+}
+
+/// A process that has handed over and finishes what is under way.
+pub(crate) struct Departing(Running);
+
+impl Departing {
+    /// Whether it has ended; a bad end fails the test.
+    pub(crate) fn gone(&mut self) -> bool {
+        let ended = self.0.ended();
+        assert!(ended.is_none_or(|status| status.success()), "{ended:?}");
+        ended.is_some()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) {
+        let ended = wait::poll(Duration::from_secs(40), || self.gone().then_some(()));
+        assert!(ended.is_some(), "the process that handed over does not end");
+    }
+}
+
+impl Drop for Departing {
+    fn drop(&mut self) {
+        self.0.kill();
+        dismiss(&mut self.0.watchdog);
     }
 }
 

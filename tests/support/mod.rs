@@ -11,6 +11,7 @@ pub(crate) mod gateway;
 pub(crate) mod h2;
 pub(crate) mod hooks;
 pub(crate) mod jwt;
+pub(crate) mod load;
 pub(crate) mod openapi;
 pub(crate) mod pair;
 pub(crate) mod person;

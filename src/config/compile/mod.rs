@@ -1,6 +1,7 @@
 //! From checked YAML to [`Config`]: one file per section. Whoever cannot make its part has reported why.
 
 mod apis;
+mod drain;
 mod files;
 mod listeners;
 mod path;
@@ -78,6 +79,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let apis = apis::apis(root);
     let access_log = services::access_log(root, files);
     let webhooks = webhooks::webhooks(root);
+    let drain = drain::drain(root);
     Some(Config {
         listeners: listeners?,
         admin: admin?,
@@ -89,6 +91,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
         apis: apis?,
         telemetry: Telemetry { access_log: access_log? },
         webhooks: webhooks?,
+        drain: drain?,
         workers: workers(root)?,
     })
 }

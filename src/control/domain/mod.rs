@@ -42,7 +42,7 @@ pub use tokens::{
 pub use webhooks::{MadeWebhook, NewWebhook, WebhookPatch};
 
 use super::edge::Effect;
-pub use super::edge::{Edge, Elsewhere};
+pub use super::edge::{Edge, Elsewhere, Here};
 use super::webhooks::Guard;
 use crate::clock::Moment;
 use crate::config::{Accounts, Config};

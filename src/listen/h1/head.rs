@@ -41,6 +41,12 @@ pub(super) struct Wishes {
     pub(super) head_only: bool,
 }
 
+impl Wishes {
+    /// Of a client whose head could not be read.
+    pub(super) const UNKNOWN: Self =
+        Self { keep: false, modern: true, waits: false, trailers: false, head_only: false };
+}
+
 /// Takes a head out of the buffer; `None` when it is not complete. One that is refused stays.
 ///
 /// # Errors
@@ -53,11 +59,20 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(Early::HeadTooLarge),
+        Err(httparse::Error::Version) if speaks_another(buffer) => return Err(Early::Version),
         Err(_) => return Err(Early::Malformed),
     };
+    // The parser takes a bare LF for a line's end, as RFC 9112, 2.2 allows; who stands before us may not.
+    if !memchr::memchr_iter(b'\n', &buffer[..length]).all(|at| at > 0 && buffer[at - 1] == b'\r') {
+        return Err(Early::Malformed);
+    }
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(Early::Malformed) };
     if target.len() > LONGEST_TARGET {
         return Err(Early::TargetTooLong);
+    }
+    // `Uri` would drop what stands behind it, and others would not.
+    if memchr::memchr(b'#', target.as_bytes()).is_some() {
+        return Err(Early::Malformed);
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Early::Malformed)?;
     let from = target.as_ptr().addr() - buffer.as_ptr().addr();
@@ -68,6 +83,15 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
     let asked = asked(&head, method, target, modern, scratch);
     // The answer to one that is refused is in the dialect of its path.
     asked.map(Some).inspect_err(|_| *buffer = BytesMut::from(&head[..]))
+}
+
+/// Whether a request line is one but for its version, which is neither 1.0 nor 1.1.
+fn speaks_another(buffer: &[u8]) -> bool {
+    let line =
+        buffer.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let mut words = line.trim_ascii_end().split(|&byte| byte == b' ').skip(2);
+    matches!((words.next(), words.next()), (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None)
+        if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 /// Reads a head whose lines are known: where its target is, and, by `scratch`, its fields.
@@ -195,15 +219,23 @@ mod tests {
             "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
             "GET  / HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1 x\r\n\r\n",
-            "GET / HTTP/2.0\r\n\r\n",
             "GET /a b HTTP/1.1\r\n\r\n",
             "G\x7fET / HTTP/1.1\r\n\r\n",
             "\x16\x03\x01\x02\r\n\r\n",
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\n",
+            "GET /#a HTTP/1.1\r\n\r\n",
+            "GET / HTTP/11\r\n\r\n",
+            "GET / http/1.1\r\n\r\n",
         ] {
             let mut buffer = BytesMut::from(head);
             let refused = parse(&mut buffer, &Scratch::default()).err();
             assert_eq!(refused, Some(Early::Malformed), "{head:?}");
             assert_eq!(buffer, head, "its path is lost");
+        }
+        for version in ["2.0", "1.2", "0.9", "9.9"] {
+            assert_eq!(read(&format!("GET / HTTP/{version}\r\n\r\n")).err(), Some(Early::Version));
         }
         let many = "A: b\r\n".repeat(MOST_FIELDS + 1);
         assert_eq!(read(&format!("GET / HTTP/1.1\r\n{many}\r\n")).err(), Some(Early::HeadTooLarge));

@@ -103,11 +103,13 @@ impl Serving<'_> {
                     return Poll::Ready(Err(Stop::Early(Early::Slow)));
                 }
                 Some(Order::TooSlow | Order::Abort) => return Poll::Ready(Err(Stop::Over)),
-                Some(Order::Finish) | None => {}
+                Some(Order::Last | Order::Finish) | None => {}
             }
             match socket.poll_next(most, cx) {
                 // A request that the client has begun by now is answered still.
-                Poll::Pending if order.is_some() && socket.begun().is_empty() => Poll::Ready(Err(Stop::Over)),
+                Poll::Pending if order >= Some(Order::Finish) && socket.begun().is_empty() => {
+                    Poll::Ready(Err(Stop::Over))
+                }
                 polled => polled.map_ok(|asked| self.handle(asked)),
             }
         })
@@ -209,19 +211,13 @@ impl Serving<'_> {
 
     /// Answers bytes that are no request.
     async fn refuse(&self, early: Early) -> Then {
-        let mut out = Out::default();
         let worker = self.worker();
-        let text =
-            early.answer(&worker.snapshot().router, self.socket.borrow().begun(), &worker.request_id());
-        out.bytes().extend_from_slice(&text);
+        let (head, body) = early.answer(worker, self.peer, self.socket.borrow().begun()).into_parts();
+        let (date, mut keep) = (self.setting.connections.date.borrow().clone(), false);
+        let mut answer =
+            Answer::new(Out::default(), &head, body, Wishes::UNKNOWN, date.as_bytes(), &mut keep);
         // Whoever does not read it, does not get it.
-        let writing = poll_fn(|cx| {
-            let mut socket = self.socket.borrow_mut();
-            while !out.is_empty() {
-                ready!(socket.poll_write(&mut out, &[], cx))?;
-            }
-            socket.poll_flush(cx)
-        });
+        let writing = poll_fn(|cx| answer.poll(&self.socket, cx));
         match worker.deadlines.within(LINGER, writing).await {
             Ok(Ok(())) => Then::Close,
             _ => Then::Gone,

@@ -97,8 +97,8 @@ impl Socket {
 
     /// Empty lines before a request mean nothing (RFC 9112, 2.2); kept, they would be parsed with each further byte.
     fn pass_empty_lines(&mut self) {
-        while let [b'\n', ..] | [b'\r', b'\n', ..] = self.read[..] {
-            self.read.advance(if self.read[0] == b'\n' { 1 } else { 2 });
+        while let [b'\r', b'\n', ..] = self.read[..] {
+            self.read.advance(2);
             self.seen = 0;
         }
     }

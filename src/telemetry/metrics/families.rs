@@ -156,6 +156,8 @@ impl Metrics {
     fn control_families(&self) -> Vec<Family> {
         let reloads = [("success", &self.reloads_good), ("failure", &self.reloads_bad)]
             .map(|(l, c)| (vec![l.into()], c.value()));
+        let handovers = [("success", &self.handovers_good), ("failure", &self.handovers_bad)]
+            .map(|(l, c)| (vec![l.into()], c.value()));
         vec![
             Family {
                 name: "portcullis_config_reloads",
@@ -168,6 +170,17 @@ impl Metrics {
                 "Whether the last reload was taken over.",
                 &self.last_reload_good,
             ),
+            gauge(
+                "portcullis_config_last_reload_success_timestamp_seconds",
+                "Since when the present configuration is in force, in Unix time.",
+                &self.last_good_reload_at,
+            ),
+            Family {
+                name: "portcullis_handovers",
+                help: "Hand-overs to a new process, this one's and those of the processes before it.",
+                labels: &["result"],
+                values: Values::Counters(handovers.into()),
+            },
             gauges(
                 "portcullis_certificate_not_after_seconds",
                 "When a certificate ends, in Unix time.",

@@ -16,6 +16,7 @@ pub use outcome::{ApiCells, AuthOutcome, CacheLookup, RateDecision};
 pub use route::RouteCells;
 pub use series::{Counter, Gauge};
 
+use crate::clock::Moment;
 use outcome::CacheCells;
 use series::Series;
 use std::collections::BTreeMap;
@@ -43,6 +44,9 @@ pub struct Metrics {
     reloads_good: Counter,
     reloads_bad: Counter,
     last_reload_good: Gauge,
+    last_good_reload_at: Gauge,
+    handovers_good: Counter,
+    handovers_bad: Counter,
     certificates: Series<Gauge>,
     store_up: Gauge,
     store_staleness: Gauge,
@@ -87,6 +91,9 @@ impl Metrics {
             reloads_good: Counter::default(),
             reloads_bad: Counter::default(),
             last_reload_good: Gauge::default(),
+            last_good_reload_at: Gauge::default(),
+            handovers_good: Counter::default(),
+            handovers_bad: Counter::default(),
             certificates: Series::new(),
             store_up: Gauge::default(),
             store_staleness: Gauge::default(),
@@ -179,6 +186,27 @@ impl Metrics {
     pub fn config_reloaded(&self, good: bool) {
         if good { &self.reloads_good } else { &self.reloads_bad }.increment();
         self.last_reload_good.set(f64::from(u8::from(good)));
+    }
+
+    /// Sets since when the present configuration is in force.
+    pub fn set_config_since(&self, now: Moment) {
+        self.last_good_reload_at.set(now.unix_ms as f64 / 1000.0);
+    }
+
+    /// Counts a hand-over to a new process.
+    pub fn handed_over(&self, good: bool) {
+        if good { &self.handovers_good } else { &self.handovers_bad }.increment();
+    }
+
+    /// Hand-overs so far: good and bad ones.
+    pub fn handovers(&self) -> [u64; 2] {
+        [self.handovers_good.value(), self.handovers_bad.value()]
+    }
+
+    /// Goes on with the hand-overs that the processes before have counted.
+    pub fn set_handovers(&self, [good, bad]: [u64; 2]) {
+        self.handovers_good.add(good);
+        self.handovers_bad.add(bad);
     }
 
     /// Replaces the set of certificates: names, and the Unix seconds at which they end.

@@ -100,7 +100,7 @@ impl Balance {
 
     /// Its name in the file.
     pub fn name(self) -> &'static str {
-        super::schema::BALANCES[self as usize]
+        crate::config::schema::BALANCES[self as usize]
     }
 }
 

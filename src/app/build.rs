@@ -1,0 +1,115 @@
+//! Makes every part from a configuration; nothing runs yet.
+
+use super::control::Control;
+use super::error::StartError;
+use super::handover::Beside;
+use super::listeners::Listeners;
+use super::upstreams::Upstreams;
+use super::{Admin, Parts};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::domain::{Domain, Edge, Here};
+use crate::control::health::Health;
+use crate::control::http::Api;
+use crate::control::sessions::Sessions;
+use crate::control::signing;
+use crate::control::webhooks::{SystemResolver, Webhooks};
+use crate::limiter::Limiter;
+use crate::listen::worker::Stage;
+use crate::pipeline::{Shared, Sightings, Snapshot};
+use crate::store::cache::{Options, Tokens};
+use crate::store::journal::{Journal, recover};
+use crate::store::{self, Store};
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::Metrics;
+use arc_swap::ArcSwap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// What is there before.
+pub(super) struct Given<'g> {
+    pub(super) file: Option<&'g Path>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) listeners: Listeners,
+    pub(super) admin: Admin,
+    pub(super) beside: Beside,
+    pub(super) control: Handle,
+}
+
+/// Opens the store, loads the keys, makes the rest.
+///
+/// # Errors
+/// [`StartError`]
+pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, StartError> {
+    let Given { file, metrics, listeners, admin, beside, control } = given;
+    let clock = Clock::new();
+    let limiter = Arc::new(Limiter::new());
+    let store = store::open(&config.store.url)?;
+    let edge: Arc<dyn Store> = store.clone();
+    let tokens = open_tokens(&config, &edge, &limiter, control.clone(), &clock).await?;
+    let ring = signing::ring(&*store, &config.jwt.upstream, clock.now()).await?;
+    let ring = Arc::new(ArcSwap::from_pointee(ring));
+    let upstreams = Upstreams::start(&config, &metrics)?;
+    let snapshot = Snapshot::new(&config, &upstreams.services(), ring.clone(), &limiter, &metrics);
+    let access_log =
+        AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
+    let draining = Arc::new(AtomicBool::new(false));
+    let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
+    let max_staleness = config.store.max_staleness;
+    let edge = Edge::Here(Here { tokens: tokens.clone(), beside: beside.lives.clone(), max_staleness });
+    let domain = Arc::new(Domain::new(store.clone(), edge.clone()));
+    let sessions = Sessions::new(store.clone(), edge, &config.jwt, config.accounts);
+    let api = Arc::new(Api::new(domain.clone(), sessions));
+    api.replace(&config);
+    let resolver = Box::new(SystemResolver);
+    let webhooks = Webhooks::new(store.clone(), &config.webhooks, resolver, metrics.clone());
+    let control = Arc::new(Control { api: api.clone(), runtime: control });
+    let (sightings, seen) = Sightings::new();
+    let shared = Shared::new(clock, tokens, limiter, metrics, snapshot);
+    let shared = shared.with_control(control).with_sightings(sightings);
+    Ok(Parts {
+        shared: Arc::new(shared),
+        api,
+        domain,
+        webhooks: Arc::new(webhooks),
+        upstreams,
+        winding_down: watch::Sender::new(false),
+        seen: Mutex::new(Some(seen)),
+        file: file.map(Path::to_path_buf),
+        config: ArcSwap::from_pointee(config),
+        access_log: Mutex::new(access_log),
+        stage: watch::Sender::new(Stage::Running),
+        listeners,
+        admin,
+        ring,
+        store,
+        health,
+        draining,
+        beside,
+    })
+}
+
+/// Adds up what an earlier process counted and could not hand on, then loads the keys.
+async fn open_tokens(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    limiter: &Arc<Limiter>,
+    control: Handle,
+    clock: &Clock,
+) -> Result<Arc<Tokens>, StartError> {
+    let folder = store::usage_folder(&config.store.url);
+    let recovered = recover(&folder, &**store).await?;
+    if recovered > 0 {
+        tracing::info!(journals = recovered, "added up usage that an earlier process had counted");
+    }
+    let journal = Journal::open(&folder).map_err(|source| StartError::Journal { folder, source })?;
+    let options = Options {
+        capacity: config.store.cache_capacity,
+        negative_ttl: config.store.negative_ttl,
+        max_staleness: config.store.max_staleness,
+    };
+    Ok(Tokens::open(store.clone(), journal, limiter.clone(), options, control, clock.now()).await?)
+}

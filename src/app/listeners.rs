@@ -1,0 +1,191 @@
+//! The listeners of the data path as they come and go, with the sockets that a new process would be handed.
+
+use super::inherited::Inherited;
+use super::lock;
+use crate::config::{Config, Listener};
+use crate::listen::tls::{self, CertificateError, ServerConfig};
+use crate::listen::worker::Listening;
+use crate::listen::{self, Admission, BindError, Endpoint};
+use crate::telemetry::metrics::Metrics;
+use socket2::SockRef;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How long connections that are half-way in have to come in, after no new ones may begin.
+const ARRIVE: Duration = Duration::from_millis(200);
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    held: Mutex<Vec<Held>>,
+    workers: Mutex<Vec<UnboundedSender<Listening>>>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Held {
+    endpoint: Arc<Endpoint>,
+    /// Second handles; the workers have the first.
+    sockets: Vec<TcpListener>,
+}
+
+/// What a configuration makes of them; to be [taken over](Listeners::alter) or dropped.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// For each listener: the one that is there already, or its sockets.
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Keep(Arc<Endpoint>, Option<Arc<ServerConfig>>),
+    Open(Arc<Endpoint>, Vec<TcpListener>),
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// An address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
+
+impl Listeners {
+    /// Opens what is new in `config`. Nothing is altered yet.
+    ///
+    /// # Errors
+    /// [`PlanError`]
+    pub(super) fn plan(
+        &self,
+        config: &Config,
+        inherited: &mut Inherited,
+        metrics: &Metrics,
+    ) -> Result<Plan, PlanError> {
+        let held = lock(&self.held);
+        let mut present: Vec<_> = held.iter().map(|held| &held.endpoint).collect();
+        let mut steps = Vec::new();
+        for listener in &config.listeners {
+            let tls = listener.tls.as_ref().map(tls::server_config).transpose()?;
+            let known = present.iter().position(|endpoint| endpoint.address == listener.address);
+            steps.push(match known {
+                Some(index) => Step::Keep(present.swap_remove(index).clone(), tls),
+                None => {
+                    let sockets = sockets(listener.address, config.workers.get(), inherited)?;
+                    Step::Open(endpoint(listener, tls, metrics), sockets)
+                }
+            });
+        }
+        Ok(Plan { steps })
+    }
+
+    /// Has these workers accept.
+    pub(super) fn serve_by(&self, workers: Vec<UnboundedSender<Listening>>) {
+        *lock(&self.workers) = workers;
+    }
+
+    /// Carries a plan out. What `config` has no more is closed in a moment, in a task of the present runtime.
+    pub(super) fn alter(&self, plan: Plan, config: &Config) {
+        let mut held = lock(&self.held);
+        let mut before = std::mem::take(&mut *held);
+        for (step, listener) in plan.steps.into_iter().zip(&config.listeners) {
+            match step {
+                Step::Keep(endpoint, tls) => {
+                    endpoint.replace(listener, tls);
+                    let index = before.iter().position(|held| Arc::ptr_eq(&held.endpoint, &endpoint));
+                    held.extend(index.map(|index| before.swap_remove(index)));
+                }
+                Step::Open(endpoint, sockets) => held.push(self.open(endpoint, sockets)),
+            }
+        }
+        if !before.is_empty() {
+            tokio::spawn(close(before));
+        }
+    }
+
+    /// Gives the sockets out, each to one worker.
+    fn open(&self, endpoint: Arc<Endpoint>, sockets: Vec<TcpListener>) -> Held {
+        let workers = lock(&self.workers);
+        let mut kept = Vec::new();
+        for (index, socket) in sockets.into_iter().enumerate() {
+            match socket.try_clone() {
+                Ok(clone) => kept.push(clone),
+                Err(error) => tracing::warn!(%error, "a socket could not be prepared for a hand-over"),
+            }
+            let listening = Listening { endpoint: endpoint.clone(), socket };
+            // A worker that is gone has ended with an error, which was logged.
+            let _ = workers[index % workers.len()].send(listening);
+        }
+        Held { endpoint, sockets: kept }
+    }
+
+    /// Second handles of all sockets, by the address in the configuration.
+    pub(super) fn sockets(&self) -> std::io::Result<Vec<(SocketAddr, Vec<TcpListener>)>> {
+        let held = lock(&self.held);
+        let clones = |held: &Held| {
+            let clones: std::io::Result<_> = held.sockets.iter().map(TcpListener::try_clone).collect();
+            Ok((held.endpoint.address, clones?))
+        };
+        held.iter().map(clones).collect()
+    }
+
+    /// Where they listen, with the ports that the system chose.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        let address = |held: &Held| {
+            let bound = held.sockets.first().and_then(|socket| socket.local_addr().ok());
+            bound.unwrap_or(held.endpoint.address)
+        };
+        lock(&self.held).iter().map(address).collect()
+    }
+
+    /// Stops accepting, so that nothing that was begun is lost. Where another process goes on with the sockets, that is
+    /// except at `unused`, they are only let go.
+    pub(super) async fn close(&self, unused: Option<&[SocketAddr]>) {
+        let held = std::mem::take(&mut *lock(&self.held));
+        let ends = |held: &Held| unused.is_none_or(|unused| unused.contains(&held.endpoint.address));
+        let (ending, going_on): (Vec<_>, Vec<_>) = held.into_iter().partition(ends);
+        going_on.iter().for_each(|held| held.endpoint.admit(Admission::Over));
+        if !ending.is_empty() {
+            close(ending).await;
+        }
+    }
+}
+
+/// Closes listeners that nobody goes on with.
+async fn close(ending: Vec<Held>) {
+    ending.iter().for_each(|held| held.endpoint.admit(Admission::Refusing));
+    tokio::time::sleep(ARRIVE).await;
+    ending.iter().for_each(|held| held.endpoint.admit(Admission::Over));
+}
+
+fn endpoint(listener: &Listener, tls: Option<Arc<ServerConfig>>, metrics: &Metrics) -> Arc<Endpoint> {
+    let gauge = metrics.listener(&listener.address.to_string());
+    Arc::new(Endpoint::new(listener, tls, gauge))
+}
+
+/// At least one socket for each worker. Of those that were inherited all are used: somebody may wait in each.
+pub(super) fn sockets(
+    address: SocketAddr,
+    workers: usize,
+    inherited: &mut Inherited,
+) -> Result<Vec<TcpListener>, BindError> {
+    let Some(mut sockets) = inherited.take(address).filter(|sockets| !sockets.is_empty()) else {
+        return listen::bind(address, workers);
+    };
+    let fail = |source| BindError { address, source };
+    let missing = workers.saturating_sub(sockets.len());
+    if SockRef::from(&sockets[0]).reuse_port().map_err(fail)? {
+        let bound = sockets[0].local_addr().map_err(fail)?;
+        sockets.extend(listen::join(bound, missing)?);
+    } else {
+        // One queue for several workers.
+        for index in 0..missing {
+            sockets.push(sockets[index].try_clone().map_err(fail)?);
+        }
+    }
+    Ok(sockets)
+}

@@ -1,0 +1,52 @@
+//! What is told to whoever watches over the process: systemd (`sd_notify(3)`), and a file with the process's number.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::{Path, PathBuf};
+
+/// Tells systemd something, in its `NAME=value` lines. Without systemd nothing happens.
+pub(super) fn tell(state: &str) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let address = match path.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&path),
+    };
+    let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address));
+    if let Err(error) = sent {
+        tracing::warn!(%error, "systemd could not be told how the process is");
+    }
+}
+
+/// A file that names the process; taken away when it ends.
+#[derive(Debug)]
+pub(super) struct PidFile {
+    path: PathBuf,
+}
+
+impl PidFile {
+    /// Writes it, in one step: who reads it finds the number before or this one.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub(super) fn write(path: &Path) -> io::Result<Self> {
+        let draft = path.with_extension(format!("{}.new", std::process::id()));
+        std::fs::write(&draft, own())?;
+        std::fs::rename(&draft, path)?;
+        Ok(Self { path: path.to_owned() })
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // After a hand-over it names the new process.
+        if std::fs::read_to_string(&self.path).is_ok_and(|text| text == own()) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn own() -> String {
+    format!("{}\n", std::process::id())
+}
