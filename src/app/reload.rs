@@ -60,7 +60,7 @@ impl Parts {
         self.listeners.alter(plan, &config);
         self.admin.tls.store(admin_tls);
         self.shared.replace(snapshot);
-        self.upstreams.replace(services);
+        self.upstreams.replace(services, &config.dns);
         self.api.replace(&config);
         self.webhooks.replace(&config.webhooks);
         self.config.store(Arc::new(config));

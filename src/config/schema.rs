@@ -85,6 +85,7 @@ pub(crate) const ROOT: &[Key] = &[
         .required(),
     Key::new("accounts", Type::Section(ACCOUNTS), "How people get an account."),
     Key::new("upstreams", Type::Named(UPSTREAM), "Backend services, by the names that routes use."),
+    Key::new("dns", Type::Section(DNS), "How names of endpoints are resolved."),
     Key::new("apis", Type::List(&Type::Section(API)), "What is served; at least one.").required(),
     Key::new("telemetry", Type::Section(TELEMETRY), "Logs and traces."),
     Key::new("webhooks", Type::Section(WEBHOOKS), "Events that people's own systems are told of."),
@@ -281,6 +282,16 @@ const UPSTREAM: &[Key] = &[
         "How many requests the service gets at once, over all workers.",
     ),
     Key::new("tls", Type::Section(UPSTREAM_TLS), "How TLS to `https` endpoints differs from the usual."),
+];
+
+const DNS: &[Key] = &[
+    Key::new(
+        "servers",
+        Type::List(&Type::Address),
+        "Name servers, asked one after the other, such as `10.0.0.53:53`.",
+    )
+    .default("those of `/etc/resolv.conf`"),
+    Key::new("timeout", Type::Duration, "How long one server may take to answer.").default("2s"),
 ];
 
 const TIMEOUTS: &[Key] = &[

@@ -30,10 +30,7 @@ pub(super) async fn connect(
 
 async fn dial(lane: &Lane, errand: Errand<'_>) -> std::io::Result<Connected> {
     let (place, target) = (&lane.place, &lane.place.target);
-    let tcp = match place.address {
-        Some(address) => TcpStream::connect(address).await?,
-        None => TcpStream::connect((&*target.endpoint.host, target.endpoint.port)).await?,
-    };
+    let tcp = TcpStream::connect(place.address).await?;
     tcp.set_nodelay(true)?;
     let (stream, h2) = match target.endpoint.scheme {
         Scheme::Http => (Stream::Plain(tcp), false),

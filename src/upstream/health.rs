@@ -101,10 +101,7 @@ impl Service {
 
 async fn ask(place: &Place, health: &Health, usual: &tls::Client) -> Result<StatusCode, CheckError> {
     let target = &place.target;
-    let tcp = match place.address {
-        Some(address) => TcpStream::connect(address).await?,
-        None => TcpStream::connect((&*target.endpoint.host, target.endpoint.port)).await?,
-    };
+    let tcp = TcpStream::connect(place.address).await?;
     match target.endpoint.scheme {
         Scheme::Http => over_http1(tcp, place, health).await,
         Scheme::H2c => over_http2(tcp, place, health).await,

@@ -7,6 +7,7 @@ mod balance;
 pub mod body;
 mod bounds;
 mod connect;
+pub mod dns;
 mod eject;
 pub mod h1;
 mod h2;
@@ -38,7 +39,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -106,6 +107,8 @@ pub struct Service {
     /// Until then some place is not as the others, in monotonic nanoseconds.
     troubled_until_ns: AtomicU64,
     ejecting: Mutex<()>,
+    /// A name has been asked for without success.
+    unresolvable: AtomicBool,
     counts: Counts,
 }
 
@@ -176,7 +179,10 @@ impl Service {
             Some(bounds) => Some(self.counted(bounds.enter(&self.name, errand.deadlines).await)?),
         };
         let desk = errand.pools.desk(self);
-        let lane = self.counted(self.pick(&desk, &errand, &[]))?;
+        let lane = match self.pick(&desk, &errand, &[]) {
+            Err(UpstreamError::Unresolved(_)) => Box::pin(self.first_place(&desk, errand)).await?,
+            picked => self.counted(picked)?,
+        };
         let mut ticket = Ticket::new(lane.clone(), permit);
         let mut sent = match &self.retry {
             None => self.attempt(&lane, errand, body).await,
@@ -200,6 +206,17 @@ impl Service {
             response.body_mut().hold(ticket);
         }
         sent.map_err(|undelivered| undelivered.error)
+    }
+
+    /// The first place that there is: right after the start, names may not have been resolved yet.
+    async fn first_place(&self, desk: &lane::Desk, errand: Errand<'_>) -> Result<Rc<Lane>, UpstreamError> {
+        if !self.unresolvable.load(Ordering::Relaxed) {
+            let mut places = self.places.subscribe();
+            let work = Box::pin(places.wait_for(|places| !places.is_empty()));
+            let _ = errand.deadlines.within(self.timeouts.connect, work).await;
+        }
+        errand.pools.renew(desk);
+        self.counted(self.pick(desk, &errand, &[]))
     }
 
     /// Sends a request once.

@@ -25,8 +25,7 @@ pub struct Target {
 pub struct Place {
     pub(super) id: u64,
     pub(super) target: Arc<Target>,
-    /// `None` while the endpoint is a name that nobody has resolved: then connecting does.
-    pub(super) address: Option<SocketAddr>,
+    pub(super) address: SocketAddr,
     /// The same in every process, for the choice by client address.
     pub(super) key: u64,
     pub(super) standing: Standing,
@@ -140,13 +139,10 @@ impl Target {
 }
 
 impl Place {
-    pub(super) fn new(target: &Arc<Target>, address: Option<IpAddr>) -> Arc<Self> {
+    pub(super) fn new(target: &Arc<Target>, address: IpAddr) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let address = address.map(|address| SocketAddr::new(address, target.endpoint.port));
-        let name = match address {
-            Some(address) => format!("{} {address}", target.url()),
-            None => target.url(),
-        };
+        let address = SocketAddr::new(address, target.endpoint.port);
+        let name = format!("{} {address}", target.url());
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             target: target.clone(),
@@ -166,18 +162,11 @@ impl Place {
         &self.target
     }
 
-    /// The address, once it is known.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
-
     /// Its name for logs: the endpoint, and which address of it where that says more.
     pub fn name(&self) -> String {
-        match self.address {
-            Some(address) if self.target.endpoint.address().is_none() => {
-                format!("{} ({address})", self.target.url())
-            }
-            _ => self.target.url(),
+        match self.target.endpoint.address() {
+            None => format!("{} ({})", self.target.url(), self.address),
+            Some(_) => self.target.url(),
         }
     }
 }

@@ -8,7 +8,8 @@ use super::retry::Policy;
 use super::{Counts, Service, tls};
 use crate::config::{Endpoint, Upstream, UpstreamTls};
 use crate::telemetry::metrics::Metrics;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -92,6 +93,7 @@ impl Service {
             bounds,
             troubled_until_ns: AtomicU64::new(0),
             ejecting: Mutex::default(),
+            unresolvable: AtomicBool::new(false),
             counts: Counts::new(&upstream.name, metrics),
         };
         service.take_stock();
@@ -124,8 +126,7 @@ impl Service {
         let report = |target| {
             let own = || places.iter().filter(move |place| Arc::ptr_eq(&place.target, target));
             let takes = |place: &Arc<Place>| place.standing.is_healthy() && !place.standing.is_out(now_ns);
-            let addresses = own().filter(|place| place.address.is_some()).count();
-            Report { target, takes_requests: own().any(takes), addresses }
+            Report { target, takes_requests: own().any(takes), addresses: own().count() }
         };
         self.targets.iter().map(report).collect()
     }
@@ -133,6 +134,32 @@ impl Service {
     /// Requests that wait, and requests under way, where `limits` bounds them.
     pub fn load(&self) -> Option<(usize, usize)> {
         self.bounds.as_ref().map(|bounds| (bounds.queued(), bounds.under_way()))
+    }
+
+    /// A name has resolved: true when it has other addresses than before. Places of addresses that stay are the same ones.
+    pub fn resolved(&self, target: &Arc<Target>, addresses: &[IpAddr]) -> bool {
+        let changed = self.places.send_if_modified(|places| {
+            let (own, others): (Vec<_>, Vec<_>) =
+                places.iter().cloned().partition(|place| Arc::ptr_eq(&place.target, target));
+            if own.iter().map(|place| place.address.ip()).eq(addresses.iter().copied()) {
+                return false;
+            }
+            let same = |address| own.iter().find(|place| place.address.ip() == address).cloned();
+            let now = addresses
+                .iter()
+                .map(|address| same(*address).unwrap_or_else(|| Place::new(target, *address)));
+            *places = now.chain(others).collect();
+            true
+        });
+        if changed {
+            self.take_stock();
+        }
+        changed
+    }
+
+    /// A name could not be resolved.
+    pub fn unresolved(&self) {
+        self.unresolvable.store(true, Ordering::Relaxed);
     }
 
     /// Tells it from all others, those of the same name in other configurations included.
@@ -157,7 +184,10 @@ fn known_places(targets: &[Arc<Target>], before: Option<&Service>) -> Places {
     let places = targets.iter().flat_map(|target| {
         let same = |place: &&Arc<Place>| Arc::ptr_eq(&place.target, target);
         let kept: Vec<Arc<Place>> = before.iter().flat_map(|all| all.iter().filter(same).cloned()).collect();
-        if kept.is_empty() { vec![Place::new(target, target.endpoint.address())] } else { kept }
+        match target.endpoint.address() {
+            Some(address) if kept.is_empty() => vec![Place::new(target, address)],
+            _ => kept,
+        }
     });
     places.collect()
 }

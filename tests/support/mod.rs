@@ -5,6 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod certificate;
 pub(crate) mod client;
 pub(crate) mod control;
+pub(crate) mod dns;
 pub(crate) mod envelope;
 pub(crate) mod fixture;
 pub(crate) mod gateway;

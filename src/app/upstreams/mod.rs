@@ -1,9 +1,10 @@
 //! What is done about upstreams beside the request path: their gauges, their checks, their names.
 
 mod health;
+mod names;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Dns};
 use crate::telemetry::metrics::{Gauge, Metrics};
 use crate::upstream::{Pools, Service, Services, TlsError, tls};
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ pub(super) struct Upstreams {
     /// What runs for each service, by its id.
     running: Mutex<HashMap<u64, Running>>,
     tls: tls::Client,
+    dns: Mutex<Dns>,
 }
 
 /// Tasks that end with the value.
@@ -43,8 +45,9 @@ impl Upstreams {
             metrics: metrics.clone(),
             running: Mutex::default(),
             tls: Pools::tls_client(),
+            dns: Mutex::new(config.dns.clone()),
         };
-        upstreams.replace(services);
+        upstreams.replace(services, &config.dns);
         Ok(Arc::new(upstreams))
     }
 
@@ -64,17 +67,24 @@ impl Upstreams {
     }
 
     /// Puts other upstreams in force. What runs for those that are unchanged runs on.
-    pub(super) fn replace(&self, services: Services) {
+    pub(super) fn replace(&self, services: Services, dns: &Dns) {
         let mut running = lock(&self.running);
+        if std::mem::replace(&mut *lock(&self.dns), dns.clone()) != *dns {
+            running.clear();
+        }
         running.retain(|id, _| services.iter().any(|service| service.id() == *id));
         for service in services.iter() {
-            running.entry(service.id()).or_insert_with(|| self.run(service));
+            running.entry(service.id()).or_insert_with(|| self.run(service, dns));
         }
         *lock(&self.services) = services;
     }
 
-    fn run(&self, service: &Arc<Service>) -> Running {
+    fn run(&self, service: &Arc<Service>, dns: &Dns) -> Running {
         let mut tasks = Vec::new();
+        for target in service.targets().iter().filter(|target| target.endpoint().address().is_none()) {
+            let follow = names::follow(service.clone(), target.clone(), dns.clone());
+            tasks.push(Handle::current().spawn(follow));
+        }
         if service.health().is_some() {
             let checks = health::run(service.clone(), self.metrics.clone(), self.tls());
             tasks.push(Handle::current().spawn(checks));

@@ -76,6 +76,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let jwt = root.get("jwt").and_then(|value| services::jwt(&value));
     let accounts = services::accounts(root);
     let upstreams = upstreams::upstreams(root, files);
+    let dns = upstreams::dns(root);
     let apis = apis::apis(root);
     let access_log = services::access_log(root, files);
     let webhooks = webhooks::webhooks(root);
@@ -88,6 +89,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
         jwt: jwt?,
         accounts: accounts?,
         upstreams: upstreams?,
+        dns: dns?,
         apis: apis?,
         telemetry: Telemetry { access_log: access_log? },
         webhooks: webhooks?,

@@ -2,11 +2,12 @@
 
 use super::files::Files;
 use super::upstream_policy as policy;
-use super::{at_least_one, maybe, or};
+use super::{all, at_least_one, maybe, or};
+use crate::config::check::address;
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
-use crate::config::{Balance, Endpoint, Scheme, Timeouts, Upstream};
+use crate::config::{Balance, Dns, Endpoint, Scheme, Timeouts, Upstream};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,15 @@ pub(super) fn upstreams(root: &Section<'_>, files: &Files) -> Option<Vec<Upstrea
     let read: Vec<Option<Upstream>> =
         section.entries().map(|(key, value)| upstream(&key.text, &value, files)).collect();
     read.into_iter().collect()
+}
+
+/// How names of endpoints are resolved.
+pub(super) fn dns(root: &Section<'_>) -> Option<Dns> {
+    let Some(value) = root.get("dns") else { return Some(Dns::default()) };
+    let section = value.any_section()?;
+    let servers = or(&section, "servers", |value| all(&value.items()?, address), Vec::new);
+    let timeout = or(&section, "timeout", Value::duration, || Dns::default().timeout);
+    Some(Dns { servers: servers?, timeout: timeout? })
 }
 
 /// The names that routes may use, bad upstreams included: one mistake is not told twice.

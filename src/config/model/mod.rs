@@ -1,6 +1,7 @@
 //! The types that a configuration is compiled into; they can only hold valid values. One file for each section of the YAML.
 
 mod api;
+mod dns;
 mod drain;
 mod identity;
 mod limits;
@@ -12,6 +13,7 @@ mod upstream;
 mod webhooks;
 
 pub use api::*;
+pub use dns::*;
 pub use drain::*;
 pub use identity::*;
 pub use limits::*;
@@ -41,6 +43,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// Backend services, by the index that routes hold.
     pub upstreams: Vec<Upstream>,
+    /// How their names are resolved.
+    pub dns: Dns,
     /// The APIs, in the order of the file.
     pub apis: Vec<Api>,
     /// Logs and traces.
