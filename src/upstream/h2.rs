@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Most connections of one worker to one place. Beyond them, requests wait for streams.
 const MOST_CONNECTIONS: usize = 8;
+/// How often a request waits for a connection that another one makes.
+const MOST_WAITS: usize = 3;
 /// How often a peer is asked for a sign of life while requests wait for it, and how long it may take.
 const PING: Duration = Duration::from_secs(10);
 /// How often a request is sent again that its peer has refused to look at.
@@ -120,29 +122,33 @@ enum Way {
 }
 
 async fn obtain(service: &Service, lane: &Rc<Lane>, errand: Errand<'_>) -> Result<Way, UpstreamError> {
-    // Who comes while another request is connecting waits for that: a burst must not open a connection each.
-    while lane.is_dialing() {
+    // Who comes while another request is connecting waits for that: a burst must not open a connection each. Who has
+    // waited for nothing connects by itself, and nobody waits for a peer whose connections are not shared.
+    for _ in 0..MOST_WAITS {
         if let Some(way) = present(lane) {
             return Ok(way);
+        }
+        let fruitless = lane.fruitless();
+        if !lane.is_dialing() || lane.is_exclusive() {
+            break;
         }
         lane.dialed().await;
-        if let Some(way) = present(lane) {
-            return Ok(way);
-        }
-        if !lane.is_dialing() {
+        if lane.fruitless() != fruitless {
             break;
         }
     }
     if let Some(way) = present(lane) {
         return Ok(way);
     }
-    let _dialing = lane.dial();
+    let mut dialing = lane.dial();
     let connected = connect(service, lane, errand).await?;
+    lane.set_exclusive(!connected.h2);
     if !connected.h2 {
         return Ok(Way::Http1(Box::new(connected.stream)));
     }
     let shared = Rc::new(open(&lane.place.target, connected.stream).await?);
     lane.share(shared.clone(), service.timeouts.idle);
+    dialing.was_fruitful();
     Ok(Way::Shared(shared))
 }
 

@@ -26,6 +26,10 @@ pub(super) struct Lane {
     /// Connections that are being made, for requests that could share them.
     dialing: Cell<usize>,
     dialed: Notify,
+    /// Connections that were made and can not be shared, or were not made.
+    fruitless: Cell<u64>,
+    /// The peer speaks HTTP/1.1 only, so that each request needs a connection of its own.
+    exclusive: Cell<bool>,
     under_way: Cell<u32>,
     now_ns: Rc<Cell<u64>>,
 }
@@ -52,6 +56,8 @@ impl Lane {
             shared: RefCell::default(),
             dialing: Cell::new(0),
             dialed: Notify::new(),
+            fruitless: Cell::new(0),
+            exclusive: Cell::new(false),
             under_way: Cell::new(0),
             now_ns,
         }
@@ -100,6 +106,21 @@ impl Lane {
         self.dialing.get() > 0
     }
 
+    /// How many connections came to nothing that requests could share.
+    pub(super) fn fruitless(&self) -> u64 {
+        self.fruitless.get()
+    }
+
+    /// Whether each request needs a connection of its own.
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.exclusive.get()
+    }
+
+    /// Notes what the peer spoke last.
+    pub(super) fn set_exclusive(&self, exclusive: bool) {
+        self.exclusive.set(exclusive);
+    }
+
     /// Waits until one has been made, or not.
     pub(super) async fn dialed(&self) {
         self.dialed.notified().await;
@@ -108,7 +129,7 @@ impl Lane {
     /// Says that a connection is being made, as long as the value lives.
     pub(super) fn dial(&self) -> Dialing<'_> {
         self.dialing.set(self.dialing.get() + 1);
-        Dialing(self)
+        Dialing { lane: self, fruitful: false }
     }
 
     /// Whether it holds connections.
@@ -125,12 +146,23 @@ impl Lane {
 }
 
 /// A connection that is being made.
-pub(super) struct Dialing<'a>(&'a Lane);
+pub(super) struct Dialing<'a> {
+    lane: &'a Lane,
+    fruitful: bool,
+}
+
+impl Dialing<'_> {
+    /// It is there, and can be shared.
+    pub(super) fn was_fruitful(&mut self) {
+        self.fruitful = true;
+    }
+}
 
 impl Drop for Dialing<'_> {
     fn drop(&mut self) {
-        self.0.dialing.set(self.0.dialing.get() - 1);
-        self.0.dialed.notify_waiters();
+        self.lane.dialing.set(self.lane.dialing.get() - 1);
+        self.lane.fruitless.set(self.lane.fruitless.get() + u64::from(!self.fruitful));
+        self.lane.dialed.notify_waiters();
     }
 }
 
