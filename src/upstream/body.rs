@@ -45,6 +45,8 @@ pub struct Passage {
     pub too_large: Cell<bool>,
     /// The client broke off.
     pub broke: Cell<bool>,
+    /// The whole of it went through.
+    pub ended: Cell<bool>,
 }
 
 /// A request body for an upstream.
@@ -88,6 +90,7 @@ impl Outgoing {
 impl Passing {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
+            self.passage.ended.set(true);
             return Poll::Ready(None);
         };
         let mut frame = frame.inspect_err(|_| self.passage.broke.set(true)).map_err(BodyError::Broke)?;
@@ -101,6 +104,9 @@ impl Passing {
                 self.passage.too_large.set(true);
                 return Poll::Ready(Some(Err(BodyError::TooLarge)));
             }
+        }
+        if self.incoming.is_end_stream() {
+            self.passage.ended.set(true);
         }
         Poll::Ready(Some(Ok(frame)))
     }

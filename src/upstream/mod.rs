@@ -145,7 +145,7 @@ struct Undelivered {
     error: UpstreamError,
     /// Its body, where nothing has been taken of it.
     body: Option<Outgoing>,
-    /// The request's body broke off.
+    /// The request's body broke off, or stalled.
     fault_of_client: bool,
 }
 
@@ -155,6 +155,14 @@ type Sent = Result<Response<Answer>, Undelivered>;
 impl Undelivered {
     fn new(error: UpstreamError, body: Option<Outgoing>) -> Self {
         Self { error, body, fault_of_client: false }
+    }
+
+    /// A request whose body did not come to its end says nothing of an endpoint once it was connected to: a client that
+    /// stalls must not be able to have endpoints left alone.
+    fn look_at(&mut self, passage: &body::Passage) {
+        let connected =
+            !matches!(self.error, UpstreamError::Connect { .. } | UpstreamError::ConnectTimeout(_));
+        self.fault_of_client |= connected && self.body.is_none() && !passage.ended.get();
     }
 }
 
@@ -226,15 +234,18 @@ impl Service {
         let sent = match target.endpoint.scheme {
             Scheme::Http => {
                 let work = pin!(h1::send(self, lane, errand, body));
-                patiently(errand.deadlines, time, passage, work).await
+                patiently(errand.deadlines, time, passage.as_deref(), work).await
             }
             Scheme::H2c | Scheme::Https => {
                 let mut work = Box::pin(h2::send(self, lane, errand, body));
-                patiently(errand.deadlines, time, passage, work.as_mut()).await
+                patiently(errand.deadlines, time, passage.as_deref(), work.as_mut()).await
             }
         };
         let late = |_| Err(Undelivered::new(UpstreamError::ResponseTimeout(target.authority.clone()), None));
-        let sent = sent.unwrap_or_else(late);
+        let mut sent = sent.unwrap_or_else(late);
+        if let (Err(undelivered), Some(passage)) = (&mut sent, &passage) {
+            undelivered.look_at(passage);
+        }
         self.judge(lane, &sent, errand.deadlines.now_ns());
         sent
     }
@@ -256,13 +267,13 @@ impl Service {
 async fn patiently<F: Future>(
     deadlines: &Deadlines,
     time: Duration,
-    passage: Option<Rc<body::Passage>>,
+    passage: Option<&body::Passage>,
     mut work: Pin<&mut F>,
 ) -> Result<F::Output, Elapsed> {
     let mut passed = 0;
     loop {
         let done = deadlines.within(time, work.as_mut()).await;
-        let now = passage.as_ref().map_or(0, |passage| passage.bytes.get());
+        let now = passage.map_or(0, |passage| passage.bytes.get());
         if done.is_ok() || now == passed {
             return done;
         }

@@ -117,3 +117,29 @@ fn an_error_of_the_application_ejects_nobody() {
     (0..10).for_each(|_| assert_eq!(pair.send(get(TARGET)).status, 500));
     assert!(pair.healthy(&pair.a) && pair.healthy(&pair.b));
 }
+
+#[test]
+fn a_client_that_stalls_ejects_nobody() {
+    let pair = Pair::start(json!({
+        "eject": { "consecutive_failures": 1, "for": "1h" },
+        "timeouts": { "response": "300ms" },
+    }));
+    for _ in 0..3 {
+        let mut client = pair.gateway.connect();
+        let request = post(TARGET).key(&pair.key).header("Content-Length", "10").unframed();
+        client.write(&request.head("gateway.test"));
+        client.write(b"abc");
+        assert_eq!(client.reply("POST").expect("an answer").status, 504);
+    }
+    assert!(pair.healthy(&pair.a) && pair.healthy(&pair.b));
+}
+
+#[test]
+fn explain_says_where_a_request_would_go() {
+    let pair = Pair::start(json!({ "balance": "ip_hash" }));
+    let key = format!("X-API-Key: {}", pair.key);
+    let output = pair.gateway.run("explain", &["GET", TARGET, "-H", &key]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (a, b) = (pair.a.url(), pair.b.url());
+    assert!(said.contains(&format!("to main, at {a} or {b} (by ip_hash)")), "{said}");
+}

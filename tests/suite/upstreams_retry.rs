@@ -6,6 +6,7 @@ use crate::support::upstream::{Answer, Upstream};
 use crate::support::world::with_one_key;
 use crate::support::{get, post, put};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn failing_first(retry: Value) -> Pair {
     let pair = Pair::start(json!({ "balance": "round_robin", "retry": retry }));
@@ -102,4 +103,18 @@ fn one_attempt_is_no_retry() {
     let pair = failing_first(json!({ "attempts": 1 }));
     let failed = (0..6).filter(|_| pair.send(get(TARGET)).status == 503).count();
     assert_eq!((failed, retries(&pair.gateway)), (3, 0.0));
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_a_reason_where_that_is_asked_for() {
+    let pair = Pair::start(json!({
+        "balance": "round_robin",
+        "retry": { "on": ["timeout"], "budget": "100%" },
+        "timeouts": { "response": "300ms" },
+    }));
+    pair.a.answers(Answer { delay: Duration::from_secs(5), ..Answer::default() });
+    pair.send(get(TARGET)).expect(200);
+    pair.send(get(TARGET)).expect(200);
+    let statuses = [pair.send(post(TARGET)).status, pair.send(post(TARGET)).status];
+    assert!(statuses.contains(&504), "a POST that may have been acted on was sent twice: {statuses:?}");
 }
