@@ -176,11 +176,11 @@ async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Wat
         }
         let Some(file) = &parts.file else { continue };
         match parts.reload(file) {
-            Ok(files) => {
-                if watching.as_ref().is_some_and(|watching| watching.files != files) {
-                    watching = Some(Watching::over(files));
+            Ok(taken) => {
+                taken.log(file);
+                if watching.as_ref().is_some_and(|watching| watching.files != taken.files) {
+                    watching = Some(Watching::over(taken.files));
                 }
-                tracing::info!(file = %file.display(), "configuration reloaded");
             }
             Err(error) => {
                 tracing::error!("the configuration in {} was not taken over: {error}", file.display())

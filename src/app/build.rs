@@ -8,6 +8,7 @@ use super::upstreams::Upstreams;
 use super::{Admin, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::diff::Outline;
 use crate::control::domain::{Domain, Edge, Here};
 use crate::control::health::Health;
 use crate::control::http::Api;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 /// What is there before.
 pub(super) struct Given<'g> {
     pub(super) file: Option<&'g Path>,
+    pub(super) outline: Outline,
     pub(super) metrics: Arc<Metrics>,
     pub(super) listeners: Listeners,
     pub(super) admin: Admin,
@@ -44,7 +46,7 @@ pub(super) struct Given<'g> {
 /// # Errors
 /// [`StartError`]
 pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, StartError> {
-    let Given { file, metrics, listeners, admin, beside, control } = given;
+    let Given { file, outline, metrics, listeners, admin, beside, control } = given;
     let clock = Clock::new();
     let limiter = Arc::new(Limiter::new());
     let store = store::open(&config.store.url)?;
@@ -80,6 +82,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         seen: Mutex::new(Some(seen)),
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
+        outline: ArcSwap::from_pointee(outline),
         access_log: Mutex::new(access_log),
         stage: watch::Sender::new(Stage::Running),
         listeners,

@@ -4,6 +4,7 @@ mod admin;
 mod background;
 mod build;
 mod control;
+mod descriptors;
 mod drain;
 mod error;
 pub mod explain;
@@ -16,9 +17,11 @@ mod supervisor;
 mod upstreams;
 
 pub use error::StartError;
+pub use handover::NotTaken;
 pub use inherited::{InheritError, Inheritance};
 pub use reload::ReloadError;
 
+use crate::config::diff::Outline;
 use crate::config::{Config, Loaded};
 use crate::control::domain::Domain;
 use crate::control::health::Health;
@@ -50,6 +53,8 @@ use tokio::sync::{mpsc, watch};
 #[derive(Debug)]
 struct Parts {
     config: ArcSwap<Config>,
+    /// The configuration as it stands in its file.
+    outline: ArcSwap<Outline>,
     /// The file to reload from, when there is one.
     file: Option<PathBuf>,
     shared: Arc<Shared>,
@@ -102,7 +107,8 @@ impl Gateway {
     /// [`StartError`]; nothing is left running then.
     pub fn start(loaded: Loaded, file: Option<&Path>, inheritance: Inheritance) -> Result<Self, StartError> {
         listen::tls::install_provider();
-        let Loaded { config, files, .. } = loaded;
+        let Loaded { config, files, outline } = loaded;
+        descriptors::raise(&config);
         let Inheritance { mut sockets, predecessor } = inheritance;
         let control = control_runtime()?;
         let signals = control.block_on(async { Signals::new() }).map_err(StartError::System)?;
@@ -117,8 +123,15 @@ impl Gateway {
             Some(predecessor) => metrics.set_handovers(predecessor.so_far),
         }
         let beside = Beside::new(predecessor.is_some());
-        let given =
-            build::Given { file, metrics, listeners, admin, beside, control: control.handle().clone() };
+        let given = build::Given {
+            file,
+            outline,
+            metrics,
+            listeners,
+            admin,
+            beside,
+            control: control.handle().clone(),
+        };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
         let workers = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {

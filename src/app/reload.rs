@@ -3,6 +3,7 @@
 use super::inherited::Inherited;
 use super::listeners::PlanError;
 use super::{Parts, admin, background};
+use crate::config::diff::{Changes, needs_new_process};
 use crate::config::{Config, LoadError, Loaded};
 use crate::listen::BindError;
 use crate::listen::tls::CertificateError;
@@ -33,13 +34,38 @@ pub enum ReloadError {
     NeedsRestart(&'static str),
 }
 
+/// A configuration that was taken over.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// The files that it is made of.
+    pub(super) files: Vec<PathBuf>,
+    /// What is otherwise than before.
+    pub(super) changes: Changes,
+}
+
+/// Most changes that are logged one by one.
+const LOGGED: usize = 100;
+
+impl Taken {
+    /// Tells what has changed.
+    pub(super) fn log(&self, file: &Path) {
+        let (count, weaker) = (self.changes.list.len(), self.changes.weaker().count());
+        tracing::info!(file = %file.display(), changes = count, weaker, "configuration reloaded");
+        for change in self.changes.list.iter().take(LOGGED) {
+            match change.weaker {
+                Some(_) => tracing::warn!("{change}"),
+                None => tracing::info!("{change}"),
+            }
+        }
+    }
+}
+
 impl Parts {
-    /// Takes over the configuration in `file`; requests that begin from now on see the whole of it. Returns the files
-    /// that it is made of.
+    /// Takes over the configuration in `file`; requests that begin from now on see the whole of it.
     ///
     /// # Errors
     /// [`ReloadError`]; nothing has changed then.
-    pub(super) fn reload(&self, file: &Path) -> Result<Vec<PathBuf>, ReloadError> {
+    pub(super) fn reload(&self, file: &Path) -> Result<Taken, ReloadError> {
         let taken = self.take_over(file);
         self.shared.metrics.config_reloaded(taken.is_ok());
         if taken.is_ok() {
@@ -48,9 +74,11 @@ impl Parts {
         taken
     }
 
-    fn take_over(&self, file: &Path) -> Result<Vec<PathBuf>, ReloadError> {
-        let Loaded { config, files, .. } = Config::load(file)?;
-        fits(&self.config.load(), &config)?;
+    fn take_over(&self, file: &Path) -> Result<Taken, ReloadError> {
+        let Loaded { config, files, outline } = Config::load(file)?;
+        if let Some(what) = needs_new_process(&self.config.load(), &config) {
+            return Err(ReloadError::NeedsRestart(what));
+        }
         let metrics = &self.shared.metrics;
         let plan = self.listeners.plan(&config, &mut Inherited::default(), metrics)?;
         let admin_tls = admin::tls_of(&config)?;
@@ -65,27 +93,9 @@ impl Parts {
         self.webhooks.replace(&config.webhooks);
         self.config.store(Arc::new(config));
         background::certificates(self);
-        Ok(files)
-    }
-}
-
-/// Whether a reload can get from one configuration to the other.
-fn fits(present: &Config, next: &Config) -> Result<(), ReloadError> {
-    let store = |config: &Config| {
-        let store = &config.store;
-        (store.url.clone(), store.max_staleness, store.cache_capacity, store.negative_ttl)
-    };
-    let parts = [
-        ("admin.address", present.admin.address == next.admin.address),
-        ("admin.tls", present.admin.tls.is_some() == next.admin.tls.is_some()),
-        ("store", store(present) == store(next)),
-        ("workers", present.workers == next.workers),
-        ("telemetry.access_log", present.telemetry.access_log == next.telemetry.access_log),
-        ("jwt.upstream.algorithm", present.jwt.upstream.algorithm == next.jwt.upstream.algorithm),
-    ];
-    match parts.into_iter().find(|(_, same)| !same) {
-        Some((what, _)) => Err(ReloadError::NeedsRestart(what)),
-        None => Ok(()),
+        let changes = Changes::between(&self.outline.load(), &outline);
+        self.outline.store(Arc::new(outline));
+        Ok(Taken { files, changes })
     }
 }
 

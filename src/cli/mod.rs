@@ -5,6 +5,7 @@
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod explain;
 mod import;
 mod login;
@@ -43,6 +44,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Say everything that is wrong with a configuration file
     Check(check::Arguments),
+    /// Say what a reload would change, and mark what makes the gateway more permissive
+    Diff(diff::Arguments),
     /// Say what each stage would decide about a request, and why
     Explain(explain::Arguments),
     /// Print the JSON Schema of the configuration file, for editors
@@ -117,6 +120,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Openapi => openapi::run(),
@@ -169,6 +173,7 @@ mod tests {
             "portcullis demo --data /tmp/x --listen-tls 127.0.0.1:0 --listen-plain 127.0.0.1:0 --admin 127.0.0.1:0",
             "portcullis serve --config a.yaml",
             "portcullis check --config a.yaml",
+            "portcullis diff --config a.yaml b.yaml --output json --exit-code",
             "portcullis explain --config a.yaml GET https://api.example.com/v1/x -H X-API-Key:ocr_1 --from 192.0.2.7",
             "portcullis schema",
             "portcullis openapi",
@@ -216,6 +221,7 @@ mod tests {
             "portcullis",
             "portcullis nothing",
             "portcullis check --config",
+            "portcullis diff --config a.yaml",
             "portcullis explain --config a.yaml GET",
             "portcullis explain --config a.yaml GET http://a/ -H no-colon",
             "portcullis explain --config a.yaml GET http://a/ --from nowhere",

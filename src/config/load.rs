@@ -1,5 +1,6 @@
 //! The configuration file on disk.
 
+use super::diff::Outline;
 use super::problem::Problems;
 use super::{Config, compile};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ pub struct Loaded {
     pub config: Config,
     /// Every file it was made of: its own, certificates and keys, what `${file:…}` named. All of them to be watched.
     pub files: Vec<PathBuf>,
+    /// The file itself, to be compared with another.
+    pub outline: Outline,
 }
 
 /// Why there is no configuration. Printing it prints everything that a person needs.
@@ -51,7 +54,7 @@ impl Config {
         let compiled = compile::compile(&source, &path.display().to_string(), &base_dir, env)?;
         let mut files = vec![path.to_owned()];
         files.extend(compiled.files);
-        Ok(Loaded { config: compiled.config, files })
+        Ok(Loaded { config: compiled.config, files, outline: compiled.outline })
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod check;
 pub mod compile;
+pub mod diff;
 mod document;
 mod json_schema;
 mod load;

@@ -177,7 +177,7 @@ pub(super) struct Ticket {
 impl Ticket {
     pub(super) fn new(lane: Rc<Lane>, permit: Option<Permit>) -> Self {
         lane.under_way.set(lane.under_way.get() + 1);
-        Self { lane, permit: permit }
+        Self { lane, permit }
     }
 
     /// The way that it takes.

@@ -1,5 +1,6 @@
 //! One file per subject; a test is named after the line of the contract it holds.
 
+mod activation;
 mod agreement;
 mod agreement_bodies;
 mod architecture;
@@ -15,6 +16,7 @@ mod control_login;
 mod control_tokens;
 mod credentials;
 mod demo;
+mod diff;
 mod documents;
 mod errors;
 mod explain;
@@ -48,6 +50,7 @@ mod projects;
 mod readings;
 mod reference;
 mod reload;
+mod reload_listeners;
 mod smuggling;
 mod tenant;
 mod terminal;

@@ -110,7 +110,7 @@ impl Client {
             .expect("a request");
         let answer = match sender.try_send_request(request).await {
             Ok(answer) => answer,
-            Err(mut unsent) if unsent.message().is_some() => return false,
+            Err(unsent) if unsent.message().is_some() => return false,
             Err(failed) => panic!("a request failed: {}", failed.error()),
         };
         assert_eq!(answer.status(), 200);

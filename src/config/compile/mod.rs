@@ -12,6 +12,7 @@ mod upstreams;
 mod webhooks;
 
 use super::check::check;
+use super::diff::Outline;
 use super::document::{Document, Value};
 use super::problem::{Code, Problems};
 use super::schema::{ROOT, Type};
@@ -31,6 +32,8 @@ pub(crate) struct Compiled {
     pub(crate) config: Config,
     /// Certificates, keys and what `${file:…}` named.
     pub(crate) files: Vec<PathBuf>,
+    /// The file, for comparison.
+    pub(crate) outline: Outline,
 }
 
 /// Compiles a configuration. `file_name` is what diagnostics show, `base_dir` what relative paths start from, `env`
@@ -63,7 +66,11 @@ pub(crate) fn compile(
     used.extend_from_slice(document.files());
     used.sort_unstable();
     used.dedup();
-    Ok(Compiled { config: document.finish(config)?, files: used })
+    let outline = match (&config, document.root()) {
+        (Some(_), Some(root)) => Outline::new(&root, ROOT),
+        _ => Outline::default(),
+    };
+    Ok(Compiled { config: document.finish(config)?, files: used, outline })
 }
 
 /// Every section is compiled before the first missing one ends it: each reports its own mistakes.

@@ -30,8 +30,8 @@ impl Conf {
                 }
                 Some("search" | "domain") => conf.search = words.map(str::to_owned).collect(),
                 Some("options") => {
-                    let ndots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok());
-                    conf.ndots = ndots.last().unwrap_or(conf.ndots).min(15);
+                    let mut ndots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok());
+                    conf.ndots = ndots.next_back().unwrap_or(conf.ndots).min(15);
                 }
                 _ => {}
             }

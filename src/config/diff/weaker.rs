@@ -1,0 +1,171 @@
+//! What makes the gateway more permissive: it lets in, shows or believes more than before. When in doubt it is marked.
+
+use super::outline::Part;
+
+/// What a rule looks at.
+struct Seen<'p> {
+    old: &'p Part,
+    new: &'p Part,
+    default: Option<&'static str>,
+}
+
+/// The first rule that holds for what stands at `pattern`.
+pub(super) fn how(
+    pattern: &str,
+    old: &Part,
+    new: &Part,
+    default: Option<&'static str>,
+) -> Option<&'static str> {
+    let seen = Seen { old, new, default };
+    let key = pattern.rsplit(['.', ']']).next().unwrap_or(pattern);
+    if key == "mode" && seen.becomes("observe") {
+        return Some("no longer refuses, only records");
+    }
+    match pattern {
+        "listeners[]" if seen.appears() && *new.get("tls") == Part::Nothing => Some("a listener without TLS"),
+        "listeners[].tls" | "admin.tls" if seen.disappears() => Some("no longer encrypted"),
+        "listeners[].trusted_proxies" if seen.gains() => {
+            Some("more peers are believed about who the client is")
+        }
+        "listeners[].proxy_protocol" if seen.becomes("true") => {
+            Some("peers are believed about who the client is")
+        }
+        "admin.insecure" if seen.becomes("true") => Some("operators may be listened to without encryption"),
+        "apis[].routes[]" if seen.appears() => open(new),
+        "apis[].routes[]" if seen.disappears() && asks(old) => {
+            Some("its requirement goes with it; requests go to the next route that matches, if there is one")
+        }
+        "apis[].routes[].auth" if seen.becomes("none") => Some("the route becomes open to everyone"),
+        "apis[].routes[].require" if seen.disappears() => Some("any key is enough"),
+        "apis[].routes[].require.permissions" | "apis[].routes[].require.scopes" if seen.loses() => {
+            Some("less is asked of a key")
+        }
+        "apis[].routes[].project" if seen.disappears() => Some("a request need not name its project"),
+        "apis[].routes[].project.required" if seen.becomes("never") => {
+            Some("a request need not name its project")
+        }
+        "apis[]" if seen.appears() && new.get("routes").items().iter().any(|it| open(it).is_some()) => {
+            Some("some of its routes are open to everyone")
+        }
+        "apis[].rate_limit" if seen.disappears() || seen.becomes("none") => Some("the limit falls away"),
+        "apis[].rate_limit.requests" | "limits.unknown_keys.requests" if seen.grows() => {
+            Some("more requests are let in")
+        }
+        "apis[].rate_limit.per" | "limits.unknown_keys.per" if seen.shrinks() => {
+            Some("more requests are let in")
+        }
+        "apis[].body_limit" if seen.grows() => Some("larger bodies are let in"),
+        "limits.unknown_keys" if seen.becomes("none") => Some("strangers may try any number of keys"),
+        "limits.on_backend_failure" if seen.becomes("allow") => Some("without its backend no limit holds"),
+        "accounts.signup" if !seen.becomes("closed") => opened(&seen, &["closed", "invited", "open"]),
+        "accounts.organizations" if seen.becomes("anyone") => Some("everybody may make organizations"),
+        "webhooks.allow_networks" if seen.gains() => Some("events may be sent into more networks"),
+        "store.max_staleness" if seen.grows() => {
+            Some("a revoked key may live longer when the store is out of reach")
+        }
+        "jwt.access_expiry" | "jwt.refresh_expiry" if seen.grows() => Some("logins last longer"),
+        "telemetry.access_log.sample" if seen.shrinks() => Some("fewer requests are logged"),
+        _ => other(pattern, &seen),
+    }
+}
+
+/// Rules that hold wherever such a key stands.
+fn other(pattern: &str, seen: &Seen<'_>) -> Option<&'static str> {
+    if pattern.starts_with("listeners[].limits.") && seen.grows() {
+        return Some("a client may use more");
+    }
+    if pattern.starts_with("listeners[].tls.client_ca") && seen.disappears() {
+        return Some("client certificates are no longer asked for");
+    }
+    if pattern == "upstreams.*.endpoints" && seen.plain_appears() {
+        return Some("requests are sent on without encryption");
+    }
+    if matches!(pattern, "upstreams.*.tls" | "upstreams.*.tls.ca") && seen.disappears() {
+        return Some("a service is trusted that any of the system's authorities vouches for");
+    }
+    if pattern.starts_with("apis[]") && seen.gains_everything() {
+        return Some("everyone is meant");
+    }
+    None
+}
+
+fn open(route: &Part) -> Option<&'static str> {
+    (route.get("auth").meaning() == "none").then_some("a route that is open to everyone")
+}
+
+fn asks(route: &Part) -> bool {
+    *route.get("require") != Part::Nothing || *route.get("project") != Part::Nothing
+}
+
+fn opened(seen: &Seen<'_>, words: &[&str]) -> Option<&'static str> {
+    let rank = |part: &Part| {
+        let word = if *part == Part::Nothing { seen.default.unwrap_or_default() } else { part.meaning() };
+        words.iter().position(|it| *it == word)
+    };
+    (rank(seen.new) > rank(seen.old)).then_some("more people may make an account")
+}
+
+impl Seen<'_> {
+    fn appears(&self) -> bool {
+        *self.old == Part::Nothing
+    }
+
+    fn disappears(&self) -> bool {
+        *self.new == Part::Nothing
+    }
+
+    fn becomes(&self, word: &str) -> bool {
+        self.new.meaning() == word
+    }
+
+    /// Items that were not there.
+    fn gained(&self) -> impl Iterator<Item = &Part> {
+        self.new.items().iter().filter(|item| !self.old.items().contains(item))
+    }
+
+    fn gains(&self) -> bool {
+        self.gained().next().is_some()
+    }
+
+    fn loses(&self) -> bool {
+        self.old.items().iter().any(|item| !self.new.items().contains(item))
+    }
+
+    fn gains_everything(&self) -> bool {
+        self.gained().any(|item| item.meaning() == "*")
+    }
+
+    fn plain_appears(&self) -> bool {
+        let encrypted = |part: &Part| part.meaning().starts_with("https:");
+        self.old.items().iter().all(encrypted) && self.gained().any(|item| !encrypted(item))
+    }
+
+    fn grows(&self) -> bool {
+        matches!(self.numbers(), Some((old, new)) if new > old)
+    }
+
+    fn shrinks(&self) -> bool {
+        matches!(self.numbers(), Some((old, new)) if new < old)
+    }
+
+    /// Both as numbers; a value that is left to a default as the default.
+    fn numbers(&self) -> Option<(f64, f64)> {
+        Some((self.number(self.old)?, self.number(self.new)?))
+    }
+
+    fn number(&self, part: &Part) -> Option<f64> {
+        let text = match part {
+            Part::Nothing => default_meaning(self.default?),
+            part => part.meaning().to_owned(),
+        };
+        text.trim_end_matches(|c: char| c.is_alphabetic()).parse().ok()
+    }
+}
+
+/// A default is written as a file would write it.
+fn default_meaning(text: &str) -> String {
+    use super::outline::meaning;
+    use crate::config::schema::Type;
+    let duration = meaning(text, Some(Type::Duration));
+    if duration == text { meaning(text, Some(Type::Size)) } else { duration }
+}

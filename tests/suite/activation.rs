@@ -1,0 +1,138 @@
+//! Sockets that systemd has opened: taken by their address, by every worker; what matches nothing is refused.
+
+use crate::support::fixture::Fixture;
+use crate::support::gateway::{Gateway, PROGRAM};
+use crate::support::load::Load;
+use crate::support::settings::Settings;
+use crate::support::upstream::Upstream;
+use crate::support::world::organization;
+use crate::support::{get, wait};
+use serde_json::json;
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const TARGET: &str = "/v1/openapi/templates";
+
+/// What systemd does: the socket is descriptor 3, the variables name this process, which becomes the program.
+const ACTIVATE: &str = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"";
+
+fn activated(gateway: &Gateway, socket: TcpListener, notify: &UnixDatagram) -> Child {
+    let notify = notify.local_addr().expect("an address");
+    Command::new("sh")
+        .args(["-c", ACTIVATE, "sh", PROGRAM, "serve", "--config"])
+        .arg(gateway.config())
+        .current_dir(gateway.folder())
+        .env("NOTIFY_SOCKET", notify.as_pathname().expect("a path"))
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start the program")
+}
+
+/// A gateway's folder, the address of its plain listener, and systemd's end of the notifications.
+fn prepared(upstream: &Upstream) -> (Gateway, String, UnixDatagram) {
+    let settings = Settings::usual(&upstream.url()).unlimited().with(|value| value["workers"] = json!(3));
+    let gateway = Gateway::prepare(&settings);
+    let mut org = organization();
+    let key = org.org_key();
+    gateway.import(&Fixture::default().with(org).text()).expect_success();
+    let notify = UnixDatagram::bind(gateway.path("notify")).expect("bind");
+    notify.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+    (gateway, key, notify)
+}
+
+fn told(notify: &UnixDatagram) -> String {
+    let mut bytes = [0; 500];
+    let length = notify.recv(&mut bytes).expect("a word from the gateway");
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+fn end(mut child: Child, signal: &str) -> (Option<i32>, String) {
+    let id = child.id();
+    let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {id}")]).status();
+    assert!(sent.expect("run kill").success());
+    finished(&mut child)
+}
+
+fn finished(child: &mut Child) -> (Option<i32>, String) {
+    let ended = wait::poll(Duration::from_secs(40), || child.try_wait().expect("wait"));
+    let _ = child.kill();
+    let mut said = String::new();
+    child.stderr.take().expect("standard error").read_to_string(&mut said).expect("text");
+    (ended.and_then(|status| status.code()), said)
+}
+
+#[test]
+fn a_passed_socket_is_served_by_all_workers_and_handed_on() {
+    let upstream = Upstream::http();
+    let (gateway, key, notify) = prepared(&upstream);
+    let socket = TcpListener::bind(gateway.address).expect("bind");
+    // Somebody comes before the program runs at all.
+    let mut early = gateway.connect();
+    early.write(&get(TARGET).key(&key).bytes("gateway.test"));
+    let child = activated(&gateway, socket, &notify);
+    assert_eq!(early.reply("GET").expect("an answer").status, 200);
+    let ready = told(&notify);
+    assert!(ready.contains("READY=1") && ready.contains(&format!("MAINPID={}", child.id())), "{ready}");
+    let load = Load::start(gateway.address, TARGET, &key);
+    load.goes_on();
+    // The new process has the same queue; systemd is told whom to look after.
+    assert!(
+        Command::new("sh")
+            .args(["-c", &format!("kill -USR2 {}", child.id())])
+            .status()
+            .expect("kill")
+            .success()
+    );
+    let words = [told(&notify), told(&notify)].concat();
+    let after =
+        words.rsplit("MAINPID=").next().and_then(|rest| rest.lines().next()).expect("a number").to_owned();
+    assert_ne!(after, child.id().to_string(), "{words}");
+    load.goes_on();
+    load.end();
+    let mut child = child;
+    assert_eq!(finished(&mut child).0, Some(0));
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    assert!(
+        Command::new("sh").args(["-c", &format!("kill -TERM {after}")]).status().expect("kill").success()
+    );
+    wait::until("systemd hears that it stops", || told(&notify).contains("STOPPING=1"));
+}
+
+#[test]
+fn a_socket_that_nothing_is_configured_for_is_refused_with_what_to_do() {
+    let upstream = Upstream::http();
+    let (gateway, _, notify) = prepared(&upstream);
+    let elsewhere = TcpListener::bind(SocketAddr::new(gateway.address.ip(), 0)).expect("bind");
+    let address = elsewhere.local_addr().expect("an address");
+    let (code, said) = finished(&mut activated(&gateway, elsewhere, &notify));
+    assert_eq!(code, Some(1), "{said}");
+    for text in [&format!("listens on {address}"), "help:", &gateway.address.to_string()] {
+        assert!(said.contains(text), "no {text:?} in {said}");
+    }
+}
+
+#[test]
+fn what_is_passed_to_somebody_else_is_not_ours() {
+    let upstream = Upstream::http();
+    let (gateway, key, notify) = prepared(&upstream);
+    let other = TcpListener::bind(SocketAddr::new(gateway.address.ip(), 0)).expect("bind");
+    let child = Command::new("sh")
+        .args(["-c", "LISTEN_PID=1 LISTEN_FDS=1 exec \"$@\"", "sh", PROGRAM, "serve", "--config"])
+        .arg(gateway.config())
+        .current_dir(gateway.folder())
+        .env("NOTIFY_SOCKET", notify.local_addr().expect("an address").as_pathname().expect("a path"))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("start");
+    assert!(told(&notify).contains("READY=1"));
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    assert_eq!(end(child, "TERM").0, Some(0));
+    drop(other);
+}
