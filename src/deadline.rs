@@ -61,6 +61,13 @@ impl Deadlines {
         self.inner.borrow().now_ns
     }
 
+    /// Wakes all that wait, so that each looks whether it still has to.
+    pub fn wake(&self) {
+        let waiting: Vec<Waker> =
+            self.inner.borrow_mut().slots.iter_mut().filter_map(|slot| slot.waker.take()).collect();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
     /// Runs `work` until it is done or `time` from the last tick (plus at most two ticks) is over; then the output is
     /// [`Elapsed`].
     pub fn within<F: Future>(&self, time: Duration, work: F) -> Within<'_, F> {

@@ -10,7 +10,7 @@ use crate::control::domain::DomainError;
 use crate::control::error::Refusal;
 use crate::control::openapi;
 use crate::dialect::endpoint::{self, BODY_MOST, Call, Found};
-use crate::listen::tls;
+use crate::listen::tls::{self, CertificateError, Termination};
 use crate::token::random_id;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -40,7 +40,7 @@ impl Admin {
     /// # Errors
     /// When its address is taken, or a certificate can not be used.
     pub(super) fn new(config: &Config, inherited: &mut Inherited) -> Result<Self, StartError> {
-        let tls = tls_of(config)?;
+        let tls = tls_of(config, None)?;
         let sockets = sockets(config.admin.address, 1, inherited)?;
         if let Some(address) = sockets.first().and_then(|socket| socket.local_addr().ok()) {
             tracing::info!(%address, "listening for operators");
@@ -61,9 +61,17 @@ impl Admin {
 /// The admin listener's side of TLS, when it has one.
 ///
 /// # Errors
-/// [`CertificateError`](tls::CertificateError)
-pub(super) fn tls_of(config: &Config) -> Result<Option<Arc<tls::ServerConfig>>, tls::CertificateError> {
-    config.admin.tls.as_ref().map(tls::server_config).transpose()
+/// [`CertificateError`]
+pub(super) fn tls_of(
+    config: &Config,
+    before: Option<&Termination>,
+) -> Result<Option<Arc<Termination>>, CertificateError> {
+    config
+        .admin
+        .tls
+        .as_ref()
+        .map(|tls| Termination::new(tls, tls::HTTP_1, &Arc::default(), before))
+        .transpose()
 }
 
 /// Starts to serve. The tasks end with the control runtime, or when another process answers.
@@ -98,13 +106,11 @@ async fn accept(parts: Arc<Parts>, listener: TcpListener) {
 }
 
 async fn connection(parts: Arc<Parts>, tcp: TcpStream, client: IpAddr) {
-    let Some(config) = parts.admin.tls.load_full() else {
-        return serve(parts, TokioIo::new(tcp), client).await;
-    };
-    let handshake = tokio::time::timeout(Duration::from_secs(10), tls::accept(config, tcp));
+    let Some(tls) = parts.admin.tls.load_full() else { return serve(parts, TokioIo::new(tcp), client).await };
+    let handshake = tokio::time::timeout(Duration::from_secs(10), tls.accept(tcp));
     // Who breaks TLS gets no answer.
-    if let Ok(Ok(tls)) = handshake.await {
-        serve(parts, TokioIo::new(tls), client).await;
+    if let Ok(Ok(accepted)) = handshake.await {
+        serve(parts, TokioIo::new(accepted.stream), client).await;
     }
 }
 

@@ -1,11 +1,14 @@
 //! What runs beside the request path: following the store, writing usage, sweeping, metrics, reloads.
 
-use super::{Parts, admin, lock, sightings};
+use super::{Parts, acme, admin, lock, sightings};
 use crate::clock::Moment;
 use crate::config::watch::{Watcher, watch};
+use crate::control::acme::Certificates;
 use crate::control::webhooks::Now;
 use crate::control::{operations, signing};
+use crate::listen::tls::Termination;
 use crate::telemetry::log::chain;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +27,11 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 
 /// Starts all of it; it ends with the control runtime. What is returned ends when it is told to, by
 /// `winding_down`.
-pub(super) fn start(parts: &Arc<Parts>, files: Vec<PathBuf>) -> io::Result<Vec<JoinHandle<()>>> {
+pub(super) fn start(
+    parts: &Arc<Parts>,
+    files: Vec<PathBuf>,
+    obtained: Certificates,
+) -> io::Result<Vec<JoinHandle<()>>> {
     // Before anybody can learn that the gateway is ready: what changes from then on is seen.
     let watching = Watching::start(parts, files);
     admin::start(parts)?;
@@ -37,12 +44,18 @@ pub(super) fn start(parts: &Arc<Parts>, files: Vec<PathBuf>) -> io::Result<Vec<J
     tokio::spawn(each_second(parts.clone()));
     tokio::spawn(each_minute(parts.clone()));
     tokio::spawn(reloads(parts.clone(), hangup, watching));
+    let certificates = acme::run(parts.clone(), obtained);
     let shared = parts.shared.clone();
     let now: Now = Arc::new(move || shared.clock.now());
     let webhooks = parts.webhooks.clone().run(now.clone(), parts.winding_down.subscribe());
     let operations = operations::run(parts.domain.clone(), now, parts.winding_down.subscribe());
     // Not in two processes at once: both would do the same.
-    let (beside, also_beside) = (parts.beside.clone(), parts.beside.clone());
+    let (beside, also_beside, beside_too) =
+        (parts.beside.clone(), parts.beside.clone(), parts.beside.clone());
+    let certificates = async move {
+        beside_too.yielded().await;
+        certificates.await;
+    };
     let webhooks = async move {
         beside.yielded().await;
         webhooks.await;
@@ -51,7 +64,7 @@ pub(super) fn start(parts: &Arc<Parts>, files: Vec<PathBuf>) -> io::Result<Vec<J
         also_beside.yielded().await;
         operations.await;
     };
-    Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations)])
+    Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations), tokio::spawn(certificates)])
 }
 
 /// Follows the store's changes; a store that does not answer makes the keys stale.
@@ -116,26 +129,35 @@ fn scrape_hook(parts: &Arc<Parts>) {
         let tokens = &parts.shared.tokens;
         let now = parts.shared.clock.now();
         metrics.set_cache_entries(tokens.stats().entries);
+        expiries(&parts);
         metrics.set_store(tokens.fresh(now), tokens.staleness(now));
         parts.upstreams.publish(&parts.shared.clock);
     });
 }
 
-/// Publishes when each certificate ends.
+/// Says which files hold no certificate that can be shown, so that an older one is.
 pub(super) fn certificates(parts: &Parts) {
-    let config = parts.config.load();
-    let files = config
-        .listeners
-        .iter()
-        .filter_map(|listener| listener.tls.as_ref())
-        .flat_map(|tls| &tls.certificates);
-    let ends: Vec<(String, i64)> = files
-        .filter_map(|files| {
-            let name = files.cert.file_name()?.to_string_lossy().into_owned();
-            Some((name, crate::listen::tls::not_after(files)?))
-        })
-        .collect();
-    parts.shared.metrics.set_certificates(ends.iter().map(|(name, end)| (name.as_str(), *end)));
+    let terminations = terminations(parts);
+    let outdated: Vec<_> = terminations.iter().flat_map(|tls| tls.outdated()).collect();
+    for error in &outdated {
+        tracing::error!("a certificate stays as it was, because its files can not be used: {error}");
+    }
+    parts.shared.metrics.set_certificates_outdated(outdated.len());
+}
+
+/// Publishes when each certificate ends.
+fn expiries(parts: &Parts) {
+    // Of several for one name, as with keys of two kinds, the first to end is what somebody has to know.
+    let mut ends = BTreeMap::<Box<str>, i64>::new();
+    for expiry in terminations(parts).iter().flat_map(|tls| tls.expiries()) {
+        let Some(not_after) = expiry.not_after else { continue };
+        ends.entry(expiry.name).and_modify(|end| *end = not_after.min(*end)).or_insert(not_after);
+    }
+    parts.shared.metrics.set_certificates(ends.iter().map(|(name, end)| (&**name, *end)));
+}
+
+fn terminations(parts: &Parts) -> Vec<Arc<Termination>> {
+    parts.listeners.terminations().into_iter().chain(parts.admin.tls.load_full()).collect()
 }
 
 /// The files that a reload reads, watched.
@@ -160,6 +182,7 @@ impl Watching {
 
 /// Reloads on SIGHUP and when one of the files changes; SIGHUP also opens the access log anew.
 async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Watching>) {
+    parts.listeners.opened().await;
     loop {
         let changed = async {
             match &mut watching {

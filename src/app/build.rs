@@ -15,7 +15,7 @@ use crate::control::http::Api;
 use crate::control::sessions::Sessions;
 use crate::control::signing;
 use crate::control::webhooks::{SystemResolver, Webhooks};
-use crate::limiter::Limiter;
+use crate::limiter::{Limiter, NamesKey};
 use crate::listen::worker::Stage;
 use crate::pipeline::{Shared, Sightings, Snapshot};
 use crate::store::cache::{Options, Tokens};
@@ -38,6 +38,7 @@ pub(super) struct Given<'g> {
     pub(super) listeners: Listeners,
     pub(super) admin: Admin,
     pub(super) beside: Beside,
+    pub(super) names: NamesKey,
     pub(super) control: Handle,
 }
 
@@ -46,9 +47,9 @@ pub(super) struct Given<'g> {
 /// # Errors
 /// [`StartError`]
 pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, StartError> {
-    let Given { file, outline, metrics, listeners, admin, beside, control } = given;
+    let Given { file, outline, metrics, listeners, admin, beside, names, control } = given;
     let clock = Clock::new();
-    let limiter = Arc::new(Limiter::new());
+    let limiter = Arc::new(Limiter::with_key(names));
     let store = store::open(&config.store.url)?;
     let edge: Arc<dyn Store> = store.clone();
     let tokens = open_tokens(&config, &edge, &limiter, control.clone(), &clock).await?;

@@ -12,6 +12,9 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+/// How long the workers have to hear that they accept no more.
+const SETTLE: Duration = Duration::from_millis(10);
+
 /// The signals that end a process. From the first call on they do not end it by themselves.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -75,7 +78,12 @@ impl Gateway {
     }
 
     fn end(self, ending: Ending, mut at_once: watch::Receiver<bool>) {
-        let Self { parts, control, workers, stepwise, signals: _, pid_file } = self;
+        let Self { parts, control, workers, stepwise, signals: _, mut pid_file } = self;
+        if let Ending::HandedOver(_) = ending
+            && let Some(pid_file) = pid_file.take()
+        {
+            pid_file.leave();
+        }
         parts.draining.store(true, Ordering::Relaxed);
         parts.winding_down.send_replace(true);
         let successor = control.block_on(leave(&parts, ending, &mut at_once));
@@ -137,7 +145,8 @@ async fn hand_over(parts: &Arc<Parts>, stops: &mut Stops) -> Result<Successor, F
     sockets.push((parts.config.load().admin.address, parts.admin.sockets()?));
     let stopped = Arc::new(AtomicBool::new(false));
     let so_far = parts.shared.metrics.handovers();
-    let giving = Giving { sockets, so_far, stopped: stopped.clone() };
+    let names = parts.shared.limiter.key();
+    let giving = Giving { sockets, so_far, names, stopped: stopped.clone() };
     // From the moment that it accepts, what is taken away has to be in force in both.
     parts.beside.lives.store(true, Ordering::Relaxed);
     let mut given = tokio::task::spawn_blocking(move || giving.run());
@@ -182,6 +191,14 @@ async fn leave(parts: &Parts, ending: Ending, at_once: &mut watch::Receiver<bool
         }
         later
     });
+    if let Some(successor) = &successor {
+        // So that connections have been told that their present request is the last.
+        tokio::time::sleep(SETTLE).await;
+        let counted = parts.shared.limiter.carried(parts.shared.clock.now());
+        if let Err(error) = successor.counted(&counted) {
+            tracing::warn!(%error, "the new process could not be told what is used of the limits");
+        }
+    }
     successor
 }
 

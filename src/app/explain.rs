@@ -133,8 +133,7 @@ fn question(config: &Config, described: Described, store_exists: bool, now: Mome
     }
     // As a client sends it: path and query.
     *request.uri_mut() = url.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from);
-    let (trusted, bounds) =
-        (listener.map(|it| &*it.trusted_proxies), listener.map(|it| it.bounds.header_size));
+    let (trusted, bounds) = (listener.map(Listener::forwarders), listener.map(|it| it.bounds.header_size));
     let tls = listener.is_some_and(|listener| listener.tls.is_some());
     let asked = Asked {
         method: request.method().to_string(),

@@ -3,7 +3,7 @@
 use super::inherited::Inherited;
 use super::lock;
 use crate::config::{Config, Listener};
-use crate::listen::tls::{self, CertificateError, ServerConfig};
+use crate::listen::tls::{self, CertificateError, Obtained, Termination};
 use crate::listen::worker::Listening;
 use crate::listen::{self, Admission, BindError, Endpoint};
 use crate::telemetry::metrics::Metrics;
@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 /// How long connections that are half-way in have to come in, after no new ones may begin.
 const ARRIVE: Duration = Duration::from_millis(200);
@@ -21,6 +22,10 @@ const ARRIVE: Duration = Duration::from_millis(200);
 pub(super) struct Listeners {
     held: Mutex<Vec<Held>>,
     workers: Mutex<Vec<UnboundedSender<Listening>>>,
+    /// True once the first plan was carried out.
+    opened: watch::Sender<bool>,
+    /// Certificates that come while they listen.
+    obtained: Arc<Obtained>,
 }
 
 /// One of them.
@@ -40,7 +45,7 @@ pub(super) struct Plan {
 
 #[derive(Debug)]
 enum Step {
-    Keep(Arc<Endpoint>, Option<Arc<ServerConfig>>),
+    Keep(Arc<Endpoint>, Option<Arc<Termination>>),
     Open(Arc<Endpoint>, Vec<TcpListener>),
 }
 
@@ -70,10 +75,15 @@ impl Listeners {
         let mut present: Vec<_> = held.iter().map(|held| &held.endpoint).collect();
         let mut steps = Vec::new();
         for listener in &config.listeners {
-            let tls = listener.tls.as_ref().map(tls::server_config).transpose()?;
             let known = present.iter().position(|endpoint| endpoint.address == listener.address);
+            let known = known.map(|index| present.swap_remove(index));
+            let before = known.and_then(|endpoint| endpoint.tls());
+            let tls = listener.tls.as_ref();
+            let tls = tls
+                .map(|tls| Termination::new(tls, tls::HTTP, &self.obtained, before.as_deref()))
+                .transpose()?;
             steps.push(match known {
-                Some(index) => Step::Keep(present.swap_remove(index).clone(), tls),
+                Some(endpoint) => Step::Keep(endpoint.clone(), tls),
                 None => {
                     let sockets = sockets(listener.address, config.workers.get(), inherited)?;
                     Step::Open(endpoint(listener, tls, metrics), sockets)
@@ -81,6 +91,16 @@ impl Listeners {
             });
         }
         Ok(Plan { steps })
+    }
+
+    /// Where they look certificates up that come while they listen.
+    pub(super) fn obtained(&self) -> Arc<Obtained> {
+        self.obtained.clone()
+    }
+
+    /// The TLS of each that has it, as new connections see it.
+    pub(super) fn terminations(&self) -> Vec<Arc<Termination>> {
+        lock(&self.held).iter().filter_map(|held| held.endpoint.tls()).collect()
     }
 
     /// Has these workers accept.
@@ -102,9 +122,16 @@ impl Listeners {
                 Step::Open(endpoint, sockets) => held.push(self.open(endpoint, sockets)),
             }
         }
+        self.opened.send_replace(true);
         if !before.is_empty() {
             tokio::spawn(close(before));
         }
+    }
+
+    /// Waits until the first plan was carried out: a second one has to know what there is.
+    pub(super) async fn opened(&self) {
+        // The sender is ours.
+        let _ = self.opened.subscribe().wait_for(|opened| *opened).await;
     }
 
     /// Gives the sockets out, each to one worker.
@@ -162,9 +189,8 @@ async fn close(ending: Vec<Held>) {
     ending.iter().for_each(|held| held.endpoint.admit(Admission::Over));
 }
 
-fn endpoint(listener: &Listener, tls: Option<Arc<ServerConfig>>, metrics: &Metrics) -> Arc<Endpoint> {
-    let gauge = metrics.listener(&listener.address.to_string());
-    Arc::new(Endpoint::new(listener, tls, gauge))
+fn endpoint(listener: &Listener, tls: Option<Arc<Termination>>, metrics: &Metrics) -> Arc<Endpoint> {
+    Arc::new(Endpoint::new(listener, tls, metrics))
 }
 
 /// At least one socket for each worker. Of those that were inherited all are used: somebody may wait in each.

@@ -1,5 +1,6 @@
 //! Builds every part from a configuration, starts them, reloads them, drains them, hands over to a new process.
 
+mod acme;
 mod admin;
 mod background;
 mod build;
@@ -27,8 +28,9 @@ use crate::control::domain::Domain;
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::webhooks::Webhooks;
+use crate::limiter::NamesKey;
 use crate::listen;
-use crate::listen::tls::ServerConfig;
+use crate::listen::tls::Termination;
 use crate::listen::worker::{self, Stage, Start};
 use crate::pipeline::{Shared, Sighting};
 use crate::store::management::Management;
@@ -80,7 +82,7 @@ struct Parts {
 /// The admin listener.
 #[derive(Debug)]
 struct Admin {
-    tls: ArcSwapOption<ServerConfig>,
+    tls: ArcSwapOption<Termination>,
     /// Second handles of its sockets, for a hand-over.
     sockets: Mutex<Vec<std::net::TcpListener>>,
     /// True: another process answers from now on.
@@ -130,19 +132,24 @@ impl Gateway {
             listeners,
             admin,
             beside,
+            names: predecessor.as_ref().map_or_else(NamesKey::random, |predecessor| predecessor.names),
             control: control.handle().clone(),
         };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
         let workers = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {
-            parts.listeners.alter(plan, &parts.config.load());
-            background::start(&parts, files)
+            let certificates = acme::restored(&parts).await;
+            background::start(&parts, files, certificates)
         });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {
-            predecessor.ready(&unused, parts.beside.clone()).map_err(StartError::System)?;
+            if let Some(counted) = predecessor.relieve(&unused) {
+                parts.shared.limiter.take_over(&counted, parts.shared.clock.now());
+            }
+            predecessor.follow(parts.beside.clone()).map_err(StartError::System)?;
             parts.shared.metrics.handed_over(true);
         }
+        control.block_on(async { parts.listeners.alter(plan, &parts.config.load()) });
         supervisor::tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));
         Ok(Self { parts, control, workers, stepwise, signals, pid_file: None })
     }

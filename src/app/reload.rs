@@ -81,7 +81,7 @@ impl Parts {
         }
         let metrics = &self.shared.metrics;
         let plan = self.listeners.plan(&config, &mut Inherited::default(), metrics)?;
-        let admin_tls = admin::tls_of(&config)?;
+        let admin_tls = admin::tls_of(&config, self.admin.tls.load().as_deref())?;
         let services = self.upstreams.next(&config)?;
         let snapshot = Snapshot::new(&config, &services, self.ring.clone(), &self.shared.limiter, metrics);
         // Nothing below can fail.

@@ -38,9 +38,17 @@ impl PidFile {
     }
 }
 
+impl PidFile {
+    /// Leaves it to the new process, which writes its own number into it at any moment.
+    pub(super) fn leave(self) {
+        // Only its path is lost.
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // After a hand-over it names the new process.
+        // Not another's, whose path is the same by mistake.
         if std::fs::read_to_string(&self.path).is_ok_and(|text| text == own()) {
             let _ = std::fs::remove_file(&self.path);
         }

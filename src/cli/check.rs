@@ -1,6 +1,7 @@
 //! `portcullis check`: every problem of a configuration file at once.
 
-use super::{ConfigFile, print};
+use super::{ConfigFile, complain, print};
+use crate::listen::tls::Termination;
 use std::process::ExitCode;
 
 #[derive(clap::Args, Debug)]
@@ -14,6 +15,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(loaded) => loaded.config,
         Err(code) => return code,
     };
+    let listeners = config.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    // What `serve` would stumble over: files that are there, and do not fit each other.
+    let unusable: Vec<_> =
+        listeners.chain(&config.admin.tls).filter_map(|tls| Termination::check(tls).err()).collect();
+    if !unusable.is_empty() {
+        let told = unusable.iter().map(|error| complain(format_args!("error: {error}")));
+        return told.last().unwrap_or(ExitCode::FAILURE);
+    }
     let routes = config.apis.iter().map(|api| api.routes.len()).sum();
     print(format_args!(
         "{}: ok ({}, {}, {})\n",

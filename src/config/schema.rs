@@ -104,25 +104,54 @@ const LISTENER: &[Key] = &[
     Key::new(
         "trusted_proxies",
         Type::List(&Type::Network),
-        "Peers that may set `X-Forwarded-For`; nobody else's is believed.",
+        "Peers that may set `X-Forwarded-For`, or with `proxy_protocol` connect; nobody else's is believed.",
     )
     .default("[]"),
-    Key::new("proxy_protocol", Type::Boolean, "Expect a PROXY protocol header from trusted proxies."),
+    Key::new(
+        "proxy_protocol",
+        Type::Boolean,
+        "Every connection begins with a PROXY protocol header, version 1 or 2; only `trusted_proxies` may connect, and `X-Forwarded-For` is nobody's.",
+    )
+    .default("false"),
     Key::new("limits", Type::Section(BOUNDS), "Bounds on what one client connection may use."),
 ];
+
+/// Words of `min_version`.
+pub(crate) const TLS_VERSIONS: &[&str] = &["1.2", "1.3"];
+/// Words of `client_auth`.
+pub(crate) const CLIENT_AUTH: &[&str] = &["required", "optional"];
 
 const LISTENER_TLS: &[Key] = &[
     Key::new(
         "certificates",
         Type::List(&Type::Section(CERTIFICATE)),
-        "At least one; SNI picks, the first is the default.",
+        "SNI picks, the first is the default; at least one where there is no `acme`.",
+    ),
+    Key::new("min_version", Type::Choice(TLS_VERSIONS), "The oldest version of TLS that is spoken.")
+        .default("1.2"),
+    Key::new(
+        "strict_sni",
+        Type::Boolean,
+        "Turn away clients that name no server of the certificates; else they get the default.",
     )
-    .required(),
+    .default("false"),
     Key::new(
         "client_ca",
         Type::Path,
         "PEM file of the authorities whose client certificates are accepted (mTLS).",
     ),
+    Key::new(
+        "client_auth",
+        Type::Choice(CLIENT_AUTH),
+        "Whether a client may come without a certificate; a bad one is refused either way.",
+    )
+    .default("required"),
+    Key::new(
+        "forward_client_cert",
+        Type::Boolean,
+        "Show upstreams the client's certificate as `Client-Cert` (RFC 9440); a client's own field of that name never passes.",
+    )
+    .default("false"),
     Key::new("acme", Type::Section(ACME), "Certificates fetched by ACME."),
 ];
 
@@ -131,10 +160,25 @@ const CERTIFICATE: &[Key] = &[
     Key::new("key", Type::Path, "PEM file of the private key: PKCS#8, SEC1 or PKCS#1.").required(),
 ];
 
+/// Where certificates are asked for when the file does not say.
+pub(crate) const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+/// Words of `challenge`.
+pub(crate) const CHALLENGES: &[&str] = &["tls-alpn-01", "http-01"];
+
 const ACME: &[Key] = &[
-    Key::new("domains", Type::List(&Type::Text), "Names to ask certificates for.").required(),
+    Key::new("domains", Type::List(&Type::Text), "Names that one certificate is asked for; no wildcards.").required(),
     Key::new("email", Type::Text, "Contact of the account."),
-    Key::new("directory", Type::Text, "URL of the ACME directory."),
+    Key::new("directory", Type::Text, "URL of the ACME directory; asking there agrees to its terms of service.")
+        .default(LETS_ENCRYPT),
+    Key::new("ca", Type::Path, "PEM file of the root of the directory's own TLS, where it is no public one."),
+    Key::new(
+        "challenge",
+        Type::Choice(CHALLENGES),
+        "How the names are proven: on this listener, reached as port 443, or on one without TLS, reached as port 80.",
+    )
+    .default("tls-alpn-01"),
+    Key::new("renew_before", Type::Duration, "How long before its end a certificate is renewed.")
+        .default("a third of its life"),
 ];
 
 const BOUNDS: &[Key] = &[
@@ -174,12 +218,19 @@ const ADMIN: &[Key] = &[
         .default("false"),
 ];
 
-const ADMIN_TLS: &[Key] = &[Key::new(
-    "certificates",
-    Type::List(&Type::Section(CERTIFICATE)),
-    "At least one; SNI picks, the first is the default.",
-)
-.required()];
+const ADMIN_TLS: &[Key] = &[
+    Key::new(
+        "certificates",
+        Type::List(&Type::Section(CERTIFICATE)),
+        "At least one; SNI picks, the first is the default.",
+    )
+    .required(),
+    Key::new("min_version", Type::Choice(TLS_VERSIONS), "The oldest version of TLS that is spoken.")
+        .default("1.2"),
+    Key::new("client_ca", Type::Path, "PEM file of the authorities of operators' certificates (mTLS)."),
+    Key::new("client_auth", Type::Choice(CLIENT_AUTH), "Whether an operator may come without a certificate.")
+        .default("required"),
+];
 
 const STORE: &[Key] = &[
     Key::new("url", Type::Text, "`sqlite://data/x.db` relative to the configuration file, `sqlite:///var/lib/x.db` absolute; or `postgres://user@host/db`.")
@@ -303,6 +354,12 @@ const TIMEOUTS: &[Key] = &[
         "Between two pieces of an answer's body, and the age at which an unused connection is closed.",
     )
     .default("60s"),
+    Key::new(
+        "tunnel",
+        Type::Duration,
+        "How long both sides of a WebSocket, or what else `upgrade` allows, may be silent.",
+    )
+    .default("10m"),
 ];
 
 const HEALTH: &[Key] = &[
@@ -455,6 +512,12 @@ const ROUTE: &[Key] = &[
         "Where a request names its project; without it only the query is checked.",
     ),
     Key::new("require", Type::Section(REQUIRE), "What the key must hold."),
+    Key::new(
+        "upgrade",
+        Type::List(&Type::Text),
+        "Protocols that a client may go on in by `Upgrade`, e.g. `[websocket]`; see [streams](streams.md).",
+    )
+    .default("[]"),
     Key::new("upstream", Type::Text, "The upstream that answers; this or `respond`."),
     Key::new("respond", Type::Section(RESPOND), "A fixed answer from the gateway; this or `upstream`."),
 ];

@@ -15,21 +15,6 @@ pub(crate) struct Unsupported {
 
 /// Everything that is refused.
 pub(crate) const UNSUPPORTED: &[Unsupported] = &[
-    key(
-        "listeners[].tls.client_ca",
-        "does not check client certificates (mTLS)",
-        "remove it; keys are checked on every request all the same",
-    ),
-    key(
-        "listeners[].tls.acme",
-        "does not fetch certificates",
-        "name files under `certificates`, and renew them with any ACME client: changed files are read again",
-    ),
-    key(
-        "listeners[].proxy_protocol",
-        "does not speak the PROXY protocol",
-        "remove it; let the load balancer set `X-Forwarded-For`, and name it under `trusted_proxies`",
-    ),
     value("store.url", "postgres://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
     value("store.url", "postgresql://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
     value("limits.backend", "redis://", "does not count limits in Redis", LOCAL),

@@ -1,5 +1,6 @@
 //! The control side: what runs beside the request path, on a runtime of its own.
 
+pub mod acme;
 pub mod domain;
 pub mod edge;
 pub mod error;

@@ -88,6 +88,14 @@ fn passing(plain: &str, has: &Credentials) -> Vec<Line> {
             200,
             &format!("-N {all} '{plain}/v1/openapi/events?count=3'"),
         ),
+        curl(
+            "a WebSocket, its frames as they come",
+            101,
+            &format!(
+                "-N --http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+                 -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' {all} '{plain}/v1/openapi/socket?count=3'"
+            ),
+        ),
     ]
 }
 

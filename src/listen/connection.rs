@@ -1,12 +1,14 @@
 //! One client connection, from accept to close: TLS, and which protocol it speaks.
 
 use super::Stream;
+use super::tls::{self, Termination};
 use super::watch::{Connections, Order, Place};
-use super::{Open, Settings, h1, h2, tls};
-use crate::pipeline::{Peer, Worker};
+use super::{Open, Settings, client, h1, h2, proxy_protocol};
+use crate::pipeline::{ClientCertificate, Peer, Worker};
 use bytes::BytesMut;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,15 +31,11 @@ pub(super) struct Setting {
 pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
     let settings = &setting.settings;
     let place = setting.connections.enter(settings.bounds.clone(), setting.open.standing(settings));
-    let peer = Rc::new(Peer::new(
-        from.ip(),
-        settings.tls.is_some(),
-        &settings.trusted_proxies,
-        settings.bounds.header_size,
-    ));
     // Who sends no byte, or breaks TLS, gets no answer: there is no HTTP yet.
-    let greeted = greeted(&setting.worker, settings, &place, tcp).await;
-    let Some(Greeting { stream, ahead, h2 }) = greeted else { return };
+    let greeted = greeted(&setting, &place, tcp, from.ip().to_canonical()).await;
+    let Some(Greeting { stream, ahead, h2, from, certificate }) = greeted else { return };
+    let peer = Peer::new(from, settings.tls.is_some(), settings.forwarders(), settings.bounds.header_size);
+    let peer = Rc::new(peer.with_certificate(certificate));
     if h2 {
         Box::pin(h2::serve(&setting, peer, stream, ahead, &place)).await;
     } else {
@@ -47,8 +45,9 @@ pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
 }
 
 /// The greeting, within `header_timeout`, and unless the worker drains.
-async fn greeted(worker: &Worker, settings: &Settings, place: &Place, tcp: TcpStream) -> Option<Greeting> {
-    let mut greeting = pin!(worker.deadlines.within(settings.bounds.header_timeout, greet(settings, tcp)));
+async fn greeted(setting: &Setting, place: &Place, tcp: TcpStream, from: IpAddr) -> Option<Greeting> {
+    let within = setting.settings.bounds.header_timeout;
+    let mut greeting = pin!(setting.worker.deadlines.within(within, greet(setting, tcp, from)));
     poll_fn(|cx| {
         place.watch.register(cx.waker());
         match greeting.as_mut().poll(cx) {
@@ -63,14 +62,17 @@ struct Greeting {
     stream: Stream,
     ahead: BytesMut,
     h2: bool,
+    /// The client, or the last proxy before it.
+    from: IpAddr,
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
-/// TLS and its ALPN, or the first bytes: whether this is HTTP/2.
-async fn greet(settings: &Settings, mut tcp: TcpStream) -> std::io::Result<Greeting> {
-    if let Some(config) = &settings.tls {
-        let tls = Box::pin(tls::accept(config.clone(), tcp)).await?;
-        let h2 = tls::is_h2(&tls);
-        return Ok(Greeting { stream: Stream::Tls(Box::new(tls)), ahead: BytesMut::new(), h2 });
+/// The PROXY header where there is one; then TLS and its ALPN, or the first bytes: whether this is HTTP/2.
+async fn greet(setting: &Setting, mut tcp: TcpStream, from: IpAddr) -> io::Result<Greeting> {
+    let settings = &setting.settings;
+    let from = if settings.proxy_protocol { proxied(setting, &mut tcp, from).await? } else { from };
+    if let Some(termination) = &settings.tls {
+        return Box::pin(secure(setting, termination, tcp, from)).await;
     }
     let mut ahead = BytesMut::with_capacity(1024);
     while ahead.len() < PREFACE.len() && PREFACE.starts_with(&ahead) {
@@ -79,5 +81,46 @@ async fn greet(settings: &Settings, mut tcp: TcpStream) -> std::io::Result<Greet
         }
     }
     let h2 = ahead.starts_with(PREFACE);
-    Ok(Greeting { stream: Stream::Plain(tcp), ahead, h2 })
+    Ok(Greeting { stream: Stream::Plain(tcp), ahead, h2, from, certificate: None })
+}
+
+/// Where the client is, as a balancer says. From anybody else not a byte is read: a listener that believes headers must not
+/// be told from where its callers are by the callers.
+async fn proxied(setting: &Setting, tcp: &mut TcpStream, peer: IpAddr) -> io::Result<IpAddr> {
+    let greetings = &setting.open.endpoint.greetings;
+    if !setting.settings.trusted_proxies.iter().any(|network| network.contains(&peer)) {
+        greetings.untrusted.increment();
+        tracing::debug!(%peer, "closed: only `trusted_proxies` may connect to a listener with `proxy_protocol`");
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let read = proxy_protocol::read(tcp).await.inspect_err(|error| {
+        greetings.malformed.increment();
+        tracing::debug!(%peer, %error, "closed: every connection must begin with a PROXY protocol header");
+    });
+    Ok(read?.map_or(peer, |client| client.to_canonical()))
+}
+
+async fn secure(
+    setting: &Setting,
+    termination: &Termination,
+    tcp: TcpStream,
+    from: IpAddr,
+) -> io::Result<Greeting> {
+    let greetings = &setting.open.endpoint.greetings;
+    let refused = |error: &io::Error| {
+        greetings.failed.increment();
+        tracing::debug!(client = %from, %error, "a TLS handshake failed");
+    };
+    let accepted = termination.accept(tcp).await.inspect_err(refused)?;
+    if tls::is_proof(&accepted.stream) {
+        return Err(io::Error::other("an authority has looked whether the name leads here"));
+    }
+    let now_s = setting.worker.shared.clock.now().unix_ms / 1000;
+    let certificate = accepted.certificate.as_deref();
+    let certificate = certificate.map(|der| client::certificate(der, termination, now_s)).transpose();
+    let certificate = certificate.inspect_err(refused)?;
+    if accepted.resumed { &greetings.resumed } else { &greetings.full }.increment();
+    let h2 = tls::is_h2(&accepted.stream);
+    let stream = Stream::Tls(Box::new(accepted.stream));
+    Ok(Greeting { stream, ahead: BytesMut::new(), h2, from, certificate })
 }

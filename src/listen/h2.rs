@@ -2,13 +2,14 @@
 
 use super::Stream;
 use super::connection::Setting;
+use super::extended::{self, Extended};
 use super::watch::{Active, Order, Place, Watch};
+use crate::deadline::Deadlines;
 use crate::pipeline::{self, Observed, Peer};
 use crate::upstream::Local;
 use crate::upstream::body::BodyError;
-use crate::wire::Inbound;
 use bytes::{Buf, Bytes, BytesMut};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -41,6 +42,7 @@ pub(super) async fn serve(setting: &Setting, peer: Rc<Peer>, stream: Stream, ahe
         .max_concurrent_streams(bounds.max_streams)
         // The pipeline holds the exact bound, so that its answer is an envelope.
         .max_header_list_size(u32::try_from(bounds.header_size * 2).unwrap_or(u32::MAX))
+        .enable_connect_protocol()
         .keep_alive_interval(Some(PING_EVERY))
         .keep_alive_timeout(PING_WITHIN);
     let service = service(setting, peer, watch.clone());
@@ -72,11 +74,13 @@ fn service(
     Error = Infallible,
     Future = impl Future<Output = Result<Response<Watched>, Infallible>> + use<>,
 > + use<> {
+    let stall = setting.settings.bounds.idle_timeout;
     let (worker, now_ns) = (setting.worker.clone(), setting.connections.now_ns.clone());
     service_fn(move |request: Request<Incoming>| {
         let active = watch.begin(now_ns.clone());
-        let request = request.map(Inbound::H2);
-        Answering { answer: pipeline::handle(worker.clone(), peer.clone(), request), active: Some(active) }
+        let (request, extended) = extended::translate(request);
+        let answer = pipeline::handle(worker.clone(), peer.clone(), request);
+        Answering { answer, active: Some(active), extended, deadlines: worker.deadlines.clone(), stall }
     })
 }
 
@@ -86,6 +90,9 @@ pin_project! {
         #[pin]
         answer: F,
         active: Option<Active>,
+        extended: Option<Extended>,
+        deadlines: Rc<Deadlines>,
+        stall: Duration,
     }
 }
 
@@ -98,7 +105,16 @@ impl<F: Future<Output = Response<Box<Observed>>>> Future for Answering<F> {
         this.answer.poll(cx).map(|answer| {
             let (mut head, body) = answer.into_parts();
             body.marks().insert(&mut head.headers);
-            Ok(Response::from_parts(head, Watched { body, _active: active.take() }))
+            if head.status == StatusCode::SWITCHING_PROTOCOLS
+                && let (Some(extended), Some(active)) = (this.extended.take(), active.take())
+            {
+                // The switch, as HTTP/2 says it (RFC 8441, 5).
+                head.status = StatusCode::OK;
+                let passing = extended.pass(body, active, this.deadlines.clone(), *this.stall);
+                tokio::task::spawn_local(passing);
+                return Ok(Response::from_parts(head, Watched { body: None, _active: None }));
+            }
+            Ok(Response::from_parts(head, Watched { body: Some(body), _active: active.take() }))
         })
     }
 }
@@ -106,7 +122,8 @@ impl<F: Future<Output = Response<Box<Observed>>>> Future for Answering<F> {
 /// An answer's body; while it lasts, its connection is not idle.
 #[derive(Debug)]
 struct Watched {
-    body: Box<Observed>,
+    /// None where the stream is another protocol's.
+    body: Option<Box<Observed>>,
     _active: Option<Active>,
 }
 
@@ -118,15 +135,18 @@ impl Body for Watched {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(|body| body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or(SizeHint::with_exact(0), |body| body.size_hint())
     }
 }
 

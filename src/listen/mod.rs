@@ -1,8 +1,11 @@
 //! Connections: accepting them, TLS, HTTP/1.1 and HTTP/2, time-outs, drain. Nothing here knows a route.
 
+mod client;
 mod connection;
+mod extended;
 mod h1;
 mod h2;
+mod proxy_protocol;
 mod socket;
 pub mod tls;
 mod watch;
@@ -12,7 +15,7 @@ mod x509;
 pub use socket::{BindError, bind, join};
 
 use crate::config::{Bounds, Listener};
-use crate::telemetry::metrics::Gauge;
+use crate::telemetry::metrics::{Counter, Gauge, Metrics};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -34,6 +37,18 @@ pub struct Endpoint {
     admission: Sender<Admission>,
     open: AtomicUsize,
     gauge: Arc<Gauge>,
+    greetings: Greetings,
+}
+
+/// How connections begin, counted.
+#[derive(Debug)]
+struct Greetings {
+    full: Arc<Counter>,
+    resumed: Arc<Counter>,
+    failed: Arc<Counter>,
+    /// Closed for their PROXY header: it came from somebody who may not send one, or was none.
+    untrusted: Arc<Counter>,
+    malformed: Arc<Counter>,
 }
 
 /// Whether a listener takes connections.
@@ -51,9 +66,11 @@ pub enum Admission {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// TLS, or plain.
-    pub tls: Option<Arc<tls::ServerConfig>>,
-    /// Peers that may set `X-Forwarded-For`.
+    pub tls: Option<Arc<tls::Termination>>,
+    /// Peers that may set `X-Forwarded-For`, or send a PROXY header.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether each connection begins with a PROXY header.
+    pub proxy_protocol: bool,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
     era: u32,
@@ -61,21 +78,23 @@ pub struct Settings {
 
 impl Endpoint {
     /// A listener with its first settings.
-    pub fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, gauge: Arc<Gauge>) -> Self {
+    pub fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>, metrics: &Metrics) -> Self {
+        let label = listener.address.to_string();
         Self {
             address: listener.address,
             settings: ArcSwap::from_pointee(Settings::new(listener, tls, 0)),
             era: AtomicU32::new(0),
             admission: Sender::new(Admission::Open),
             open: AtomicUsize::new(0),
-            gauge,
+            gauge: metrics.listener(&label),
+            greetings: Greetings::new(&label, metrics),
         }
     }
 
     /// Other settings, for the connections that come from now on. Those that are open end with their next answer when
-    /// they are encrypted and new ones are not, or the other way round.
-    pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::ServerConfig>>) {
-        let altered = self.settings.load().tls.is_some() != tls.is_some();
+    /// something else is asked of new ones: encryption, or another kind of certificate of their own.
+    pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::Termination>>) {
+        let altered = !tls::same_terms(self.settings.load().tls.as_deref(), tls.as_deref());
         let era = self.era.load(Ordering::Relaxed) + u32::from(altered);
         self.settings.store(Arc::new(Settings::new(listener, tls, era)));
         self.era.store(era, Ordering::Relaxed);
@@ -91,6 +110,11 @@ impl Endpoint {
 
     fn admission(&self) -> Receiver<Admission> {
         self.admission.subscribe()
+    }
+
+    /// Its TLS as new connections see it.
+    pub fn tls(&self) -> Option<Arc<tls::Termination>> {
+        self.settings.load().tls.clone()
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -109,8 +133,19 @@ impl Endpoint {
 }
 
 impl Settings {
-    fn new(listener: &Listener, tls: Option<Arc<tls::ServerConfig>>, era: u32) -> Self {
-        Self { tls, trusted_proxies: listener.trusted_proxies.clone(), bounds: listener.bounds.clone(), era }
+    fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>, era: u32) -> Self {
+        Self {
+            tls,
+            trusted_proxies: listener.trusted_proxies.clone(),
+            proxy_protocol: listener.proxy_protocol,
+            bounds: listener.bounds.clone(),
+            era,
+        }
+    }
+
+    /// See [`Listener::forwarders`].
+    fn forwarders(&self) -> &[IpNet] {
+        if self.proxy_protocol { &[] } else { &self.trusted_proxies }
     }
 }
 
@@ -124,6 +159,20 @@ struct Standing {
 impl Standing {
     fn holds(&self) -> bool {
         self.endpoint.era.load(Ordering::Relaxed) == self.era
+    }
+}
+
+impl Greetings {
+    fn new(listener: &str, metrics: &Metrics) -> Self {
+        let handshakes = |result| metrics.tls_handshakes(listener, result);
+        let refused = |reason| metrics.proxy_headers_refused(listener, reason);
+        Self {
+            full: handshakes("full"),
+            resumed: handshakes("resumed"),
+            failed: handshakes("failed"),
+            untrusted: refused("untrusted"),
+            malformed: refused("malformed"),
+        }
     }
 }
 

@@ -113,6 +113,10 @@ impl Watch {
             return;
         }
         self.order.set(Some(order));
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
@@ -199,6 +203,11 @@ impl Connections {
         }
         self.now_ns.set(now.mono_ns);
         self.slots.borrow().iter().flatten().for_each(|watch| watch.look(now.mono_ns));
+    }
+
+    /// Has all of them look whether they may go on.
+    pub(super) fn wake(&self) {
+        self.slots.borrow().iter().flatten().for_each(|watch| watch.wake());
     }
 
     /// Tells all of them.

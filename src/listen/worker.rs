@@ -116,6 +116,9 @@ async fn tick(worker: Rc<Worker>, connections: Rc<Connections>) {
         let second = count.is_multiple_of(10);
         worker.tick(second);
         connections.tick(worker.shared.clock.now());
+        if worker.take_woken() {
+            connections.wake();
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Snapshot, Worker};
 use crate::clock::Moment;
 use crate::config::Dialect;
 use crate::store::TokenRecord;
-use crate::store::cache::{Cached, Entry, UserEntry};
+use crate::store::cache::{Cached, Entry, SessionEntry, UserEntry};
 use crate::telemetry::metrics::CacheLookup;
 use crate::token::{KeyFamily, ShownKey};
 use std::net::IpAddr;
@@ -27,7 +27,24 @@ pub enum Known {
     /// A key, shown itself or by a JWT made from it.
     Key(Arc<Entry>),
     /// A person.
-    User(Arc<UserEntry>),
+    User(Person),
+}
+
+/// A person, by a session of theirs.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Who.
+    pub entry: Arc<UserEntry>,
+    /// What they logged in for.
+    pub session: Arc<SessionEntry>,
+}
+
+impl std::ops::Deref for Person {
+    type Target = UserEntry;
+
+    fn deref(&self) -> &UserEntry {
+        &self.entry
+    }
 }
 
 /// Who is asking, with a credential that is good now. Only [`verify`] makes one, and [`examine`]

@@ -5,7 +5,7 @@ use super::observe::Trail;
 use super::query::{self, BadQuery};
 use super::reject::Reject;
 use super::route::Routed;
-use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired};
+use crate::config::{Dialect, Mode, ProjectPlace, ProjectRequired, Require};
 use crate::store::cache::Entry;
 use crate::store::{Membership, Terms};
 use crate::token::{OrganizationId, Permissions, ProjectId, Reach};
@@ -43,6 +43,17 @@ impl Grant {
     /// Who.
     pub fn known(&self) -> &Known {
         &self.known
+    }
+
+    /// Goes on in the name of what its asker has become; false where they have no part in the organization any more.
+    pub(super) fn renew(&mut self, known: Known) -> bool {
+        if let (Known::User(person), Some(was)) = (&known, &self.membership) {
+            let of = |it: &&Membership| it.organization == was.organization;
+            let Some(is) = person.record.memberships.iter().find(of).cloned() else { return false };
+            self.membership = Some(is);
+        }
+        self.known = known;
+        true
     }
 
     /// The person's place in the organization.
@@ -211,17 +222,25 @@ fn own_project(known: &Known, named: Option<&str>) -> Result<Held, Reject> {
 /// Permissions and scopes of the route; in `mode: observe` what is missing is only counted.
 fn requirements(grant: &Grant, routed: &Routed<'_>, trail: &mut Trail) -> Result<(), Reject> {
     let require = &routed.route.config.require;
-    let missing = match &grant.known {
-        Known::Anonymous => return Ok(()),
-        Known::Key(entry) => missing_of_key(entry, &require.permissions, &require.scopes),
-        Known::User(_) => missing_of_person(grant.membership.as_ref(), &require.permissions),
-    };
-    let Some(reject) = missing else { return Ok(()) };
+    let Some(reject) = missing(grant, require) else { return Ok(()) };
     if require.mode == Mode::Observe {
         trail.observed(&reject);
         return Ok(());
     }
     Err(reject)
+}
+
+fn missing(grant: &Grant, require: &Require) -> Option<Reject> {
+    match &grant.known {
+        Known::Anonymous => None,
+        Known::Key(entry) => missing_of_key(entry, &require.permissions, &require.scopes),
+        Known::User(_) => missing_of_person(grant.membership.as_ref(), &require.permissions),
+    }
+}
+
+/// Whether something is missing that is enforced, of what was there when the request began.
+pub(super) fn still_lacks(grant: &Grant, require: &Require) -> bool {
+    require.mode == Mode::Enforce && missing(grant, require).is_some()
 }
 
 fn missing_of_key(entry: &Entry, permissions: &[Arc<str>], scopes: &[Arc<str>]) -> Option<Reject> {

@@ -1,14 +1,20 @@
 //! Stage 8: to the upstream and back.
 
+use super::Worker;
+use super::exchange::Cut;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
-use super::{Peer, Worker};
 use crate::upstream::body::Passage;
 use crate::upstream::{Errand, Outgoing, Service, UpstreamError};
 use http::Response;
 use http::header::{CONTENT_LENGTH, TRAILER};
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// Sends a request to its upstream.
 ///
@@ -16,24 +22,34 @@ use std::sync::Arc;
 /// 502, 503 and 504 when there is no answer; 400 and 413 when it is the client's body that failed.
 pub(super) async fn send(
     worker: &Worker,
-    peer: &Peer,
+    from: IpAddr,
     service: &Arc<Service>,
     outbound: Outbound,
     body: Outgoing,
-    passage: Option<&Passage>,
+    passage: Option<Rc<Passage>>,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
-    trail.sent_to(&service.name);
-    let head = outbound.head();
-    let from = service.asks_for_address().then(|| peer.client(&head.client));
-    let errand = Errand { pools: &worker.pools, deadlines: &worker.deadlines, head, from, response: None };
-    let sent = service.send(errand, body).await;
+    trail.sent_to(&service.name, passage.clone());
+    let errand = Errand {
+        pools: &worker.pools,
+        deadlines: &worker.deadlines,
+        head: outbound.head(),
+        from: Some(from),
+        response: None,
+    };
+    let sent = {
+        let mut sending = pin!(service.send(errand, body));
+        poll_fn(|cx| match trail.cut() {
+            Some(cut) => Poll::Ready(Err(cut)),
+            None => sending.as_mut().poll(cx).map(Ok),
+        })
+        .await
+    };
     worker.pools.scratch.recycle(outbound.into_fields());
-    if let Some(passage) = passage {
-        trail.request_bytes(passage.bytes.get());
-    }
+    let sent = sent.map_err(Cut::reject)?;
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));
-    let mut response = sent.map_err(|error| refused(error, passage))?;
+    let mut response = sent.map_err(|error| refused(error, passage.as_deref()))?;
+    response.body_mut().beside(passage);
     if response.headers().contains_key(TRAILER) {
         response.headers_mut().remove(CONTENT_LENGTH);
         response.body_mut().expect_trailers();

@@ -80,7 +80,7 @@ impl Holder {
         match grant.known() {
             Known::Anonymous => None,
             Known::Key(entry) => Some(Self::Key(Arc::downgrade(entry))),
-            Known::User(user) => Some(Self::User(Arc::downgrade(user), place(grant))),
+            Known::User(user) => Some(Self::User(Arc::downgrade(&user.entry), place(grant))),
         }
     }
 
@@ -88,7 +88,7 @@ impl Holder {
         match (self, grant.known()) {
             (Self::Key(held), Known::Key(entry)) => held.as_ptr() == Arc::as_ptr(entry),
             (Self::User(held, at), Known::User(user)) => {
-                held.as_ptr() == Arc::as_ptr(user) && *at == place(grant)
+                held.as_ptr() == Arc::as_ptr(&user.entry) && *at == place(grant)
             }
             _ => false,
         }
@@ -142,7 +142,7 @@ impl Identities {
         match grant.known() {
             Known::Anonymous => {}
             Known::Key(entry) => Arc::as_ptr(entry).addr().hash(&mut hasher),
-            Known::User(user) => Arc::as_ptr(user).addr().hash(&mut hasher),
+            Known::User(user) => Arc::as_ptr(&user.entry).addr().hash(&mut hasher),
         }
         upstream.hash(&mut hasher);
         grant.project().map(ProjectId::as_str).hash(&mut hasher);

@@ -1,6 +1,8 @@
 //! Request ids and trace context, from a generator of the worker's own. They identify; they guard nothing.
 
 use super::arena::Arena;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::BufMut;
 use http::HeaderValue;
 use std::cell::Cell;
@@ -66,6 +68,16 @@ impl Ids {
             }
         })
     }
+}
+
+/// A key for a WebSocket handshake of ours (RFC 6455, 4.1): 16 random bytes.
+///
+/// # Errors
+/// When the system has no random bytes to give.
+pub(super) fn websocket_key() -> Result<HeaderValue, aws_lc_rs::error::Unspecified> {
+    let mut nonce = [0; 16];
+    aws_lc_rs::rand::fill(&mut nonce)?;
+    HeaderValue::try_from(STANDARD.encode(nonce)).map_err(|_| aws_lc_rs::error::Unspecified)
 }
 
 /// All half bytes at once: each in a byte of its own, then the letters' distance from the digits added to those above 9.

@@ -5,10 +5,13 @@ pub mod authenticate;
 pub mod authorize;
 mod beside;
 mod builtin;
+mod challenge;
 mod credential;
 mod early;
+mod exchange;
 pub mod explain;
 mod forward;
+mod grpc;
 mod identity;
 mod ids;
 pub mod limit;
@@ -27,13 +30,15 @@ mod settle;
 mod sightings;
 mod stranger;
 mod swap;
+mod upgrade;
 mod worker;
 
 pub use beside::ControlSide;
+pub use challenge::Challenges;
 pub use early::Early;
 pub use marks::Marks;
 pub use observe::{Observed, Payload};
-pub use peer::Peer;
+pub use peer::{ClientCertificate, Peer};
 pub use reject::Reject;
 pub use sightings::{Sighting, Sightings};
 pub use worker::{Shared, Snapshot, Worker};
@@ -41,7 +46,7 @@ pub use worker::{Shared, Snapshot, Worker};
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
 use crate::wire::Inbound;
-use http::{Method, Request, Response, request};
+use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 
 use authenticate::Recalled;
@@ -70,16 +75,27 @@ pub async fn handle(
     foreseen.inspect(|foreseen| foreseen.approach(&worker));
     let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
     trail.foreseen = foreseen;
+    let grpc = grpc::is_call(&request);
+    trail.grpc = grpc;
     let outcome = match peer.head_fits(&request).and(found.routed) {
+        _ if let Some(answer) = worker.shared.challenges.answer(&peer, &request) => Ok(answer),
         routed if is_preflight(&request) => refusal::preflight(routed),
         Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
         Err(reject) => Err(reject),
     };
-    let response = outcome.unwrap_or_else(|reject| {
-        trail.refused(&reject);
-        refusal::answer(found.api.config.dialect, &reject)
-    });
-    trail.follow(response)
+    match outcome {
+        Ok(response) => trail.follow(response),
+        Err(reject) => {
+            trail.refused(&reject);
+            let response = refusal::answer(found.api.config.dialect, &reject);
+            if !grpc {
+                return trail.follow(response);
+            }
+            let mut response = trail.follow(grpc::answer(response, &reject));
+            *response.status_mut() = StatusCode::OK;
+            response
+        }
+    }
 }
 
 /// The stages, in order. Each gate takes what the one before it left, so that none can be skipped.
@@ -104,6 +120,7 @@ async fn walk(
         _ => {}
     }
     let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
+    let (wish, body) = upgrade::wish(routed, body)?;
     project_body::bounded(&parts.headers, routed.api.config.body_limit)?;
     project_body::says_json(routed, &parts, body.is_end_stream())?;
     let (in_body, body, passage) = if grant.needs_body(routed) {
@@ -118,8 +135,13 @@ async fn walk(
     trail.granted(&grant);
     match &routed.route.service {
         Serve::Upstream(_, service) => {
+            let from = peer.client(&parts.headers);
             let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, parts, trail)?;
-            forward::send(worker, peer, service, outbound, body, passage.as_deref(), trail).await
+            trail.under_way(grant, from);
+            match wish {
+                None => forward::send(worker, from, service, outbound, body, passage, trail).await,
+                Some(wish) => Box::pin(upgrade::send(worker, from, service, outbound, wish, trail)).await,
+            }
         }
         Serve::Respond(respond) => Ok(builtin::respond(respond)),
         Serve::Builtin(which) => builtin::answer(*which, snapshot, grant.known()),

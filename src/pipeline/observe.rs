@@ -3,19 +3,20 @@
 use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
 use super::credential::Foreseen;
+use super::exchange::{Cut, Slot};
 use super::marks::Marks;
 use super::reject::Reject;
 use super::route::{Found, PreparedLimit};
 use super::worker::Current;
-use super::{Peer, Worker, swap};
+use super::{ClientCertificate, Peer, Worker, grpc, swap};
 use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::log::chain;
-use crate::telemetry::metrics::AuthOutcome;
+use crate::telemetry::metrics::{AuthOutcome, Gauge};
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
 use crate::upstream::Answer;
-use crate::upstream::body::BodyError;
+use crate::upstream::body::{BodyError, Passage};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -46,8 +47,16 @@ pub struct Trail {
     status: StatusCode,
     request_bytes: u64,
     response_bytes: u64,
+    /// It is a call of gRPC.
+    pub(super) grpc: bool,
     /// Nothing is to be recorded.
     silent: bool,
+    /// Its place among what is under way, once somebody known has been let through to a backend.
+    exchange: Option<Slot>,
+    /// How far the request's body is.
+    passage: Option<Rc<Passage>>,
+    /// Counts it among the switched connections.
+    tunnel: Option<Arc<Gauge>>,
     /// Only when the request is to be logged.
     facts: Option<Box<Facts>>,
 }
@@ -61,6 +70,7 @@ struct Facts {
     user_agent: String,
     protocol: &'static str,
     tls: bool,
+    certificate: Option<Arc<ClientCertificate>>,
     organization: Option<OrganizationId>,
     project: Option<ProjectId>,
     token: Option<TokenId>,
@@ -94,7 +104,11 @@ impl Trail {
             status: abandoned(),
             request_bytes: 0,
             response_bytes: 0,
+            grpc: false,
             silent: false,
+            exchange: None,
+            passage: None,
+            tunnel: None,
             facts,
         }
     }
@@ -155,8 +169,32 @@ impl Trail {
         }
     }
 
-    /// The upstream that the request is sent to.
-    pub fn sent_to(&mut self, upstream: &Arc<str>) {
+    /// It goes to a backend in the name of `grant`, from this address: from now on it ends when that does.
+    pub(super) fn under_way(&mut self, grant: Grant, from: IpAddr) {
+        if !matches!(grant.known(), Known::Anonymous) {
+            let place = (self.api, self.route);
+            let slot = self.worker.exchanges.enter(grant, from, self.snapshot.clone(), place, self.at);
+            self.exchange = Some(slot);
+        }
+    }
+
+    /// Why it may not go on.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        self.exchange.and_then(|slot| self.worker.exchanges.cut(slot))
+    }
+
+    /// The connection goes on in another protocol.
+    pub(super) fn switched(&mut self) {
+        let router = &self.snapshot.router;
+        let (api, route) = (router.api(self.api), router.route(self.api, self.route));
+        let gauge = self.worker.shared.metrics.tunnels(&api.config.name, &route.config.path);
+        gauge.add(1.0);
+        self.tunnel = Some(gauge);
+    }
+
+    /// The upstream that the request is sent to, and what will be known of its body.
+    pub fn sent_to(&mut self, upstream: &Arc<str>, passage: Option<Rc<Passage>>) {
+        self.passage = passage;
         if let Some(facts) = &mut self.facts {
             facts.upstream = Some(upstream.clone());
         }
@@ -179,6 +217,7 @@ impl Trail {
 
     /// The request is refused.
     pub fn refused(&mut self, reject: &Reject) {
+        self.leave();
         if let Reject::UnknownKeys { .. } = reject {
             self.snapshot.router.api(self.api).cells.unknown_keys_refused(self.worker.index);
         }
@@ -191,6 +230,25 @@ impl Trail {
         let Some(cause) = reject.cause() else { return };
         let request_id = self.request_id.to_str().unwrap_or_default();
         tracing::warn!(request_id, code = reject.code(), cause = %chain(cause), "a request failed");
+    }
+
+    /// It is under way no more; one that could not go on is counted and told.
+    fn leave(&mut self) {
+        let cut = self.cut();
+        if let Some(slot) = self.exchange.take() {
+            self.worker.exchanges.leave(slot);
+        }
+        let Some(cut) = cut else { return };
+        self.worker.shared.metrics.stream_closed(cut.code());
+        if let Some(facts) = &mut self.facts {
+            facts.refused = Some(cut.code());
+        }
+        let request_id = self.request_id.to_str().unwrap_or_default();
+        tracing::info!(
+            request_id,
+            reason = cut.code(),
+            "a stream was closed: its key may not use it any more"
+        );
     }
 
     fn auth(&self, outcome: AuthOutcome) {
@@ -214,7 +272,15 @@ impl Trail {
         let router = &self.snapshot.router;
         let (api, route) = (router.api(self.api), router.route(self.api, self.route));
         let status = self.status.as_u16();
-        route.cells.finished(self.worker.index, &self.method, status, total, self.upstream_time);
+        // How long a WebSocket was open says nothing of how fast anything is.
+        let took = match &self.tunnel {
+            Some(_) => self.upstream_time.unwrap_or_default(),
+            None => total,
+        };
+        if let Some(tunnel) = &self.tunnel {
+            tunnel.add(-1.0);
+        }
+        route.cells.finished(self.worker.index, &self.method, status, took, self.upstream_time);
         let Some(facts) = &self.facts else { return };
         let text =
             |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
@@ -227,6 +293,7 @@ impl Trail {
             path: &facts.path,
             protocol: facts.protocol,
             tls: facts.tls,
+            client_certificate: facts.certificate.as_ref().map(|certificate| &*certificate.subject),
             status,
             api: &api.config.name,
             route: &route.config.path,
@@ -238,7 +305,7 @@ impl Trail {
             upstream: facts.upstream.as_deref(),
             duration: total,
             upstream_duration: self.upstream_time,
-            request_bytes: self.request_bytes,
+            request_bytes: self.passage.as_ref().map_or(self.request_bytes, |passage| passage.bytes.get()),
             response_bytes: self.response_bytes,
             user_agent: &facts.user_agent,
         });
@@ -248,6 +315,7 @@ impl Trail {
 impl Drop for Trail {
     /// With the last byte of the answer, or when nobody waits for one any more.
     fn drop(&mut self) {
+        self.leave();
         if !self.silent {
             self.end();
         }
@@ -269,6 +337,7 @@ impl Facts {
             user_agent: user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned(),
             protocol: protocol(request.version()),
             tls: peer.tls,
+            certificate: peer.certificate.clone(),
             organization: None,
             project: None,
             token: None,
@@ -308,6 +377,30 @@ impl Observed {
     pub fn marks(&self) -> Marks<'_> {
         Marks::of(&self.trail)
     }
+
+    /// Goes on with the request's body, although nobody takes the answer's; ready when there is nothing left of it.
+    pub fn push(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.payload {
+            Payload::Upstream(answer) if self.trail.cut().is_none() => answer.push(cx),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Ends at once towards the backend, and for the client so that it sees that something is missing; to one that
+    /// speaks gRPC it can be said.
+    fn end_cut(&mut self, cut: Cut) -> Result<Frame<Bytes>, BodyError> {
+        self.payload = Payload::Own(Full::default());
+        if !self.trail.grpc {
+            return Err(BodyError::Cut);
+        }
+        self.trail.leave();
+        Ok(Frame::trailers(grpc::trailers(&cut.reject())))
+    }
+
+    /// Whether it is not to go on: whoever asked for it may not any more.
+    pub fn is_cut(&self) -> bool {
+        self.trail.cut().is_some()
+    }
 }
 
 impl Body for Observed {
@@ -319,6 +412,9 @@ impl Body for Observed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        if let Some(cut) = this.trail.cut() {
+            return Poll::Ready(Some(this.end_cut(cut)));
+        }
         let polled = match &mut this.payload {
             Payload::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
             Payload::Upstream(answer) => Pin::new(answer).poll_frame(cx),

@@ -6,6 +6,7 @@ use http::uri::Authority;
 use http::{Method, Request, Version};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -24,6 +25,17 @@ pub struct Peer {
     trusted: Option<Vec<IpNet>>,
     /// The listener's `header_size`, in bytes.
     header_size: usize,
+    /// The certificate that the client has shown, where the listener asks for one.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// A certificate that an authority of the listener's has signed, and whose key the client holds.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    /// Its subject as RFC 4514 writes it; its first DNS name when it has none.
+    pub subject: String,
+    /// `Client-Cert` for upstreams (RFC 9440, 2.2), where the listener shows it to them.
+    pub field: Option<HeaderValue>,
 }
 
 impl Peer {
@@ -39,7 +51,13 @@ impl Peer {
                 .unwrap_or(HeaderValue::from_static("unknown")),
             trusted: is_trusted.then(|| trusted.to_vec()),
             header_size,
+            certificate: None,
         }
+    }
+
+    /// The same with the certificate that the client has shown.
+    pub fn with_certificate(self, certificate: Option<Arc<ClientCertificate>>) -> Self {
+        Self { certificate, ..self }
     }
 
     /// Whether its `X-Forwarded-For` is believed.

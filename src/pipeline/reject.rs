@@ -75,6 +75,10 @@ pub enum Reject {
     UnsupportedMediaType(&'static str),
     /// An expectation other than `100-continue` (RFC 9110, 10.1.1).
     Expectation,
+    /// The route does not go on in the protocol that was asked for.
+    Upgrade,
+    /// The upstream does not go on in it, or does not show that it does.
+    NotSwitched,
     /// The client's body broke off or stalled.
     BodyBroke,
     /// The store could not be asked.
@@ -118,7 +122,9 @@ impl Reject {
             | Self::Expired
             | Self::ForeignProject
             | Self::ForeignOrganization => StatusCode::UNAUTHORIZED,
-            Self::Address | Self::ForeignSlug | Self::Permission | Self::Scope => StatusCode::FORBIDDEN,
+            Self::Address | Self::ForeignSlug | Self::Permission | Self::Scope | Self::Upgrade => {
+                StatusCode::FORBIDDEN
+            }
             Self::Limited | Self::UnknownKeys { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -126,6 +132,7 @@ impl Reject {
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Store(_) | Self::StaleStore => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(error) => upstream_status(error),
+            Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -176,6 +183,8 @@ impl Reject {
             Self::BodyTooLarge => "The request body is larger than this API accepts.",
             Self::HeadTooLarge => "The request line and header fields are larger than this server accepts.",
             Self::Expectation => "The only expectation that is met here is 100-continue.",
+            Self::Upgrade => "This path does not serve WebSocket. Send an ordinary request.",
+            Self::NotSwitched => "The service behind this API does not speak WebSocket at this path.",
             Self::BodyBroke => "The request body ended before it was complete.",
             Self::Store(_) | Self::StaleStore => {
                 "Keys can not be checked at the moment. Please try again shortly."
@@ -246,6 +255,8 @@ impl Reject {
             Self::HeadTooLarge => "head_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Expectation => "expectation",
+            Self::Upgrade => "upgrade",
+            Self::NotSwitched => "not_switched",
             Self::BodyBroke => "body_broke",
             Self::Store(_) => "store",
             Self::StaleStore => "stale_store",
@@ -313,9 +324,10 @@ impl Reject {
 fn upstream_status(error: &UpstreamError) -> StatusCode {
     match error {
         UpstreamError::ResponseTimeout(_) | UpstreamError::ConnectTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-        UpstreamError::Connect { .. } | UpstreamError::Broke { .. } | UpstreamError::Unresolved(_) => {
-            StatusCode::BAD_GATEWAY
-        }
+        UpstreamError::Connect { .. }
+        | UpstreamError::Broke { .. }
+        | UpstreamError::Unresolved(_)
+        | UpstreamError::NoHttp1(_) => StatusCode::BAD_GATEWAY,
         UpstreamError::Full(_) | UpstreamError::QueueTimeout(_) | UpstreamError::NoneHealthy(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -405,6 +405,7 @@ fn builtin_route(path: &str, method: Method, open: bool) -> config::Route {
         methods: vec![method],
         open,
         project: None,
+        upgrade: Vec::new(),
         require: config::Require::default(),
         target: Target::Upstream(usize::MAX),
         line: None,

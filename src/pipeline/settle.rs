@@ -1,7 +1,7 @@
 //! Stage 3 where memory does not answer: keys that the store has to be asked for, and JWTs. Here it is paid for showing
 //! credentials that nobody has.
 
-use super::authenticate::{Known, Open, counted};
+use super::authenticate::{Known, Open, Person, counted};
 use super::reject::Reject;
 use super::route::Routed;
 use super::stranger::Stranger;
@@ -99,12 +99,13 @@ async fn bearer_of(
         Subject::Session(claims) => {
             // A session that was ended takes its access tokens with it.
             let session = tokens.session(&claims.session, now).await.map_err(Reject::Store)?;
-            let record = session.as_ref().map(|entry| &entry.record).ok_or(Reject::UnknownKey)?;
+            let session = session.ok_or(Reject::UnknownKey)?;
+            let record = &session.record;
             if record.person != claims.user || record.expires_ms <= now.unix_ms {
                 return Err(Reject::UnknownKey);
             }
             let user = tokens.user(claims.user, now).await.map_err(Reject::Store)?;
-            user.map(Known::User).ok_or(Reject::UnknownKey)
+            user.map(|entry| Known::User(Person { entry, session })).ok_or(Reject::UnknownKey)
         }
     }
 }

@@ -13,6 +13,7 @@ use http::{Uri, request};
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TE_NAME: HeaderName = TE;
@@ -27,6 +28,11 @@ impl Outbound {
     /// The head.
     pub(super) fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Adds a field of ours.
+    pub(super) fn add(&mut self, name: &'static HeaderName, value: HeaderValue) {
+        self.head.added.push((name, value));
     }
 
     /// What is left when it has been sent: the memory of the client's fields.
@@ -57,6 +63,9 @@ pub(super) fn credentials(
     added.push((&X_FORWARDED_PROTO, peer.proto.clone()));
     if let Some(host) = host {
         added.push((&X_FORWARDED_HOST, host));
+    }
+    if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.clone()) {
+        added.push((&CLIENT_CERT, field));
     }
     added.push((&X_REQUEST_ID, trail.request_id().clone()));
     added.push((&TRACEPARENT, traceparent));
@@ -120,6 +129,8 @@ pub(super) fn is_ours(name: &str) -> bool {
         "authorization" | "x-api-key" | "cookie" | "proxy-authorization" => true,
         "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
         | "expect" | "http2-settings" => true,
+        // RFC 9440: said by whoever ends TLS, and by nobody else.
+        "client-cert" | "client-cert-chain" => true,
         "host" | "forwarded" | "x-real-ip" | "x-request-id" | "traceparent" => true,
         // Frameworks that honour these would serve another method or path than the one that was checked.
         "x-http-method" | "x-http-method-override" | "x-method-override" => true,
@@ -190,6 +201,9 @@ mod tests {
             "content_type",
             "x_org_slug",
             "x-gateway-anything",
+            "client-cert",
+            "Client_Cert",
+            "client-cert-chain",
             "content-length",
             "transfer-encoding",
             "host",

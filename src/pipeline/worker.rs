@@ -2,6 +2,8 @@
 
 use super::arena::Arena;
 use super::beside::ControlSide;
+use super::challenge::Challenges;
+use super::exchange::Exchanges;
 use super::identity::Identities;
 use super::ids::Ids;
 use super::route::Router;
@@ -37,6 +39,8 @@ pub struct Shared {
     pub control: Option<Arc<dyn ControlSide>>,
     /// From which addresses keys are used.
     pub sightings: Sightings,
+    /// What authorities of certificates want to see on listeners without TLS.
+    pub challenges: Challenges,
     snapshot: ArcSwap<Snapshot>,
     /// Grows with each new snapshot, so that a worker sees by one load whether its own is still the newest.
     version: AtomicU64,
@@ -99,7 +103,8 @@ impl Shared {
     ) -> Self {
         let snapshot = ArcSwap::from_pointee(snapshot);
         let (control, sightings) = (None, Sightings::default());
-        Self { clock, tokens, limiter, metrics, control, sightings, snapshot, version: AtomicU64::new(1) }
+        let (challenges, version) = (Challenges::default(), AtomicU64::new(1));
+        Self { clock, tokens, limiter, metrics, control, sightings, challenges, snapshot, version }
     }
 
     /// With somebody who answers the endpoints beside the request path.
@@ -136,6 +141,9 @@ pub struct Worker {
     pub(super) ids: Ids,
     pub(super) identities: Identities,
     pub(super) noticed: Noticed,
+    pub(super) exchanges: Exchanges,
+    /// Whoever waits for something that no deadline bounds has to be woken too.
+    woken: Cell<bool>,
     /// Its end of the access log.
     pub log: RefCell<LogWriter>,
     snapshot: RefCell<Rc<Current>>,
@@ -163,6 +171,8 @@ impl Worker {
             ids: Ids::new()?,
             identities: Identities::default(),
             noticed: Noticed::default(),
+            exchanges: Exchanges::default(),
+            woken: Cell::new(false),
             log: RefCell::new(log),
             snapshot: RefCell::new(snapshot),
             version: Cell::new(version),
@@ -181,14 +191,28 @@ impl Worker {
         self.snapshot.borrow().clone()
     }
 
+    /// Has everybody who waits look whether they may go on.
+    pub(super) fn wake(&self) {
+        self.deadlines.wake();
+        self.woken.set(true);
+    }
+
+    /// Whether connections that wait for their client have to look whether they may go on.
+    pub fn take_woken(&self) -> bool {
+        self.woken.take()
+    }
+
     /// What has to be done now and then; about every [`crate::deadline::TICK`]. `second` is true about once a second.
-    pub fn tick(&self, second: bool) {
+    pub fn tick(self: &Rc<Self>, second: bool) {
         let now = self.shared.clock.now();
         self.deadlines.tick(now.mono_ns);
         if second {
             self.pools.tick(now);
             self.log.borrow_mut().tick();
             self.identities.sweep(now);
+            if self.exchanges.review(self, now) {
+                self.wake();
+            }
         }
     }
 }

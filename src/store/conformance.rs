@@ -1,5 +1,6 @@
 //! What every store has to do: one suite, run against each implementation from its own tests.
 
+mod certificates;
 mod directory;
 mod hooks;
 mod management;
@@ -83,6 +84,7 @@ pub(crate) async fn suite<S: Management>(make: impl Fn() -> S) {
     expiring_counts_active_keys_in_the_range(&make()).await;
     management::suite(&make).await;
     hooks::suite(&make).await;
+    certificates::suite(&make).await;
 }
 
 async fn an_empty_store_has_nothing(store: &dyn Store) {

@@ -6,7 +6,7 @@ use super::lane::{Lane, Ticket};
 use crate::deadline::Deadlines;
 use crate::wire::{Broken, Inbound};
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -31,6 +31,9 @@ pub enum BodyError {
     /// Nothing came for longer than `timeouts.idle`.
     #[error("the body stalled for longer than timeouts.idle")]
     Stalled,
+    /// Whoever asked for it may not go on.
+    #[error("whoever asked for it may not go on")]
+    Cut,
     /// A spooled body could not be read back.
     #[error("a spooled body could not be read")]
     Spool(#[from] std::io::Error),
@@ -78,6 +81,21 @@ impl Outgoing {
 }
 
 impl Outgoing {
+    /// The protocol that the client would go on in.
+    pub(super) fn upgrade(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Stream(Passing { incoming: Inbound::Upgrade(upgrade), .. }) => Some(&upgrade.protocol),
+            _ => None,
+        }
+    }
+
+    /// The upstream has switched to it.
+    pub(super) fn switch(&mut self) {
+        if let Self::Stream(Passing { incoming: Inbound::Upgrade(upgrade), .. }) = self {
+            upgrade.switch();
+        }
+    }
+
     /// Where to see how far a streamed body is.
     pub(super) fn passage(&self) -> Option<Rc<Passage>> {
         match self {
@@ -173,6 +191,10 @@ impl Lease {
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Exchange)))
     }
 
+    fn push(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.connection.as_mut().map_or(Poll::Ready(()), |connection| connection.push(cx))
+    }
+
     fn has_ended(&self) -> bool {
         self.connection.as_ref().is_none_or(|connection| connection.has_ended())
     }
@@ -196,6 +218,8 @@ pub struct Answer {
     deadlines: Rc<Deadlines>,
     idle: Duration,
     slot: Option<usize>,
+    /// How far the request's body is, while it may still be under way, and how far it was when last looked at.
+    passage: Option<(Rc<Passage>, u64)>,
     /// Trailers are announced: the length is not told, because HTTP/1.1 has trailers only where it is unknown.
     trailers: bool,
     /// The request counts as under way until the answer is dropped.
@@ -211,7 +235,7 @@ enum Source {
 
 impl Answer {
     pub(super) fn h1(lease: Lease, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
-        Self { source: Source::H1(lease), deadlines, idle, slot: None, trailers: false, ticket: None }
+        Self::of(Source::H1(lease), deadlines, idle)
     }
 
     pub(super) fn h2(
@@ -220,19 +244,42 @@ impl Answer {
         deadlines: Rc<Deadlines>,
         idle: Duration,
     ) -> Self {
-        Self {
-            source: Source::H2(incoming, stream),
-            deadlines,
-            idle,
-            slot: None,
-            trailers: false,
-            ticket: None,
-        }
+        Self::of(Source::H2(incoming, stream), deadlines, idle)
+    }
+
+    fn of(source: Source, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
+        Self { source, deadlines, idle, slot: None, passage: None, trailers: false, ticket: None }
     }
 
     /// Holds the request's ticket to the end of the answer.
     pub(super) fn hold(&mut self, ticket: Ticket) {
         self.ticket = Some(ticket);
+    }
+
+    /// What passes of the request's body counts as a sign of life too.
+    pub fn beside(&mut self, passage: Option<Rc<Passage>>) {
+        self.passage = passage.map(|passage| (passage, 0));
+    }
+
+    /// How long both sides may be silent, where that is not `timeouts.idle`.
+    pub fn set_idle(&mut self, idle: Duration) {
+        self.idle = idle;
+    }
+
+    /// Goes on with the request's body, although nobody takes the answer's; ready when there is nothing left of it.
+    pub fn push(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.source {
+            Source::H1(lease) => lease.push(cx),
+            // Its connection's task does that.
+            Source::H2(..) => Poll::Ready(()),
+        }
+    }
+
+    /// Whether the request's body has gone on since this was asked last.
+    fn passes(&mut self) -> bool {
+        let Some((passage, seen)) = &mut self.passage else { return false };
+        let now = passage.bytes.get();
+        std::mem::replace(seen, now) != now
     }
 
     /// Keeps announced trailers from being lost to a known length (RFC 9112, 7.1.2).
@@ -260,9 +307,13 @@ impl Body for Answer {
             this.deadlines.disarm(&mut this.slot);
             return polled;
         }
-        ready!(this.deadlines.arm(&mut this.slot, this.idle, cx));
-        this.deadlines.disarm(&mut this.slot);
-        Poll::Ready(Some(Err(BodyError::Stalled)))
+        loop {
+            ready!(this.deadlines.arm(&mut this.slot, this.idle, cx));
+            this.deadlines.disarm(&mut this.slot);
+            if !this.passes() {
+                return Poll::Ready(Some(Err(BodyError::Stalled)));
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -28,6 +28,29 @@ pub(super) async fn connect(
     }
 }
 
+/// Connects within `timeouts.connect`, TLS included, to speak HTTP/1.1.
+pub(super) async fn connect_http1(
+    service: &Service,
+    lane: &Lane,
+    errand: Errand<'_>,
+) -> Result<Stream, UpstreamError> {
+    let target = &lane.place.target;
+    let dial = async {
+        let tcp = TcpStream::connect(lane.place.address).await?;
+        tcp.set_nodelay(true)?;
+        let client = target.tls.as_ref().unwrap_or(&errand.pools.tls);
+        let tls = client.handshake_http1(&target.server_name, tcp).await?;
+        std::io::Result::Ok(Stream::Tls(Box::new(tls)))
+    };
+    match errand.deadlines.within(service.timeouts.connect, dial).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(source)) => {
+            Err(UpstreamError::Connect { endpoint: target.authority.clone(), source: source.into() })
+        }
+        Err(_) => Err(UpstreamError::ConnectTimeout(target.authority.clone())),
+    }
+}
+
 async fn dial(lane: &Lane, errand: Errand<'_>) -> std::io::Result<Connected> {
     let (place, target) = (&lane.place, &lane.place.target);
     let tcp = TcpStream::connect(place.address).await?;

@@ -20,6 +20,7 @@ mod retry;
 mod services;
 pub mod spool;
 pub mod tls;
+mod tunnel;
 
 pub use body::{Answer, Outgoing};
 pub use h2::Local;
@@ -71,6 +72,9 @@ pub enum UpstreamError {
     /// No answer within `timeouts.response`.
     #[error("{0} gave no answer within timeouts.response")]
     ResponseTimeout(Arc<str>),
+    /// It speaks HTTP/2 only, on which protocols are not switched.
+    #[error("{0} is an h2c endpoint, which has no HTTP/1.1 to switch protocols on")]
+    NoHttp1(Arc<str>),
     /// Active checks say that no endpoint is well.
     #[error("no endpoint of the upstream {0} is healthy")]
     NoneHealthy(Arc<str>),
@@ -177,6 +181,11 @@ impl Service {
         self.balance
     }
 
+    /// How long both sides of a switched connection may be silent.
+    pub fn tunnel_idle(&self) -> Duration {
+        self.timeouts.tunnel
+    }
+
     /// Sends a request and waits for the head of its answer.
     ///
     /// # Errors
@@ -235,6 +244,10 @@ impl Service {
             Scheme::Http => {
                 let work = pin!(h1::send(self, lane, errand, body));
                 patiently(errand.deadlines, time, passage.as_deref(), work).await
+            }
+            _ if body.upgrade().is_some() => {
+                let mut work = Box::pin(tunnel::send(self, lane, errand, body));
+                patiently(errand.deadlines, time, passage.as_deref(), work.as_mut()).await
             }
             Scheme::H2c | Scheme::Https => {
                 let mut work = Box::pin(h2::send(self, lane, errand, body));

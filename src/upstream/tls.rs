@@ -67,6 +67,17 @@ impl Client {
         Ok(client)
     }
 
+    /// Makes a connection a TLS one on which HTTP/1.1 is spoken.
+    ///
+    /// # Errors
+    /// As [`handshake`](Self::handshake).
+    pub async fn handshake_http1(&self, host: &str, tcp: TcpStream) -> io::Result<Stream> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let mut config = ClientConfig::clone(self.config.get_or_init(|| Arc::new(config(self.protocols))));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+    }
+
     /// Makes a connection a TLS one; says whether HTTP/2 was agreed on.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ mod stream;
 
 pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
 pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
-pub use inbound::{Broken, Inbound};
+pub use inbound::{Broken, Inbound, Upgrade};
 pub use scratch::{Out, Scratch};
 pub use stream::Stream;
 

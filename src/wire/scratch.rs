@@ -33,6 +33,8 @@ pub struct Scratch {
     maps: RefCell<Vec<HeaderMap>>,
     outs: RefCell<Vec<Vec<u8>>>,
     read: RefCell<BytesMut>,
+    /// Fields of the early hints that were heard last.
+    hints: RefCell<Option<HeaderMap>>,
     /// Where the fields of the head stand that is being read.
     pub(crate) spans: RefCell<Spans>,
 }
@@ -48,6 +50,7 @@ impl Default for Scratch {
             maps: RefCell::default(),
             outs: RefCell::default(),
             read: RefCell::default(),
+            hints: RefCell::default(),
             spans: RefCell::default(),
         }
     }
@@ -82,6 +85,16 @@ impl Scratch {
             map.clear();
             maps.push(map);
         }
+    }
+
+    /// Keeps the fields of early hints (RFC 8297) that were heard while something was polled, for whoever polls it.
+    pub fn hint(&self, fields: HeaderMap) {
+        *self.hints.borrow_mut() = Some(fields);
+    }
+
+    /// The early hints that were heard since this was asked last.
+    pub fn take_hint(&self) -> Option<HeaderMap> {
+        self.hints.borrow_mut().take()
     }
 
     /// An empty buffer for what is to be written.

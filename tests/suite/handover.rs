@@ -66,6 +66,28 @@ fn what_is_under_way_is_finished_by_the_old_process() {
 }
 
 #[test]
+fn what_is_used_of_a_limit_stays_used() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url()).with(|value| {
+        value["apis"][0]["rate_limit"] = json!({ "requests": 10, "per": "1h" });
+    });
+    let (mut gateway, key) = with_one_key(&settings);
+    let status = |gateway: &Gateway| gateway.send(&get(TARGET).key(&key)).status;
+    (0..7).for_each(|_| assert_eq!(status(&gateway), 200));
+    gateway.hand_over().end();
+    (0..3).for_each(|_| assert_eq!(status(&gateway), 200));
+    let told = gateway.send(&get(TARGET).key(&key));
+    assert_eq!(told.status, 429);
+    // And through a second one, of what the first has counted itself and what it was told.
+    gateway.hand_over().end();
+    let refused = gateway.send(&get(TARGET).key(&key));
+    assert_eq!(refused.status, 429);
+    let wait =
+        |reply: &crate::support::Reply| reply.header("retry-after").and_then(|text| text.parse::<u32>().ok());
+    assert!(wait(&refused) <= wait(&told), "{refused:?} after {told:?}");
+}
+
+#[test]
 fn a_new_process_that_does_not_start_changes_nothing() {
     let upstream = Upstream::http();
     let settings = Settings::usual(&upstream.url()).unlimited();

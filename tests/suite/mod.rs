@@ -1,5 +1,6 @@
 //! One file per subject; a test is named after the line of the contract it holds.
 
+mod acme;
 mod activation;
 mod agreement;
 mod agreement_bodies;
@@ -47,16 +48,22 @@ mod operations;
 mod operations_exports;
 mod paths;
 mod projects;
+mod proxy_protocol;
 mod readings;
 mod reference;
 mod reload;
 mod reload_listeners;
 mod smuggling;
+mod streams;
+mod streams_closed;
+mod streams_websocket;
 mod tenant;
 mod terminal;
 mod terminal_help;
 mod terminal_server;
 mod terminal_whole;
+mod tls;
+mod tls_clients;
 mod unknown_keys;
 mod upstreams;
 mod upstreams_balance;

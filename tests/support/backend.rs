@@ -68,6 +68,18 @@ impl Peer {
         String::from_utf8_lossy(&head).into_owned()
     }
 
+    /// The same connection once more, to write to while this one reads.
+    pub(crate) fn twin(&self) -> Self {
+        Self { stream: self.stream.try_clone().expect("clone a socket"), ahead: Vec::new() }
+    }
+
+    /// Reads so many bytes.
+    pub(crate) fn read_exactly(&mut self, length: usize) -> io::Result<()> {
+        let held = self.ahead.len().min(length);
+        self.ahead.drain(..held);
+        io::copy(&mut (&mut self.stream).take((length - held) as u64), &mut io::sink()).map(|_| ())
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("write to the gateway");

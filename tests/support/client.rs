@@ -56,7 +56,15 @@ impl Connection {
         name: &str,
         config: Arc<rustls::ClientConfig>,
     ) -> io::Result<(Self, Handshake)> {
-        let socket = TcpStream::connect(address)?;
+        Self::tls_over(TcpStream::connect(address)?, name, config)
+    }
+
+    /// The same over a connection that is there already.
+    pub(crate) fn tls_over(
+        socket: TcpStream,
+        name: &str,
+        config: Arc<rustls::ClientConfig>,
+    ) -> io::Result<(Self, Handshake)> {
         prepare(&socket);
         let name_of = rustls_pki_types::ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         let session = rustls::ClientConnection::new(config, name_of).map_err(io::Error::other)?;
@@ -162,6 +170,11 @@ impl Connection {
         Ok(Some(piece))
     }
 
+    /// Says that nothing more will be sent (TLS has no such thing).
+    pub(crate) fn shutdown(&self) {
+        self.socket.shutdown(std::net::Shutdown::Write).expect("shut down");
+    }
+
     /// Whether the peer closes within `limit` (bytes that come first are kept).
     pub(crate) fn closes_within(&mut self, limit: Duration) -> bool {
         self.socket.set_read_timeout(Some(limit)).expect("a read time-out");
@@ -242,12 +255,15 @@ pub(crate) struct Handshake {
     pub(crate) alpn: Option<Vec<u8>>,
     /// The leaf certificate, DER.
     pub(crate) leaf: Vec<u8>,
+    /// Whether an earlier session went on.
+    pub(crate) resumed: bool,
 }
 
 impl Handshake {
     fn of(session: &rustls::ClientConnection) -> Self {
         Self {
             version: session.protocol_version(),
+            resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
             alpn: session.alpn_protocol().map(<[u8]>::to_vec),
             leaf: session.peer_certificates().and_then(<[_]>::first).map(|c| c.to_vec()).unwrap_or_default(),
         }
@@ -257,5 +273,5 @@ impl Handshake {
 fn prepare(socket: &TcpStream) {
     socket.set_read_timeout(Some(PATIENCE)).expect("a read time-out");
     socket.set_write_timeout(Some(PATIENCE)).expect("a write time-out");
-    socket.set_nodelay(true).expect("no delay");
+    let _ = socket.set_nodelay(true); // refused of a connection that was reset
 }

@@ -59,7 +59,9 @@ impl Gateway {
         let folder = tempfile::tempdir().expect("a folder");
         let [address, admin, tls] = addresses();
         super::openapi::is_admin(admin);
-        let tls = (!settings.tls.is_empty()).then_some(tls);
+        // One with certificates of its own, or whatever the second listener of the settings asks for.
+        let secure = !settings.tls.is_empty() || settings.value["listeners"].get(1).is_some();
+        let tls = secure.then_some(tls);
         let gateway = Self { folder, address, tls, admin, running: None };
         fs::write(gateway.path("authority.pem"), certificate::authority_pem()).expect("write");
         gateway.configure(settings);
@@ -88,7 +90,12 @@ impl Gateway {
         if let Some(tls) = self.tls {
             let pair = |stem: &&str| json!({ "cert": format!("{stem}.pem"), "key": format!("{stem}.key") });
             let pairs: Vec<_> = settings.tls.iter().map(pair).collect();
-            listeners.push(json!({ "address": tls.to_string(), "tls": { "certificates": pairs } }));
+            let mut secure = value["listeners"].get(1).cloned().unwrap_or_else(|| json!({}));
+            secure["address"] = json!(tls.to_string());
+            if !pairs.is_empty() {
+                secure["tls"]["certificates"] = json!(pairs);
+            }
+            listeners.push(secure);
         }
         value["listeners"] = json!(listeners);
         value["admin"]["address"] = json!(self.admin.to_string());
@@ -285,6 +292,14 @@ impl Gateway {
     pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let has = |s: &Sample| labels.iter().all(|&(k, v)| s.labels.get(k).is_some_and(|x| x == v));
         self.metrics().iter().filter(|s| s.name == name && has(s)).map(|s| s.value).sum()
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn resident(&self) -> u64 {
+        let id = self.running.as_ref().expect("it runs").id;
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).expect("a number") * 1024
     }
 
     /// What it wrote to standard error so far, over all its runs.

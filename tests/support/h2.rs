@@ -26,10 +26,25 @@ impl H2 {
         })
     }
 
+    /// The same, with bytes before the first of HTTP/2.
+    pub(crate) fn plain_after(address: SocketAddr, first: Vec<u8>) -> Self {
+        Self::over(format!("http://{address}"), async move { begun(address, first).await })
+    }
+
     /// Connects with TLS; fails the test unless ALPN picks `h2`.
     pub(crate) fn tls(address: SocketAddr, name: &'static str, config: Arc<rustls::ClientConfig>) -> Self {
+        Self::tls_after(address, Vec::new(), name, config)
+    }
+
+    /// The same, with bytes before the first of TLS.
+    pub(crate) fn tls_after(
+        address: SocketAddr,
+        first: Vec<u8>,
+        name: &'static str,
+        config: Arc<rustls::ClientConfig>,
+    ) -> Self {
         Self::over(format!("https://{name}"), async move {
-            let socket = tokio::net::TcpStream::connect(address).await.expect("connect");
+            let socket = begun(address, first).await;
             let server = rustls_pki_types::ServerName::try_from(name).expect("a name");
             let stream = tokio_rustls::TlsConnector::from(config).connect(server, socket).await;
             let stream = stream.expect("a handshake");
@@ -105,4 +120,10 @@ async fn read(answer: http::Response<hyper::body::Incoming>, tag: String) -> Rep
         tag,
         ..Reply::default()
     }
+}
+
+async fn begun(address: SocketAddr, first: Vec<u8>) -> tokio::net::TcpStream {
+    let mut socket = tokio::net::TcpStream::connect(address).await.expect("connect");
+    tokio::io::AsyncWriteExt::write_all(&mut socket, &first).await.expect("written");
+    socket
 }

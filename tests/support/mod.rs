@@ -1,5 +1,6 @@
 //! What the suite shares: the gateway's process, scripted backends, raw clients, fixtures, checks of envelopes.
 
+pub(crate) mod acme;
 pub(crate) mod backend;
 pub(crate) mod browser;
 pub(crate) mod certificate;
@@ -9,6 +10,7 @@ pub(crate) mod dns;
 pub(crate) mod envelope;
 pub(crate) mod fixture;
 pub(crate) mod gateway;
+pub(crate) mod grpc;
 pub(crate) mod h2;
 pub(crate) mod hooks;
 pub(crate) mod jwt;
@@ -23,6 +25,7 @@ pub(crate) mod terminal;
 pub(crate) mod totp;
 pub(crate) mod upstream;
 pub(crate) mod wait;
+pub(crate) mod websocket;
 pub(crate) mod world;
 
 pub(crate) use envelope::{assert_ocore, assert_ocriva};

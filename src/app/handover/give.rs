@@ -1,10 +1,11 @@
 //! The old process's side: starts the new one, and waits until it is ready.
 
 use super::channel::{Channel, Heard, MOST};
-use super::{GREETING, VARIABLE};
+use super::{COUNTED, GREETING, VARIABLE};
+use crate::limiter::{Carried, NamesKey};
 use rustix::fd::AsFd;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, BufWriter, Seek, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ pub(in crate::app) struct Giving {
     pub(in crate::app) sockets: Vec<(SocketAddr, Vec<TcpListener>)>,
     /// Hand-overs so far: good and bad ones.
     pub(in crate::app) so_far: [u64; 2],
+    /// What the limiter's names are hashed with.
+    pub(in crate::app) names: NamesKey,
     /// Set when it is to be given up.
     pub(in crate::app) stopped: Arc<AtomicBool>,
 }
@@ -106,7 +109,8 @@ impl Giving {
 
     fn offer(&self, channel: &Channel) -> Result<(), Failed> {
         let [good, bad] = self.so_far;
-        channel.send(&format!("{GREETING} {good} {bad}"), &[])?;
+        let names = u128::from_ne_bytes(self.names.0);
+        channel.send(&format!("{GREETING} {good} {bad} {names:032x}"), &[])?;
         for (address, sockets) in &self.sockets {
             for some in sockets.chunks(MOST) {
                 let some: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
@@ -137,6 +141,19 @@ impl Giving {
 }
 
 impl Successor {
+    /// Tells it what is used of every limit. It waits for that before it accepts.
+    ///
+    /// # Errors
+    /// When there is no room for a file, or the process is gone. Then it begins with full limits.
+    pub(in crate::app) fn counted(&self, carried: &Carried) -> io::Result<()> {
+        let mut file = BufWriter::new(tempfile::tempfile()?);
+        serde_json::to_writer(&mut file, carried)?;
+        file.flush()?;
+        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        self.channel.send(COUNTED, &[file.as_fd()])
+    }
+
     /// Says that what only one process may do is done here no longer.
     pub(in crate::app) fn leave_to_it(&self) {
         // It sees by our end, too.

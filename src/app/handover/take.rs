@@ -1,9 +1,11 @@
 //! The new process's side: takes the sockets, and says when it is ready.
 
 use super::channel::{Channel, Heard};
-use super::{GREETING, VARIABLE};
+use super::{COUNTED, GREETING, VARIABLE};
 use crate::app::inherited::Inherited;
-use std::io;
+use crate::limiter::{Carried, NamesKey};
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +32,8 @@ pub(in crate::app) struct Predecessor {
     channel: Channel,
     /// Hand-overs so far: good ones, this one not among them, and bad ones.
     pub(in crate::app) so_far: [u64; 2],
+    /// What the limiter's names are hashed with.
+    pub(in crate::app) names: NamesKey,
 }
 
 /// What is known of another process of ours that lives beside this one, because one takes over from the other.
@@ -72,12 +76,13 @@ impl Predecessor {
 
     fn listen_to(channel: Channel) -> Result<(Self, Inherited), NotTaken> {
         let (greeting, _) = next(&channel)?;
-        let so_far = greeting.strip_prefix(GREETING).and_then(counts).ok_or(NotTaken::Strange)?;
+        let (so_far, names) =
+            greeting.strip_prefix(GREETING).and_then(read_greeting).ok_or(NotTaken::Strange)?;
         let mut inherited = Inherited::default();
         loop {
             let (text, sockets) = next(&channel)?;
             if text == "end" {
-                return Ok((Self { channel, so_far }, inherited));
+                return Ok((Self { channel, so_far, names }, inherited));
             }
             let address: SocketAddr =
                 text.strip_prefix("at ").and_then(|it| it.parse().ok()).ok_or(NotTaken::Strange)?;
@@ -85,13 +90,28 @@ impl Predecessor {
         }
     }
 
-    /// Tells it that this process accepts, except at `unused`, and keeps `beside` true to what becomes of it.
-    pub(in crate::app) fn ready(self, unused: &[SocketAddr], beside: Beside) -> io::Result<()> {
+    /// Tells it that this process can accept, except at `unused`, and waits until it does so no longer. The answer is what it
+    /// has counted; nothing when it is gone, or silent.
+    pub(in crate::app) fn relieve(&self, unused: &[SocketAddr]) -> Option<Carried> {
         let unused: String = unused.iter().map(|address| format!(" {address}")).collect();
-        if let Err(error) = self.channel.send(&format!("ready{unused}"), &[]) {
-            // Then this one is needed all the more.
-            tracing::warn!(%error, "the process to take over from is gone already");
-        }
+        let heard = self.channel.send(&format!("ready{unused}"), &[]);
+        let carried = heard.and_then(|()| match self.channel.receive(Some(PATIENCE))? {
+            Heard::Message(text, mut files) if text == COUNTED => {
+                let file = files.pop().map(File::from).ok_or(io::ErrorKind::InvalidData)?;
+                Ok(serde_json::from_reader(BufReader::new(file))?)
+            }
+            Heard::Message(..) => Err(io::ErrorKind::InvalidData.into()),
+            Heard::Silence => Err(io::ErrorKind::TimedOut.into()),
+            Heard::Gone => Err(io::ErrorKind::ConnectionAborted.into()),
+        });
+        // Whatever became of it, this one is needed.
+        carried
+            .inspect_err(|error| tracing::warn!(%error, "what the process before this one has counted is lost: limits begin anew"))
+            .ok()
+    }
+
+    /// Keeps `beside` true to what becomes of it.
+    pub(in crate::app) fn follow(self, beside: Beside) -> io::Result<()> {
         std::thread::Builder::new().name("predecessor".into()).spawn(move || {
             while let Ok(Heard::Message(..)) = self.channel.receive(None) {
                 beside.yielded.send_replace(true);
@@ -112,7 +132,9 @@ fn next(channel: &Channel) -> Result<(String, Vec<TcpListener>), NotTaken> {
     }
 }
 
-fn counts(text: &str) -> Option<[u64; 2]> {
-    let mut counts = text.split_whitespace().map(|count| count.parse().ok());
-    Some([counts.next()??, counts.next()??])
+fn read_greeting(text: &str) -> Option<([u64; 2], NamesKey)> {
+    let mut words = text.split_whitespace();
+    let so_far = [words.next()?.parse().ok()?, words.next()?.parse().ok()?];
+    let names = u128::from_str_radix(words.next()?, 16).ok()?;
+    Some((so_far, NamesKey(names.to_ne_bytes())))
 }

@@ -5,8 +5,11 @@ use super::{all, at_least_one, maybe, or};
 use crate::config::check::{address, network};
 use crate::config::document::Value;
 use crate::config::problem::Code;
+use crate::config::schema::{CHALLENGES, CLIENT_AUTH, LETS_ENCRYPT, TLS_VERSIONS};
 use crate::config::section::Section;
-use crate::config::{Admin, Bounds, CertificateFiles, Listener, ListenerTls};
+use crate::config::{
+    Acme, AcmeChallenge, Admin, Bounds, CertificateFiles, ClientAuth, Listener, ListenerTls, TlsVersion,
+};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -22,19 +25,159 @@ fn listener(value: &Value<'_>, files: &Files) -> Option<Listener> {
     let address = section.get("address").and_then(|value| address(&value));
     let tls = maybe(&section, "tls", |value| tls(value, files));
     let trusted_proxies = all(&section.items("trusted_proxies"), network);
+    let proxy_protocol = or(&section, "proxy_protocol", Value::boolean, || false);
+    if proxy_protocol == Some(true) && trusted_proxies.as_ref().is_some_and(Vec::is_empty) {
+        let help = "name under `trusted_proxies` the addresses that the balancer connects from";
+        let place = section.get("proxy_protocol").unwrap_or_else(|| value.clone());
+        place.report(
+            Code::Conflict,
+            "nobody may send a PROXY protocol header, so that nobody could connect",
+            Some(help),
+        );
+        return None;
+    }
     let bounds = or(&section, "limits", bounds, Bounds::default);
-    Some(Listener { address: address?, tls: tls?, trusted_proxies: trusted_proxies?, bounds: bounds? })
+    Some(Listener {
+        address: address?,
+        tls: tls?,
+        trusted_proxies: trusted_proxies?,
+        proxy_protocol: proxy_protocol?,
+        bounds: bounds?,
+    })
 }
 
 fn tls(value: &Value<'_>, files: &Files) -> Option<ListenerTls> {
-    let list = value.any_section()?.get("certificates")?;
-    let certificates = at_least_one(&list, "certificate", |value| {
+    let section = value.any_section()?;
+    let acme = maybe(&section, "acme", |value| acme(value, files));
+    let certificates = match section.get("certificates") {
+        Some(list) => certificates(&list, files),
+        None if section.get("acme").is_some() => Some(Vec::new()),
+        None => {
+            let help = "add `certificates: [{ cert: FILE, key: FILE }]`, or `acme: { domains: [NAME] }`";
+            section.report_missing("certificates", Some(help));
+            None
+        }
+    };
+    let min_version = or(&section, "min_version", min_version, || TlsVersion::V1_2);
+    let strict_sni = or(&section, "strict_sni", Value::boolean, || false);
+    let clients = clients(&section, files);
+    if let (Some(Some(acme)), Some(Some(clients))) = (&acme, &clients)
+        && acme.challenge == AcmeChallenge::TlsAlpn
+        && clients.required
+        && let Some(place) = section.get("acme")
+    {
+        let help = "take `challenge: http-01`, or `client_auth: optional`";
+        place.report(
+            Code::Conflict,
+            "an authority shows no client certificate, so that it could not look",
+            Some(help),
+        );
+        return None;
+    }
+    Some(ListenerTls {
+        certificates: certificates?,
+        min_version: min_version?,
+        strict_sni: strict_sni?,
+        clients: clients?,
+        acme: acme?,
+    })
+}
+
+fn certificates(list: &Value<'_>, files: &Files) -> Option<Vec<CertificateFiles>> {
+    at_least_one(list, "certificate", |value| {
         let section = value.any_section()?;
         let cert = section.optional("cert", |value| files.existing(value));
         let key = section.optional("key", |value| files.existing(value));
         Some(CertificateFiles { cert: cert?, key: key? })
-    })?;
-    Some(ListenerTls { certificates })
+    })
+}
+
+fn acme(value: &Value<'_>, files: &Files) -> Option<Acme> {
+    let section = value.any_section()?;
+    let domains = section.get("domains").and_then(|list| at_least_one(&list, "domain", domain));
+    let email = maybe(&section, "email", |value| value.non_empty().map(Box::from));
+    let directory = or(&section, "directory", directory, || LETS_ENCRYPT.into());
+    let ca = maybe(&section, "ca", |value| files.existing(value));
+    let challenge = or(&section, "challenge", challenge, || AcmeChallenge::TlsAlpn);
+    let renew_before = maybe(&section, "renew_before", Value::duration);
+    Some(Acme {
+        domains: domains?,
+        email: email?,
+        directory: directory?,
+        ca: ca?,
+        challenge: challenge?,
+        renew_before: renew_before?,
+    })
+}
+
+/// A name that an authority can look at from outside.
+fn domain(value: &Value<'_>) -> Option<Box<str>> {
+    let text = value.non_empty()?;
+    let label = |label: &str| {
+        let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        inner && !label.is_empty() && label.len() < 64 && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if text.starts_with("*.") {
+        let help = "name each host, or name the files of a wildcard under `certificates`";
+        value.report(
+            Code::InvalidValue,
+            "a wildcard can only be proven by DNS, which is not done here",
+            Some(help),
+        );
+        return None;
+    }
+    if text.parse::<std::net::IpAddr>().is_ok() || text.len() > 253 || !text.split('.').all(label) {
+        value.report(
+            Code::InvalidValue,
+            format!("{} is not a host name", value.shown()),
+            Some("such as `api.example.com`"),
+        );
+        return None;
+    }
+    Some(text.to_ascii_lowercase().into())
+}
+
+fn directory(value: &Value<'_>) -> Option<Box<str>> {
+    let text = value.non_empty()?;
+    let uri = text.parse::<http::Uri>().ok();
+    if uri.is_none_or(|uri| uri.scheme() != Some(&http::uri::Scheme::HTTPS) || uri.host().is_none()) {
+        let help = format!("such as `{LETS_ENCRYPT}`");
+        value.report(Code::InvalidValue, format!("{} is not an https URL", value.shown()), Some(&help));
+        return None;
+    }
+    Some(text.into())
+}
+
+fn challenge(value: &Value<'_>) -> Option<AcmeChallenge> {
+    Some(if value.choice(CHALLENGES)? == "http-01" { AcmeChallenge::Http } else { AcmeChallenge::TlsAlpn })
+}
+
+fn min_version(value: &Value<'_>) -> Option<TlsVersion> {
+    Some(if value.choice(TLS_VERSIONS)? == "1.3" { TlsVersion::V1_3 } else { TlsVersion::V1_2 })
+}
+
+/// Mutual TLS, from three keys of which the first asks for it.
+fn clients(section: &Section<'_>, files: &Files) -> Option<Option<ClientAuth>> {
+    let ca = maybe(section, "client_ca", |value| files.existing(value));
+    let required =
+        or(section, "client_auth", |value| Some(value.choice(CLIENT_AUTH)? == "required"), || true);
+    let forward = or(section, "forward_client_cert", Value::boolean, || false);
+    if let Some(None) = ca {
+        let idle = ["client_auth", "forward_client_cert"].into_iter().filter_map(|key| section.get(key));
+        let mut told = false;
+        for value in idle {
+            let help = "name the authorities of the certificates: `client_ca: FILE`, or remove this";
+            value.report(
+                Code::Conflict,
+                "without `client_ca` no client is asked for a certificate",
+                Some(help),
+            );
+            told = true;
+        }
+        return (!told).then_some(None);
+    }
+    let (required, forward) = (required?, forward?);
+    Some(ca?.map(|ca| ClientAuth { ca, required, forward }))
 }
 
 fn bounds(value: &Value<'_>) -> Option<Bounds> {

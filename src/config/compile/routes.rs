@@ -49,6 +49,10 @@ fn route(
     let project = maybe(section, "project", project);
     let require = or(section, "require", require, Require::default);
     let target = target(section, owner);
+    let upgrade = or(section, "upgrade", upgrade, Vec::new);
+    if let Some(list) = section.get("upgrade") {
+        may_upgrade(&list, section, methods.as_deref().unwrap_or_default());
+    }
     for key in ["project", "require"] {
         if let Some(value) = section.get(key).filter(|_| open) {
             let message =
@@ -63,6 +67,7 @@ fn route(
         open,
         project: project?,
         require: require?,
+        upgrade: upgrade?,
         target: target?,
         line: section.get("path").map(|place| place.line()),
     })
@@ -78,6 +83,43 @@ fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
         seen.push(method.clone());
         Some(method)
     })
+}
+
+/// Protocols, in lower case.
+fn upgrade(value: &Value<'_>) -> Option<Vec<Arc<str>>> {
+    let mut seen: Vec<Arc<str>> = Vec::new();
+    at_least_one(value, "protocol", |value| {
+        let name: Arc<str> = value.non_empty()?.to_ascii_lowercase().into();
+        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/".contains(&b);
+        if !name.bytes().all(is_token) {
+            let help = "write the name that stands in the `Upgrade` field, e.g. `websocket`";
+            value.report(Code::InvalidValue, format!("{} is no protocol", value.shown()), Some(help));
+            return None;
+        }
+        // Requests in it would pass by every check.
+        if ["h2c", "h2", "tls"].contains(&&*name) || name.starts_with("http/") || name.starts_with("tls/") {
+            let help = "remove it: HTTP/2 is spoken without an upgrade, to clients and to upstreams";
+            value.report(Code::InvalidValue, format!("{} can not be passed on", value.shown()), Some(help));
+            return None;
+        }
+        if seen.contains(&name) {
+            value.report(Code::Conflict, format!("{} stands in this list twice", value.shown()), None);
+        }
+        seen.push(name.clone());
+        Some(name)
+    })
+}
+
+/// Reports a list of protocols that no request can make use of.
+fn may_upgrade(list: &Value<'_>, section: &Section<'_>, methods: &[Method]) {
+    if section.get("respond").is_some() {
+        let message = "`upgrade` needs an upstream that goes on in the other protocol";
+        list.report(Code::Conflict, message, Some("remove it, or name an `upstream` instead of `respond`"));
+    }
+    if !methods.is_empty() && !methods.contains(&Method::GET) {
+        let message = "a WebSocket begins with GET, which this route does not take";
+        list.report(Code::Conflict, message, Some("add GET to `methods`, or remove `upgrade`"));
+    }
 }
 
 /// Reports a path that its API never sees.

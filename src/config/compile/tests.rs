@@ -309,8 +309,6 @@ fn no_diagnostic_holds_a_secret() {
 
 #[test]
 fn what_this_version_lacks_is_refused_by_name() {
-    let listener = |keys: &str| only(&file(&format!("{{ address: \"127.0.0.1:1\", {keys} }}"), "", ""));
-    assert_eq!(listener("proxy_protocol: true"), "unsupported listeners[0].proxy_protocol");
     for (text, path) in [
         ("limits: { backend: \"redis://host:6379\" }", "limits.backend"),
         ("limits: { backend: local, on_backend_failure: local }", "limits.on_backend_failure"),
@@ -322,16 +320,48 @@ fn what_this_version_lacks_is_refused_by_name() {
     assert_eq!(only(&postgres), "unsupported store.url");
     let rendered = load(&postgres).unwrap_err().to_string();
     assert!(rendered.contains("this version has no PostgreSQL store yet"), "{rendered}");
-    let mtls =
-        "{ address: \"127.0.0.1:1\", tls: { certificates: [], client_ca: a.pem, acme: { domains: [a] } } }";
-    assert_eq!(
-        problems(&file(mtls, "", "")),
-        [
-            "invalid-value listeners[0].tls.certificates",
-            "unsupported listeners[0].tls.client_ca",
-            "unsupported listeners[0].tls.acme",
-        ]
+}
+
+#[test]
+fn what_a_listener_asks_of_its_clients_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("any.pem");
+    std::fs::write(&path, "").unwrap();
+    let path = path.display();
+    let of = |text: &str| file(&format!("{{ address: \"127.0.0.1:1\", {text} }}"), "", "");
+    let pair = format!("certificates: [{{ cert: {path}, key: {path} }}]");
+    let tls = |text: &str| of(&format!("tls: {{ {pair}, {text} }}"));
+    let acme = |text: &str| of(&format!("tls: {{ acme: {{ {text} }} }}"));
+    for (text, want) in [
+        (of("proxy_protocol: true"), "conflict listeners[0].proxy_protocol"),
+        (of("tls: {}"), "missing-key listeners[0].tls.certificates"),
+        (tls("min_version: 1.1"), "invalid-value listeners[0].tls.min_version"),
+        (tls("client_auth: optional"), "conflict listeners[0].tls.client_auth"),
+        (tls("forward_client_cert: true"), "conflict listeners[0].tls.forward_client_cert"),
+        (tls("client_ca: none.pem"), "file listeners[0].tls.client_ca"),
+        (tls(&format!("client_ca: {path}, acme: {{ domains: [a.test] }}")), "conflict listeners[0].tls.acme"),
+        (acme("domains: []"), "invalid-value listeners[0].tls.acme.domains"),
+        (acme("domains: [\"*.a.test\"]"), "invalid-value listeners[0].tls.acme.domains[0]"),
+        (acme("domains: [192.0.2.1]"), "invalid-value listeners[0].tls.acme.domains[0]"),
+        (acme("domains: [a_b.test]"), "invalid-value listeners[0].tls.acme.domains[0]"),
+        (
+            acme("domains: [a.test], directory: \"http://a/\""),
+            "invalid-value listeners[0].tls.acme.directory",
+        ),
+        (acme("domains: [a.test], challenge: dns-01"), "invalid-value listeners[0].tls.acme.challenge"),
+    ] {
+        assert_eq!(only(&text), want);
+    }
+    let good = format!(
+        "min_version: 1.3, client_ca: {path}, client_auth: optional, acme: {{ domains: [B.test, a.test] }}"
     );
+    let good = of(&format!("proxy_protocol: true, trusted_proxies: [192.0.2.1], tls: {{ {pair}, {good} }}"));
+    let listener = load(&good).unwrap().listeners.remove(0);
+    assert!(listener.proxy_protocol && listener.forwarders().is_empty());
+    let tls = listener.tls.unwrap();
+    assert_eq!(tls.min_version, crate::config::TlsVersion::V1_3);
+    assert!(tls.clients.is_some_and(|clients| !clients.required && !clients.forward));
+    assert_eq!(tls.acme.unwrap().name(), "https://acme-v02.api.letsencrypt.org/directory a.test,b.test");
 }
 
 #[test]

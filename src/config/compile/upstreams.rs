@@ -78,7 +78,8 @@ fn timeouts(value: &Value<'_>) -> Option<Timeouts> {
     let connect = or(&section, "connect", Value::duration, || default.connect);
     let response = or(&section, "response", Value::duration, || default.response);
     let idle = or(&section, "idle", Value::duration, || default.idle);
-    Some(Timeouts { connect: connect?, response: response?, idle: idle? })
+    let tunnel = or(&section, "tunnel", Value::duration, || default.tunnel);
+    Some(Timeouts { connect: connect?, response: response?, idle: idle?, tunnel: tunnel? })
 }
 
 impl Default for Timeouts {
@@ -87,6 +88,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(2),
             response: Duration::from_secs(30),
             idle: Duration::from_secs(60),
+            tunnel: Duration::from_secs(600),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the configuration says of listening: the data path's sockets, and the operators' one.
 
+use super::ListenerTls;
 use ipnet::IpNet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// One listening socket of the data path.
@@ -12,26 +12,20 @@ pub struct Listener {
     pub address: SocketAddr,
     /// TLS, or plain HTTP/1.1 and h2c.
     pub tls: Option<ListenerTls>,
-    /// Peers that may set `X-Forwarded-For`.
+    /// Peers that may set `X-Forwarded-For`; with `proxy_protocol`, those that may connect.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether a connection begins with a PROXY protocol header, which says where the client is.
+    pub proxy_protocol: bool,
     /// Bounds on what a client may send.
     pub bounds: Bounds,
 }
 
-/// The TLS side of a listener.
-#[derive(Clone, Debug)]
-pub struct ListenerTls {
-    /// Certificates; SNI picks, the first is the default. At least one.
-    pub certificates: Vec<CertificateFiles>,
-}
-
-/// A certificate chain and its key, as PEM files. Relative paths were resolved against the configuration file's folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// Chain, leaf first.
-    pub cert: PathBuf,
-    /// Private key: PKCS#8, SEC1 or PKCS#1.
-    pub key: PathBuf,
+impl Listener {
+    /// Peers whose `X-Forwarded-For` is believed. Nobody's where the PROXY protocol has said where the client is: a balancer
+    /// that speaks it passes bytes on, so that every field of a request is the client's own word.
+    pub fn forwarders(&self) -> &[IpNet] {
+        if self.proxy_protocol { &[] } else { &self.trusted_proxies }
+    }
 }
 
 /// Bounds on what one client connection may use.

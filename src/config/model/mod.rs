@@ -9,6 +9,7 @@ mod listener;
 mod route;
 mod store;
 mod telemetry;
+mod tls;
 mod upstream;
 mod webhooks;
 
@@ -21,6 +22,7 @@ pub use listener::*;
 pub use route::*;
 pub use store::*;
 pub use telemetry::*;
+pub use tls::*;
 pub use upstream::*;
 pub use webhooks::*;
 

@@ -18,6 +18,8 @@ pub struct Route {
     pub project: Option<ProjectRule>,
     /// What the credential must hold.
     pub require: Require,
+    /// Protocols that the client may go on in (`Upgrade`), in lower case. Default none.
+    pub upgrade: Vec<Arc<str>>,
     /// Who answers.
     pub target: Target,
     /// Where it stands in the file, from 1; `None` when it does not come from one.

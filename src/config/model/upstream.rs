@@ -78,6 +78,8 @@ pub struct Timeouts {
     pub response: Duration,
     /// Between two pieces of an answer's body, and the age at which an unused connection is closed. Default 60 s.
     pub idle: Duration,
+    /// How long both sides of a switched connection (WebSocket) may be silent. Default 10 min.
+    pub tunnel: Duration,
 }
 
 /// Which endpoint gets a request.

@@ -6,6 +6,7 @@ mod events;
 mod form;
 mod respond;
 mod sample;
+mod socket;
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -74,7 +75,7 @@ async fn connection(stream: TcpStream) {
     let service = service_fn(|request: http::Request<Incoming>| async {
         Ok::<_, Infallible>(respond::to(request).await)
     });
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 #[cfg(test)]

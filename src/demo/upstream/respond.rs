@@ -1,7 +1,7 @@
 //! Which answer a request to the sample backend gets.
 
 use super::events::Events;
-use super::{form, sample};
+use super::{form, sample, socket};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Either, Full, Limited};
@@ -16,6 +16,11 @@ const BODY_LIMIT: usize = 64 << 20;
 
 /// Answers one request.
 pub(super) async fn to(request: Request<Incoming>) -> Response<Body> {
+    if request.uri().path() == "/v1/openapi/socket" {
+        let count = request.uri().query().and_then(|query| query.strip_prefix("count=")?.parse().ok());
+        let need = || message(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: ask for an upgrade");
+        return socket::open(request, count).unwrap_or_else(need);
+    }
     let (head, body) = request.into_parts();
     if head.method == Method::POST {
         return match Limited::new(body, BODY_LIMIT).collect().await {

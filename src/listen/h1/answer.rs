@@ -44,6 +44,9 @@ impl Answer {
         date: &[u8],
         keep: &mut bool,
     ) -> Self {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Self::switched(out, head, body);
+        }
         let bodiless =
             wishes.head_only || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let length = body.size_hint().exact();
@@ -79,6 +82,28 @@ impl Answer {
         Self { body, out, large: Bytes::new(), coding, announced, ended: bodiless }
     }
 
+    /// The answer that switches protocols: what follows its head is delimited by the connection's end alone.
+    fn switched(mut out: Out, head: &response::Parts, body: Box<Observed>) -> Self {
+        let bytes = out.bytes();
+        write_status(bytes, head.status);
+        bytes.extend_from_slice(b"connection: upgrade\r\n");
+        write_fields(bytes, head, &body, false);
+        body.marks().each(|name, value| write_field(bytes, name, value));
+        bytes.extend_from_slice(b"\r\n");
+        let (large, announced) = (Bytes::new(), Vec::new());
+        Self { body, out, large, coding: Coding::Plain, announced, ended: false }
+    }
+
+    /// Whether the client's side of a switched connection has ended and was passed on to its end.
+    pub(super) fn poll_pushed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.body.push(cx)
+    }
+
+    /// Whether it is not to go on, although it could.
+    pub(super) fn is_cut(&self) -> bool {
+        self.body.is_cut()
+    }
+
     /// Writes it to its end.
     pub(super) fn poll(
         &mut self,
@@ -92,7 +117,12 @@ impl Answer {
                 ready!(socket.borrow_mut().poll_flush(cx)).map_err(|_| Broken)?;
                 return if self.ended { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
-            let taken = ready!(socket.borrow_mut().poll_write(&mut self.out, &self.large, cx));
+            let polled = socket.borrow_mut().poll_write(&mut self.out, &self.large, cx);
+            let Poll::Ready(taken) = polled else {
+                // A client that does not read may still send: its backend need not wait for that.
+                let _ = self.body.push(cx);
+                return Poll::Pending;
+            };
             let taken = taken.map_err(|_| Broken)?;
             if taken > 0 {
                 self.large.advance(taken);

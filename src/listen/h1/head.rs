@@ -39,12 +39,14 @@ pub(super) struct Wishes {
     pub(super) trailers: bool,
     /// It asked for the head only.
     pub(super) head_only: bool,
+    /// It would go on in another protocol (RFC 9110, 7.8).
+    pub(super) upgrade: bool,
 }
 
 impl Wishes {
     /// Of a client whose head could not be read.
     pub(super) const UNKNOWN: Self =
-        Self { keep: false, modern: true, waits: false, trailers: false, head_only: false };
+        Self { keep: false, modern: true, waits: false, trailers: false, head_only: false, upgrade: false };
 }
 
 /// Takes a head out of the buffer; `None` when it is not complete. One that is refused stays.
@@ -114,6 +116,8 @@ fn asked(
         waits: modern && hop.waits && framing != Framing::Ended,
         trailers: modern && hop.trailers,
         head_only: method == Method::HEAD,
+        // A body would stand between the request and the other protocol: whoever sends one is answered as usual.
+        upgrade: modern && hop.upgrades && framing == Framing::Ended && method == Method::GET,
     };
     let mut request = Request::new(());
     *request.method_mut() = method;
@@ -140,6 +144,7 @@ struct Hop {
     keeps: bool,
     waits: bool,
     trailers: bool,
+    upgrades: bool,
 }
 
 impl Hop {
@@ -154,6 +159,7 @@ impl Hop {
                 for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
                     self.closes |= option.eq_ignore_ascii_case(b"close");
                     self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+                    self.upgrades |= option.eq_ignore_ascii_case(b"upgrade");
                 }
             }
             "expect" => self.waits |= value.eq_ignore_ascii_case(b"100-continue"),

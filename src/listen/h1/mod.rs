@@ -12,18 +12,18 @@ use super::Stream;
 use super::connection::Setting;
 use super::watch::{Active, Order, Place, Watch};
 use crate::pipeline::{self, Early, Observed, Peer, Worker};
-use crate::wire::{Framing, Inbound, Out};
+use crate::wire::{Framing, Inbound, Out, Upgrade, write_field};
 use answer::{Answer, Broken};
 use bytes::BytesMut;
 use head::{Asked, Wishes};
-use http::Response;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, HeaderMap, UPGRADE};
+use http::{Response, StatusCode};
 use socket::{RequestBody, Socket, Stop};
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// How long a connection that is closed for a reason is still read, so that its client gets the answer: a system resets
@@ -121,6 +121,7 @@ impl Serving<'_> {
     fn handle(&self, asked: Asked) -> Handling {
         let active = self.watch.begin(self.setting.connections.now_ns.clone());
         let body = match asked.framing {
+            Framing::Ended if asked.wishes.upgrade => self.upgrade(&asked),
             Framing::Ended => Inbound::Empty,
             _ => Inbound::H1(Box::new(RequestBody::new(&self.socket, asked.number))),
         };
@@ -131,12 +132,28 @@ impl Serving<'_> {
         Handling { response: Box::into_pin(future), wishes: asked.wishes, active }
     }
 
+    /// The wish of a request to go on in another protocol; one of several, or none, is not understood, and may be passed
+    /// over (RFC 9110, 7.8).
+    fn upgrade(&self, asked: &Asked) -> Inbound {
+        let mut named = asked.request.headers().get_all(UPGRADE).iter();
+        match (named.next(), named.next()) {
+            (Some(one), None) if !one.as_bytes().contains(&b',') => {
+                let bytes = Box::new(RequestBody::new(&self.socket, asked.number));
+                Inbound::Upgrade(Box::new(Upgrade::new(one.clone(), false, bytes)))
+            }
+            _ => Inbound::Empty,
+        }
+    }
+
     async fn answer(&self, handling: Handling) -> Then {
         let Handling { response, wishes, active } = handling;
-        let Some(response) = self.wait(response).await else {
+        let Some(response) = self.wait(response, wishes).await else {
             self.retire();
             return Then::Gone;
         };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Box::pin(self.switch(response, wishes, active)).await;
+        }
         let (answer, keep) = self.begin(response, wishes).await;
         let written = self.write(answer).await;
         drop(active);
@@ -155,13 +172,64 @@ impl Serving<'_> {
         }
     }
 
+    /// The rest of the connection is another protocol's: both sides are passed on until each has ended, or one broke.
+    async fn switch(&self, response: Response<Box<Observed>>, wishes: Wishes, active: Active) -> Then {
+        self.socket.borrow_mut().switch();
+        let (mut answer, _) = self.begin(response, wishes).await;
+        let mut written = false;
+        let then = poll_fn(|cx| {
+            if !written {
+                match answer.poll(&self.socket, cx) {
+                    Poll::Ready(Ok(())) => written = true,
+                    Poll::Ready(Err(Broken)) => return Poll::Ready(Then::Gone),
+                    Poll::Pending => return self.poll_stopped(&answer, cx),
+                }
+            }
+            // The backend has ended its side; the client may still have something to say.
+            if self.socket.borrow_mut().poll_shutdown(cx).is_pending() || answer.poll_pushed(cx).is_pending()
+            {
+                return self.poll_stopped(&answer, cx);
+            }
+            Poll::Ready(Then::Gone)
+        })
+        .await;
+        drop(active);
+        self.retire();
+        then
+    }
+
+    /// Ready when a switched connection is not to go on. A client that has said its last word still listens.
+    fn poll_stopped(&self, answer: &Answer, cx: &mut Context<'_>) -> Poll<Then> {
+        self.watch.register(cx.waker());
+        let stopped = answer.is_cut() || self.watch.order() == Some(Order::Abort);
+        if stopped { Poll::Ready(Then::Gone) } else { Poll::Pending }
+    }
+
     /// Waits for an answer; nothing when the client does not.
-    async fn wait(&self, mut response: Responding) -> Option<Response<Box<Observed>>> {
-        poll_fn(|cx| match response.as_mut().poll(cx) {
-            Poll::Ready(response) => Poll::Ready(Some(response)),
-            Poll::Pending => self.poll_abandoned(cx).map(|()| None),
+    async fn wait(&self, mut response: Responding, wishes: Wishes) -> Option<Response<Box<Observed>>> {
+        let scratch = &self.worker().pools.scratch;
+        poll_fn(|cx| {
+            // What is there from before is somebody else's.
+            scratch.take_hint();
+            let polled = response.as_mut().poll(cx);
+            if let Some(fields) = scratch.take_hint().filter(|_| wishes.modern) {
+                self.socket.borrow_mut().interim(|out| write_hints(out, &fields));
+            }
+            match polled {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                Poll::Pending => {
+                    // What can not be written now is written before the answer.
+                    let _ = self.socket.borrow_mut().poll_interim(cx);
+                    self.poll_abandoned(cx).map(|()| None)
+                }
+            }
         })
         .await
+    }
+
+    /// Ready when an answer that is being written is not to be: nobody waits for it, or it is the client's no more.
+    fn poll_cut(&self, answer: &Answer, cx: &mut Context<'_>) -> Poll<()> {
+        if answer.is_cut() { Poll::Ready(()) } else { self.poll_abandoned(cx) }
     }
 
     /// Ready when nobody waits for the answer: the client has gone, or the worker ends.
@@ -199,10 +267,7 @@ impl Serving<'_> {
     async fn write(&self, mut answer: Answer) -> Result<(), Broken> {
         let written = poll_fn(|cx| match answer.poll(&self.socket, cx) {
             Poll::Ready(written) => Poll::Ready(written),
-            Poll::Pending => {
-                ready!(self.poll_abandoned(cx));
-                Poll::Ready(Err(Broken))
-            }
+            Poll::Pending => self.poll_cut(&answer, cx).map(|()| Err(Broken)),
         })
         .await;
         self.worker().pools.scratch.give(answer.into_out());
@@ -242,4 +307,13 @@ impl Serving<'_> {
         };
         let _ = self.worker().deadlines.within(LINGER, closing).await;
     }
+}
+
+/// Early hints (RFC 8297); fields of the final answer are not among them.
+fn write_hints(out: &mut Vec<u8>, fields: &HeaderMap) {
+    out.extend_from_slice(b"HTTP/1.1 103 Early Hints\r\n");
+    for (name, value) in fields {
+        write_field(out, name, value.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
 }

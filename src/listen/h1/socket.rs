@@ -160,12 +160,27 @@ impl Socket {
             }
             ready!(self.poll_interim(cx))?;
             if ready!(self.poll_read(READ_BODY, cx))? == 0 {
-                return Poll::Ready(Some(Err(Error::Closed)));
+                if self.framing != Framing::Close {
+                    return Poll::Ready(Some(Err(Error::Closed)));
+                }
+                self.framing = Framing::Ended;
             }
         }
     }
 
-    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// The present request's protocol is switched: what the client sends from now on, and what came behind the request,
+    /// is passed on as it is until the client ends it.
+    pub(super) fn switch(&mut self) {
+        self.framing = Framing::Close;
+    }
+
+    /// Has an interim answer written.
+    pub(super) fn interim(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(self.interim.bytes());
+    }
+
+    /// Writes what there is of interim answers.
+    pub(super) fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.interim.is_empty() {
             let mut interim = std::mem::take(&mut self.interim);
             let written = self.poll_write(&mut interim, &[], cx);

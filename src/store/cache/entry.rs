@@ -113,6 +113,13 @@ pub struct SessionEntry {
     pub record: LiveSession,
 }
 
+impl SessionEntry {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

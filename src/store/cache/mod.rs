@@ -225,6 +225,20 @@ impl Tokens {
         }
     }
 
+    /// What a key that has left the index is now, by the value that it had.
+    pub fn renewed(&self, entry: &Entry, now: Moment) -> Cached {
+        match self.held(&entry.record.digest) {
+            Some(entry) => Cached::Hit(entry),
+            None => self.absent(&Name::Digest(entry.record.digest), now),
+        }
+    }
+
+    /// Whether nothing has changed of a person and of their session since these were looked up.
+    pub fn holds(&self, user: &Arc<UserEntry>, session: &Arc<SessionEntry>) -> bool {
+        self.users.pin().get(&user.record.id).is_some_and(|held| Arc::ptr_eq(held, user))
+            && self.sessions.pin().get(session.id()).is_some_and(|held| Arc::ptr_eq(held, session))
+    }
+
     fn absent(&self, name: &Name, now: Moment) -> Cached {
         if self.known_unknown(name, now) {
             return Cached::Unknown;

@@ -4,6 +4,7 @@
 //! itself, its entry in the audit log and, where the edge sees a difference, its place in the list of changes.
 
 mod audit;
+mod certificates;
 mod directory;
 mod operations;
 mod organizations;
@@ -15,6 +16,7 @@ mod tokens;
 mod webhooks;
 
 pub use audit::{ActorKind, AuditEntry, AuditQuery, AuditRecord};
+pub use certificates::{Certificates, Issued, OrderEnd};
 pub use directory::{Directory, OrganizationRecord, PersonRecord, PersonState};
 pub use operations::{
     Finish, OperationKind, OperationRecord, OperationState, Operations, Piece, Rotation, SealedValue,
@@ -48,7 +50,7 @@ pub enum Written {
 }
 
 /// What a database offers to the control side.
-pub trait Management: Store + Directory + Outbox + Operations {
+pub trait Management: Store + Directory + Outbox + Operations + Certificates {
     /// The key with this id, as people see it.
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>>;
     /// Keys of one organization in the order of their making, and how many there are in all.

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One file per version, in order; never edited once released.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_management.sql"),
     include_str!("migrations/0003_people.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_operations.sql"),
     include_str!("migrations/0006_addresses.sql"),
     include_str!("migrations/0007_extras.sql"),
+    include_str!("migrations/0008_certificates.sql"),
 ];
 
 /// Prepared statements kept per connection.

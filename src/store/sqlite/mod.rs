@@ -2,6 +2,7 @@
 
 mod addresses;
 mod audit;
+mod certificates;
 mod changes;
 mod connect;
 mod deliveries;

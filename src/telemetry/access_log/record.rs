@@ -25,6 +25,8 @@ pub struct AccessRecord<'a> {
     pub protocol: &'static str,
     /// Whether the client spoke TLS.
     pub tls: bool,
+    /// Subject of the certificate that the client showed.
+    pub client_certificate: Option<&'a str>,
     /// Status of the answer.
     pub status: u16,
     /// Name of the API; empty when none matched.
@@ -69,6 +71,7 @@ impl AccessRecord<'_> {
         text(out, "path", &redact(without_query(self.path)));
         text(out, "protocol", self.protocol);
         let _ = write!(out, ",\"tls\":{},\"status\":{}", self.tls, self.status);
+        optional(out, "client_certificate", self.client_certificate.map(redact).as_deref());
         text(out, "api", self.api);
         text(out, "route", self.route);
         self.write_caller(out);
@@ -185,6 +188,7 @@ mod tests {
             path: "/v1/x",
             protocol: "HTTP/2.0",
             tls: true,
+            client_certificate: None,
             status: 200,
             api: "open-api",
             route: "/v1/**",

@@ -16,6 +16,7 @@ fn record(request_id: &str) -> AccessRecord<'_> {
         path: "/",
         protocol: "HTTP/1.1",
         tls: false,
+        client_certificate: None,
         status: 200,
         api: "",
         route: "",

@@ -10,6 +10,7 @@ impl Metrics {
     pub(super) fn families(&self) -> Vec<Family> {
         let mut families = self.request_families();
         families.extend(self.api_families());
+        families.extend(self.connection_families());
         families.extend(self.upstream_families());
         families.extend(self.control_families());
         families
@@ -90,6 +91,40 @@ impl Metrics {
                 "Open connections of clients.",
                 &["listener"],
                 &self.connections,
+            ),
+        ]
+    }
+
+    fn connection_families(&self) -> Vec<Family> {
+        vec![
+            Family {
+                name: "portcullis_tls_handshakes",
+                help: "TLS handshakes of clients.",
+                labels: &["listener", "result"],
+                values: Values::Counters(self.tls_handshakes.collect(Counter::value)),
+            },
+            Family {
+                name: "portcullis_proxy_protocol_refused",
+                help: "Connections closed for their PROXY protocol header.",
+                labels: &["listener", "reason"],
+                values: Values::Counters(self.proxy_headers_refused.collect(Counter::value)),
+            },
+            Family {
+                name: "portcullis_acme_orders",
+                help: "Attempts to obtain a certificate by ACME.",
+                labels: &["result"],
+                values: Values::Counters(self.acme_orders.collect(Counter::value)),
+            },
+            gauges(
+                "portcullis_certificate_not_after_seconds",
+                "When a certificate ends, in Unix time.",
+                &["name"],
+                &self.certificates,
+            ),
+            gauge(
+                "portcullis_certificates_outdated",
+                "Certificates shown that are older than their files, which can not be used.",
+                &self.certificates_outdated,
             ),
         ]
     }
@@ -181,12 +216,6 @@ impl Metrics {
                 labels: &["result"],
                 values: Values::Counters(handovers.into()),
             },
-            gauges(
-                "portcullis_certificate_not_after_seconds",
-                "When a certificate ends, in Unix time.",
-                &["name"],
-                &self.certificates,
-            ),
             gauge("portcullis_store_up", "Whether the store answers.", &self.store_up),
             gauge(
                 "portcullis_store_staleness_seconds",
@@ -204,6 +233,18 @@ impl Metrics {
                 help: "Lines of the access log that were not written.",
                 labels: &[],
                 values: Values::Counters(vec![(Vec::new(), self.log_dropped.value())]),
+            },
+            gauges(
+                "portcullis_tunnels",
+                "Connections that go on in another protocol, such as WebSocket.",
+                &["api", "route"],
+                &self.tunnels,
+            ),
+            Family {
+                name: "portcullis_streams_closed",
+                help: "Requests and answers under way that were closed because their key or session could not go on.",
+                labels: &["reason"],
+                values: Values::Counters(self.streams_closed.collect(Counter::value)),
             },
             Family {
                 name: "portcullis_webhook_deliveries",

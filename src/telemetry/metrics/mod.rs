@@ -48,10 +48,16 @@ pub struct Metrics {
     handovers_good: Counter,
     handovers_bad: Counter,
     certificates: Series<Gauge>,
+    certificates_outdated: Gauge,
+    tls_handshakes: Series<Counter>,
+    acme_orders: Series<Counter>,
+    proxy_headers_refused: Series<Counter>,
     store_up: Gauge,
     store_staleness: Gauge,
     tokens_expiring: Series<Gauge>,
     log_dropped: Arc<Counter>,
+    tunnels: Series<Gauge>,
+    streams_closed: Series<Counter>,
     webhook_deliveries: Series<Counter>,
     webhook_queue: Gauge,
     webhook_oldest: Gauge,
@@ -95,10 +101,16 @@ impl Metrics {
             handovers_good: Counter::default(),
             handovers_bad: Counter::default(),
             certificates: Series::new(),
+            certificates_outdated: Gauge::default(),
+            tls_handshakes: Series::new(),
+            acme_orders: Series::new(),
+            proxy_headers_refused: Series::new(),
             store_up: Gauge::default(),
             store_staleness: Gauge::default(),
             tokens_expiring: Series::new(),
             log_dropped: Arc::default(),
+            tunnels: Series::new(),
+            streams_closed: Series::new(),
             webhook_deliveries: Series::new(),
             webhook_queue: Gauge::default(),
             webhook_oldest: Gauge::default(),
@@ -217,6 +229,26 @@ impl Metrics {
         }
     }
 
+    /// Sets how many certificates are shown that are older than their files, because those can not be used.
+    pub fn set_certificates_outdated(&self, count: usize) {
+        self.certificates_outdated.set(count as f64);
+    }
+
+    /// Counts an attempt to obtain a certificate: `success`, `failure` or `rate_limited`.
+    pub fn acme_ordered(&self, result: &'static str) {
+        self.acme_orders.of(&[result]).increment();
+    }
+
+    /// TLS handshakes of a listener: `full`, `resumed` or `failed`.
+    pub fn tls_handshakes(&self, listener: &str, result: &'static str) -> Arc<Counter> {
+        self.tls_handshakes.of(&[listener, result])
+    }
+
+    /// Connections closed for their PROXY header: `untrusted` or `malformed`.
+    pub fn proxy_headers_refused(&self, listener: &str, reason: &'static str) -> Arc<Counter> {
+        self.proxy_headers_refused.of(&[listener, reason])
+    }
+
     /// Sets whether the store answers, and how old the newest thing known from it is.
     pub fn set_store(&self, up: bool, staleness: Duration) {
         self.store_up.set(f64::from(u8::from(up)));
@@ -226,6 +258,16 @@ impl Metrics {
     /// Sets how many keys expire within a period such as `7d`.
     pub fn set_tokens_expiring(&self, within: &str, tokens: u64) {
         self.tokens_expiring.of(&[within]).set(tokens as f64);
+    }
+
+    /// Connections of a route that go on in another protocol. The series ends when the last handle is dropped.
+    pub fn tunnels(&self, api: &str, route: &str) -> Arc<Gauge> {
+        self.tunnels.of(&[api, route])
+    }
+
+    /// Counts an exchange that was closed because its key or session could not go on, and why.
+    pub fn stream_closed(&self, reason: &'static str) {
+        self.streams_closed.of(&[reason]).increment();
     }
 
     /// Counts an attempt to deliver an event: `delivered`, `retried` or `given_up`.
@@ -261,6 +303,7 @@ impl Metrics {
             &self.upstream_addresses,
             &self.upstream_queue,
             &self.upstream_under_way,
+            &self.tunnels,
         ];
         for series in gauges.into_iter().chain([&self.connections]) {
             series.forget_unheld();

@@ -4,11 +4,11 @@ use super::super::body::BodyError;
 use super::super::connect::Stream;
 use super::super::{Head, Outgoing, Target};
 use super::ExchangeError;
-use super::decode::{self, Answered};
+use super::decode::{self, Answered, Question};
 use super::encode;
 use crate::wire::{self, Coding, Error, Framing, Out, Piece, Scratch};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body, Frame};
 use std::future::poll_fn;
 use std::io;
@@ -36,6 +36,10 @@ pub(in super::super) struct Connection {
     /// A byte of the present request has gone out.
     begun: bool,
     sending: Option<Sending>,
+    /// The protocol is switched: the end of what is sent is told by the stream's.
+    switched: bool,
+    /// The request's body broke off, and nobody was told.
+    broke: Option<ExchangeError>,
     framing: Framing,
     /// Another request may follow.
     keep: bool,
@@ -67,6 +71,8 @@ impl Connection {
             unflushed: false,
             begun: false,
             sending: None,
+            switched: false,
+            broke: None,
             framing: Framing::Ended,
             keep: true,
         }
@@ -107,15 +113,36 @@ impl Connection {
         self.begun = false;
         self.write = self.scratch.out();
         let coding = encode::head(self.write.bytes(), target, head, &body);
+        let upgrade = body.upgrade().cloned();
+        let (body, later) = if upgrade.is_some() { (Outgoing::Empty, Some(body)) } else { (body, None) };
         let bodiless = body.is_end_stream();
         self.sending = (!bodiless).then_some(Sending { body, coding, begun: false });
-        match poll_fn(|cx| self.poll_head(cx, &head.method)).await {
-            Ok(Answered { response, framing, keep }) => {
+        let question = Question { method: &head.method, upgrade: upgrade.as_ref() };
+        match poll_fn(|cx| self.poll_head(cx, question)).await {
+            Ok(Answered { response, framing, keep, .. }) => {
                 (self.framing, self.keep) = (framing, keep);
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    self.switch(later);
+                }
                 Ok(response)
             }
-            Err(error) => Err(self.failed(error, &head.method, bodiless)),
+            Err(error) => {
+                let mut failed = self.failed(error, &head.method, bodiless);
+                if let (Some(again), Some(body)) = (&mut failed.again, later) {
+                    *again = body;
+                }
+                Err(failed)
+            }
         }
+    }
+
+    /// What the client sends from now on is passed on as it is.
+    fn switch(&mut self, body: Option<Outgoing>) {
+        self.switched = true;
+        self.sending = body.map(|mut body| {
+            body.switch();
+            Sending { body, coding: Coding::Plain, begun: true }
+        });
     }
 
     /// A request may be sent again when the upstream can not have acted on it (nothing of it went out), or when acting
@@ -132,7 +159,11 @@ impl Connection {
         Failed { error, again }
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>, method: &Method) -> Poll<Result<Answered, ExchangeError>> {
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        question: Question<'_>,
+    ) -> Poll<Result<Answered, ExchangeError>> {
         // A connection that no longer takes the request may still hold the answer to it.
         let sent = match self.poll_send(cx) {
             Poll::Ready(Err(error @ ExchangeError::Body(_))) => return Poll::Ready(Err(error)),
@@ -141,7 +172,7 @@ impl Connection {
         };
         let closed = |sent: Option<ExchangeError>| Poll::Ready(Err(sent.unwrap_or(Error::Closed.into())));
         loop {
-            if let Some(answered) = decode::head(&mut self.read, method, &self.scratch)? {
+            if let Some(answered) = decode::head(&mut self.read, question, &self.scratch)? {
                 return Poll::Ready(Ok(answered));
             }
             match (self.poll_read(cx), &sent) {
@@ -159,6 +190,9 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ExchangeError>>> {
+        if let Some(error) = self.broke.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         match self.poll_send(cx) {
             Poll::Ready(Err(error @ ExchangeError::Body(_))) => return Poll::Ready(Some(Err(error))),
             // An upstream that has answered need not read the rest of the request.
@@ -179,6 +213,17 @@ impl Connection {
                 self.framing = Framing::Ended;
             }
         }
+    }
+
+    /// Goes on with the request's body while nobody takes the answer's; ready when there is nothing left of it.
+    pub(in super::super) fn push(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.sending.is_none() && self.write.is_empty() && !self.unflushed && !self.switched {
+            return Poll::Ready(());
+        }
+        self.poll_send(cx).map(|sent| {
+            // Told by the next frame of the answer.
+            self.broke = sent.err().filter(|error| matches!(error, ExchangeError::Body(_)));
+        })
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -203,7 +248,15 @@ impl Connection {
             ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(Error::Io)?;
             self.unflushed = false;
         }
-        if self.sending.is_some() { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if self.sending.is_some() {
+            return Poll::Pending;
+        }
+        if self.switched {
+            // The end of what the client sends; what the upstream sends goes on.
+            let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            self.switched = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

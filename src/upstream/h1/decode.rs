@@ -2,7 +2,7 @@
 
 use crate::wire::{self, Chunk, Error, Framing, MOST_FIELDS, Scratch};
 use bytes::BytesMut;
-use http::header::HeaderName;
+use http::header::{HeaderName, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 use std::mem::MaybeUninit;
@@ -15,27 +15,52 @@ const MOST_BYTES: usize = 64 * 1024;
 pub(super) struct Answered {
     pub(super) response: Response<()>,
     pub(super) framing: Framing,
+    /// It names the protocol that was asked for.
+    agreed: bool,
     /// The connection may serve another request.
     pub(super) keep: bool,
 }
 
-/// Takes a head out of the buffer, `None` when it is not complete. Interim answers (1xx) are passed over.
+/// What of a request its answer's reader has to know.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'q> {
+    /// Its method.
+    pub(super) method: &'q Method,
+    /// The protocol that it asks to go on in.
+    pub(super) upgrade: Option<&'q HeaderValue>,
+}
+
+/// Takes a head out of the buffer, `None` when it is not complete. Of interim answers (1xx), early hints are left with
+/// `scratch`, for whoever can pass them on; the others say nothing to anybody but this hop.
 pub(super) fn head(
     buffer: &mut BytesMut,
-    method: &Method,
+    question: Question<'_>,
     scratch: &Scratch,
 ) -> Result<Option<Answered>, Error> {
     loop {
-        let Some(answered) = one_head(buffer, method, scratch)? else { return Ok(None) };
+        let Some(answered) = one_head(buffer, question, scratch)? else { return Ok(None) };
         match answered.response.status() {
-            StatusCode::SWITCHING_PROTOCOLS => return Err(malformed("it switches protocols unasked")),
+            StatusCode::SWITCHING_PROTOCOLS => return switched(answered, question).map(Some),
+            StatusCode::EARLY_HINTS => scratch.hint(answered.response.into_parts().0.headers),
             status if status.is_informational() => {}
             _ => return Ok(Some(answered)),
         }
     }
 }
 
-fn one_head(buffer: &mut BytesMut, method: &Method, scratch: &Scratch) -> Result<Option<Answered>, Error> {
+/// The answer that switches protocols, if it is to the one that was asked for: what follows belongs to that.
+fn switched(mut answered: Answered, question: Question<'_>) -> Result<Answered, Error> {
+    let unasked = || malformed("it switches to a protocol that was not asked for");
+    let wanted = question.upgrade.filter(|_| answered.agreed).ok_or_else(unasked)?;
+    answered.response.headers_mut().insert(UPGRADE, wanted.clone());
+    Ok(Answered { framing: Framing::Close, keep: false, ..answered })
+}
+
+fn one_head(
+    buffer: &mut BytesMut,
+    question: Question<'_>,
+    scratch: &Scratch,
+) -> Result<Option<Answered>, Error> {
     if buffer.is_empty() {
         return Ok(None);
     }
@@ -55,22 +80,26 @@ fn one_head(buffer: &mut BytesMut, method: &Method, scratch: &Scratch) -> Result
     spans.note(buffer, parsed.headers);
     let head = buffer.split_to(length).freeze();
     wire::release(buffer);
-    let mut hop = Hop::default();
+    let mut hop = Hop { wanted: question.upgrade, ..Hop::default() };
     let mut fields = spans.read(&head, scratch, |name, value| hop.passes(name, value))?;
     for name in &hop.listed {
         fields.remove(name);
     }
     let keep = version == Version::HTTP_11 && !hop.closes;
-    let (framing, keep) = framing(method, status, &hop, keep)?;
+    let (framing, keep) = framing(question.method, status, &hop, keep)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = fields;
-    Ok(Some(Answered { response, framing, keep }))
+    Ok(Some(Answered { response, framing, agreed: hop.agreed, keep }))
 }
 
 /// What a head says to this hop alone.
 #[derive(Debug, Default)]
-struct Hop {
+struct Hop<'q> {
+    /// The protocol that was asked for.
+    wanted: Option<&'q HeaderValue>,
+    /// It is named.
+    agreed: bool,
     /// Whether the body is chunked; the only coding that is understood.
     chunked: bool,
     /// Bytes of the body, as far as the head says.
@@ -81,7 +110,7 @@ struct Hop {
     listed: Vec<HeaderName>,
 }
 
-impl Hop {
+impl Hop<'_> {
     /// Reads what of the fields is for this hop; false for those that end at it (RFC 9110, 7.6.1).
     fn passes(&mut self, name: &HeaderName, value: &[u8]) -> Result<bool, Error> {
         match name.as_str() {
@@ -94,7 +123,11 @@ impl Hop {
                 self.chunked = true;
             }
             "transfer-encoding" => return Err(malformed("its transfer coding is not chunked")),
-            "keep-alive" | "proxy-connection" | "proxy-authenticate" | "upgrade" => {}
+            "upgrade" => {
+                self.agreed |=
+                    self.wanted.is_some_and(|wanted| wanted.as_bytes().eq_ignore_ascii_case(value));
+            }
+            "keep-alive" | "proxy-connection" | "proxy-authenticate" => {}
             _ => return Ok(true),
         }
         Ok(false)
@@ -110,7 +143,7 @@ impl Hop {
 }
 
 /// RFC 9112, 6.3, without its leniencies: an answer that could be read in two ways is refused.
-fn framing(method: &Method, status: StatusCode, hop: &Hop, keep: bool) -> Result<(Framing, bool), Error> {
+fn framing(method: &Method, status: StatusCode, hop: &Hop<'_>, keep: bool) -> Result<(Framing, bool), Error> {
     // The body that a 204 must not have would be read as the next answer.
     let keep = keep && (status != StatusCode::NO_CONTENT || !hop.chunked && hop.length.unwrap_or(0) == 0);
     if *method == Method::HEAD || status.is_informational() || matches!(status.as_u16(), 204 | 304) {
@@ -139,7 +172,7 @@ mod tests {
         let mut pieces = text.as_bytes().chunks(size);
         let mut more = |buffer: &mut BytesMut| pieces.next().map(|piece| buffer.extend_from_slice(piece));
         let mut answered = loop {
-            match head(&mut buffer, method, &scratch)? {
+            match head(&mut buffer, Question { method, upgrade: None }, &scratch)? {
                 Some(answered) => break answered,
                 None => more(&mut buffer).ok_or(Error::Closed)?,
             }
