@@ -21,7 +21,7 @@ use portcullis::store::{
 use portcullis::telemetry::{AccessLog, Metrics};
 use portcullis::token::signer::{KeyRing, Signer};
 use portcullis::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, TokenId, UserId};
-use portcullis::upstream::Pools;
+use portcullis::upstream::{Pools, Services};
 use std::future::Future;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -190,7 +190,8 @@ impl Bench {
         let config = config();
         let metrics = Metrics::new(1);
         let log = AccessLog::open(&config.telemetry.access_log, &metrics).expect("a log").writer();
-        let snapshot = Snapshot::new(&config, ring(&clock), &limiter, &metrics);
+        let services = Services::new(&config.upstreams, &[], &metrics).expect("the upstreams");
+        let snapshot = Snapshot::new(&config, &services, ring(&clock), &limiter, &metrics);
         let shared = Arc::new(Shared::new(clock, tokens, limiter, metrics, snapshot));
         let worker = Worker::new(0, shared, Pools::new(Pools::tls_client()), log).expect("a worker");
         let peer = Peer::new(IpAddr::V4(Ipv4Addr::LOCALHOST), false, &[], 32 * 1024);

@@ -56,7 +56,7 @@ impl Deadlines {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// Monotonic nanoseconds at the last tick.
+    /// Monotonic nanoseconds at the last tick: the time for what may be a tick wrong.
     pub fn now_ns(&self) -> u64 {
         self.inner.borrow().now_ns
     }

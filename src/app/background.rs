@@ -131,6 +131,7 @@ fn scrape_hook(parts: &Arc<Parts>) {
         metrics.set_cache_entries(tokens.stats().entries);
         expiries(&parts);
         metrics.set_store(tokens.fresh(now), tokens.staleness(now));
+        parts.upstreams.publish(&parts.shared.clock);
     });
 }
 

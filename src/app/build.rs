@@ -4,6 +4,7 @@ use super::control::Control;
 use super::error::StartError;
 use super::handover::Beside;
 use super::listeners::Listeners;
+use super::upstreams::Upstreams;
 use super::{Admin, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -54,7 +55,8 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
     let tokens = open_tokens(&config, &edge, &limiter, control.clone(), &clock).await?;
     let ring = signing::ring(&*store, &config.jwt.upstream, clock.now()).await?;
     let ring = Arc::new(ArcSwap::from_pointee(ring));
-    let snapshot = Snapshot::new(&config, ring.clone(), &limiter, &metrics);
+    let upstreams = Upstreams::start(&config, &metrics)?;
+    let snapshot = Snapshot::new(&config, &upstreams.services(), ring.clone(), &limiter, &metrics);
     let access_log =
         AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
     let draining = Arc::new(AtomicBool::new(false));
@@ -76,6 +78,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         api,
         domain,
         webhooks: Arc::new(webhooks),
+        upstreams,
         winding_down: watch::Sender::new(false),
         seen: Mutex::new(Some(seen)),
         file: file.map(Path::to_path_buf),

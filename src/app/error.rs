@@ -7,6 +7,7 @@ use crate::listen::BindError;
 use crate::listen::tls::CertificateError;
 use crate::store::StoreError;
 use crate::telemetry::log::chain;
+use crate::upstream::TlsError;
 use std::io;
 use std::path::PathBuf;
 
@@ -19,6 +20,9 @@ pub enum StartError {
     /// A certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// TLS to an upstream.
+    #[error(transparent)]
+    Upstream(#[from] TlsError),
     /// Sockets that it was started with.
     #[error(transparent)]
     Inherited(#[from] InheritError),

@@ -13,7 +13,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::{BadKey, KeyRing, Signer};
-use crate::upstream::Pools;
+use crate::upstream::{Pools, Services, TlsError};
 use arc_swap::ArcSwap;
 use http::header::HOST;
 use http::uri::Scheme;
@@ -49,6 +49,9 @@ pub enum ExplainError {
     /// Threads, timers, random bytes or a folder for temporary files.
     #[error("the system refuses what explaining takes: {0}")]
     System(#[from] io::Error),
+    /// TLS to an upstream.
+    #[error(transparent)]
+    Upstream(#[from] TlsError),
     /// No key could be made to sign with.
     #[error(transparent)]
     Key(#[from] BadKey),
@@ -100,7 +103,8 @@ async fn stage(
     let control = tokio::runtime::Handle::current();
     let tokens = Tokens::open(store, journal, limiter.clone(), options, control, now).await?;
     let ring = Arc::new(ArcSwap::from_pointee(ring(&config.jwt.upstream, now)?));
-    let snapshot = Snapshot::new(config, ring, &limiter, &metrics);
+    let services = Services::new(&config.upstreams, &[], &metrics)?;
+    let snapshot = Snapshot::new(config, &services, ring, &limiter, &metrics);
     let nothing = config::AccessLog { path: LogPath::Stderr, sample: 0.0 };
     let log = AccessLog::open(&nothing, &metrics)?;
     let shared = Arc::new(Shared::new(clock, tokens, limiter, metrics, snapshot));

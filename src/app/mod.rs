@@ -15,6 +15,7 @@ mod listeners;
 mod reload;
 mod sightings;
 mod supervisor;
+mod upstreams;
 
 pub use error::StartError;
 pub use handover::NotTaken;
@@ -36,7 +37,6 @@ use crate::store::management::Management;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::KeyRing;
-use crate::upstream::Pools;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use drain::Signals;
 use handover::Beside;
@@ -67,6 +67,7 @@ struct Parts {
     api: Arc<Api>,
     domain: Arc<Domain>,
     webhooks: Arc<Webhooks>,
+    upstreams: Arc<upstreams::Upstreams>,
     /// True: what runs in steps begins no further one.
     winding_down: watch::Sender<bool>,
     /// What workers see of where keys are used from; taken by whoever looks at it.
@@ -175,7 +176,7 @@ fn control_runtime() -> Result<Runtime, StartError> {
 }
 
 fn spawn_workers(parts: &Arc<Parts>) -> Result<Vec<JoinHandle<io::Result<()>>>, StartError> {
-    let tls = Pools::tls_client();
+    let tls = parts.upstreams.tls();
     let (mut workers, mut senders) = (Vec::new(), Vec::new());
     for index in 0..parts.config.load().workers.get() {
         let (sender, listening) = mpsc::unbounded_channel();

@@ -8,6 +8,7 @@ use crate::config::{Config, LoadError, Loaded};
 use crate::listen::BindError;
 use crate::listen::tls::CertificateError;
 use crate::pipeline::Snapshot;
+use crate::upstream::TlsError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +26,9 @@ pub enum ReloadError {
         "{0}\n  help: stop what listens there; if it is a listener of the present configuration, take that out first, in a reload of its own"
     )]
     Bind(#[from] BindError),
+    /// TLS to an upstream can not be had as configured.
+    #[error(transparent)]
+    Upstream(#[from] TlsError),
     /// It differs in what only a restart can change.
     #[error("`{0}` has changed, which takes a new process; put it back, or hand over to one: kill -USR2 {pid}", pid = std::process::id())]
     NeedsRestart(&'static str),
@@ -78,11 +82,13 @@ impl Parts {
         let metrics = &self.shared.metrics;
         let plan = self.listeners.plan(&config, &mut Inherited::default(), metrics)?;
         let admin_tls = admin::tls_of(&config, self.admin.tls.load().as_deref())?;
-        let snapshot = Snapshot::new(&config, self.ring.clone(), &self.shared.limiter, metrics);
+        let services = self.upstreams.next(&config)?;
+        let snapshot = Snapshot::new(&config, &services, self.ring.clone(), &self.shared.limiter, metrics);
         // Nothing below can fail.
         self.listeners.alter(plan, &config);
         self.admin.tls.store(admin_tls);
         self.shared.replace(snapshot);
+        self.upstreams.replace(services, &config.dns);
         self.api.replace(&config);
         self.webhooks.replace(&config.webhooks);
         self.config.store(Arc::new(config));

@@ -142,7 +142,11 @@ fn ending(explanation: &Explanation) -> String {
 fn push_forwarded(out: &mut String, forwarded: &Forwarded) {
     let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let _ = writeln!(out, "  {} {}", forwarded.method, forwarded.target);
-    let _ = writeln!(out, "  to {}, at {}", forwarded.upstream, forwarded.endpoints.join(" or "));
+    let chosen = match forwarded.endpoints.len() {
+        1 => String::new(),
+        _ => format!(" (by {})", forwarded.balance),
+    };
+    let _ = writeln!(out, "  to {}, at {}{chosen}", forwarded.upstream, forwarded.endpoints.join(" or "));
     let _ = writeln!(out, "  header fields set");
     push_facts(out, &forwarded.set, 4);
     let _ = writeln!(out, "  header fields passed on    {}", names(&forwarded.kept));

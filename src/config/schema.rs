@@ -67,6 +67,9 @@ const DIALECTS: &[&str] = &["ocriva", "ocore", "problem"];
 pub(super) const BUILTIN_GROUPS: &[&str] =
     &["organizations", "members", "roles", "projects", "audit_log", "webhooks"];
 const MODES: &[&str] = &["enforce", "observe"];
+/// In the order of [`Balance::ALL`](super::Balance::ALL).
+pub(super) const BALANCES: &[&str] = &["least_requests", "round_robin", "random", "ip_hash"];
+const NONE_HEALTHY: &[&str] = &["refuse", "try"];
 const ALGORITHMS: &[&str] = &["token_bucket", "sliding_window", "fixed_window"];
 /// Methods that a route may name.
 pub(crate) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -86,6 +89,7 @@ pub(crate) const ROOT: &[Key] = &[
         .required(),
     Key::new("accounts", Type::Section(ACCOUNTS), "How people get an account."),
     Key::new("upstreams", Type::Named(UPSTREAM), "Backend services, by the names that routes use."),
+    Key::new("dns", Type::Section(DNS), "How names of endpoints are resolved."),
     Key::new("apis", Type::List(&Type::Section(API)), "What is served; at least one.").required(),
     Key::new("telemetry", Type::Section(TELEMETRY), "Logs and traces."),
     Key::new("webhooks", Type::Section(WEBHOOKS), "Events that people's own systems are told of."),
@@ -343,14 +347,32 @@ const UPSTREAM: &[Key] = &[
     )
     .required(),
     Key::new("timeouts", Type::Section(TIMEOUTS), "How long to wait for the service."),
+    Key::new("balance", Type::Choice(BALANCES), "Which endpoint gets a request; see `docs/upstreams.md`.")
+        .default("least_requests"),
+    Key::new("health", Type::Section(HEALTH), "Active checks of each endpoint."),
     Key::new(
-        "balance",
-        Type::Choice(&["least_requests", "round_robin", "random", "ip_hash"]),
-        "Which endpoint gets a request.",
+        "retry",
+        Type::Section(RETRY),
+        "When a request is sent again, to another endpoint where there is one.",
+    )
+    .default("connect, where there are several endpoints"),
+    Key::new("eject", Type::Section(EJECT), "When an endpoint that fails requests is left alone."),
+    Key::new(
+        "limits",
+        Type::Section(UPSTREAM_LIMITS),
+        "How many requests the service gets at once, over all workers.",
     ),
-    Key::new("health", Type::Section(HEALTH), "Active health checks."),
-    Key::new("retry", Type::Section(RETRY), "When to try another endpoint."),
-    Key::new("eject", Type::Section(EJECT), "When to leave a failing endpoint alone."),
+    Key::new("tls", Type::Section(UPSTREAM_TLS), "How TLS to `https` endpoints differs from the usual."),
+];
+
+const DNS: &[Key] = &[
+    Key::new(
+        "servers",
+        Type::List(&Type::Address),
+        "Name servers, asked one after the other, such as `10.0.0.53:53`.",
+    )
+    .default("those of `/etc/resolv.conf`"),
+    Key::new("timeout", Type::Duration, "How long one server may take to answer.").default("2s"),
 ];
 
 const TIMEOUTS: &[Key] = &[
@@ -371,21 +393,81 @@ const TIMEOUTS: &[Key] = &[
 ];
 
 const HEALTH: &[Key] = &[
-    Key::new("path", Type::Text, "What is asked for.").required(),
-    Key::new("interval", Type::Duration, "How often."),
-    Key::new("unhealthy_after", Type::Integer(1, 1000), "Failures in a row that take an endpoint out."),
-    Key::new("healthy_after", Type::Integer(1, 1000), "Successes in a row that bring it back."),
+    Key::new("path", Type::Text, "Path and query that is asked for with `GET`, such as `/healthz`.")
+        .required(),
+    Key::new("interval", Type::Duration, "From one check of an endpoint to the next; varied by a tenth.")
+        .default("5s"),
+    Key::new("timeout", Type::Duration, "For a check as a whole.").default("2s"),
+    Key::new("unhealthy_after", Type::Integer(1, 1000), "Failures in a row that take an endpoint out.")
+        .default("3"),
+    Key::new("healthy_after", Type::Integer(1, 1000), "Successes in a row that bring it back.").default("2"),
+    Key::new("expected_status", Type::Integer(100, 599), "The status of a healthy endpoint.")
+        .default("200 to 399"),
+    Key::new(
+        "none_healthy",
+        Type::Choice(NONE_HEALTHY),
+        "While no endpoint is healthy, `refuse` answers 503 at once, `try` sends as if there were no checks.",
+    )
+    .default("refuse"),
 ];
 
 const RETRY: &[Key] = &[
-    Key::new("attempts", Type::Integer(1, 10), "Tries in all."),
-    Key::new("on", Type::List(&Type::Text), "`connect`, or status codes."),
-    Key::new("budget", Type::Text, "Most retries, as a share of requests, e.g. `20%`."),
+    Key::new("attempts", Type::Integer(1, 10), "Tries in all; `1` never sends again.").default("2"),
+    Key::new(
+        "on",
+        Type::List(&Type::Text),
+        "`connect`, `reset`, `timeout`, or status codes from 500 to 599.",
+    )
+    .default("[connect, reset, 502, 503, 504]"),
+    Key::new("budget", Type::Text, "Most retries, as a share of the requests of the last ten seconds.")
+        .default("20%"),
 ];
 
 const EJECT: &[Key] = &[
-    Key::new("consecutive_failures", Type::Integer(1, 1000), "Failures in a row."),
-    Key::new("for", Type::Duration, "How long it is left alone."),
+    Key::new(
+        "consecutive_failures",
+        Type::Integer(1, 1000),
+        "Failures in a row: no connection, no answer, 502, 503, 504.",
+    )
+    .default("5"),
+    Key::new(
+        "for",
+        Type::Duration,
+        "How long it is left alone; each time in a row as much longer, up to ten times.",
+    )
+    .default("30s"),
+    Key::new(
+        "max_ejected",
+        Type::Text,
+        "Most endpoints that are left alone at once, as a share; never all of them.",
+    )
+    .default("50%"),
+];
+
+const UPSTREAM_LIMITS: &[Key] = &[
+    Key::new("max_requests", Type::Integer(1, 1_000_000), "Requests under way at once, bodies included.")
+        .required(),
+    Key::new(
+        "max_queued",
+        Type::Integer(0, 1_000_000),
+        "Requests that wait for one of those to end; more are answered 503.",
+    )
+    .default("0"),
+    Key::new("queue_timeout", Type::Duration, "How long one waits before it is answered 503.").default("1s"),
+];
+
+const UPSTREAM_TLS: &[Key] = &[
+    Key::new("ca", Type::Path, "PEM file of the authorities that are trusted, in place of the system's."),
+    Key::new(
+        "certificate",
+        Type::Section(CERTIFICATE),
+        "What the gateway shows when the service asks who it is (mTLS).",
+    ),
+    Key::new(
+        "server_name",
+        Type::Text,
+        "Name for SNI and for the check of the certificate, in place of the endpoint's host.",
+    ),
 ];
 
 const API: &[Key] = &[

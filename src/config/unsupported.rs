@@ -24,10 +24,6 @@ pub(crate) const UNSUPPORTED: &[Unsupported] = &[
         "has no limits backend that can fail",
         "remove it; with `backend: local` there is nothing to decide",
     ),
-    key("upstreams.*.balance", "has no choice of balancing", "remove it; the endpoints take turns"),
-    key("upstreams.*.health", "does not check the health of upstreams", "remove it"),
-    key("upstreams.*.retry", "does not retry requests", "remove it; a request is sent once"),
-    key("upstreams.*.eject", "does not leave failing endpoints alone", "remove it"),
     key(
         "telemetry.traces",
         "does not export traces",

@@ -7,10 +7,11 @@ use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
 use crate::upstream::body::Passage;
-use crate::upstream::{Outgoing, Service, UpstreamError};
+use crate::upstream::{Errand, Outgoing, Service, UpstreamError};
 use http::Response;
 use http::header::{CONTENT_LENGTH, TRAILER};
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use std::task::Poll;
 /// Sends a request to its upstream.
 ///
 /// # Errors
-/// 502 and 504 when there is no answer; 400, 408 and 413 when it is the client's body that failed.
+/// 502, 503 and 504 when there is no answer; 400, 408 and 413 when it is the client's body that failed.
 pub(super) async fn send(
     worker: &Worker,
+    from: IpAddr,
     service: &Arc<Service>,
     outbound: Outbound,
     body: Outgoing,
@@ -30,8 +32,14 @@ pub(super) async fn send(
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     trail.sent_to(&service.name, passage.clone());
+    let errand = Errand {
+        pools: &worker.pools,
+        deadlines: &worker.deadlines,
+        head: outbound.head(),
+        from: Some(from),
+    };
     let sent = {
-        let mut sending = pin!(service.send(&worker.pools, &worker.deadlines, outbound.head(), body));
+        let mut sending = pin!(service.send(errand, body));
         poll_fn(|cx| match trail.cut() {
             Some(cut) => Poll::Ready(Err(cut)),
             None => sending.as_mut().poll(cx).map(Ok),
@@ -40,7 +48,7 @@ pub(super) async fn send(
     };
     match copy {
         None => worker.pools.scratch.recycle(outbound.into_head().client),
-        Some(copy) => copy.send(worker, outbound.into_head()),
+        Some(copy) => copy.send(worker, from, outbound.into_head()),
     }
     let sent = sent.map_err(Cut::reject)?;
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));

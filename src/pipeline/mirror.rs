@@ -10,11 +10,12 @@ use crate::clock::Moment;
 use crate::config;
 use crate::telemetry::metrics::{MirrorCells, Mirrored};
 use crate::upstream::body::{Copied, Passage};
-use crate::upstream::{Head, Outgoing, Prepared, Service};
+use crate::upstream::{Errand, Head, Outgoing, Prepared, Service};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt, Limited};
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +98,7 @@ impl Mirror {
 
 impl Copy<'_> {
     /// Sends it, beside everything else.
-    pub(super) fn send(self, worker: &Worker, mut head: Head) {
+    pub(super) fn send(self, worker: &Worker, from: IpAddr, mut head: Head) {
         let (mirror, shard) = (self.mirror, worker.index);
         let body = match self.body {
             CopyOf::Whole(bytes) => Some(bytes),
@@ -118,8 +119,9 @@ impl Copy<'_> {
         let (pools, deadlines) = (worker.pools.clone(), worker.deadlines.clone());
         // Ends by itself within its life, and the worker's runtime ends it at the latest.
         tokio::task::spawn_local(async move {
+            let errand = Errand { pools: &pools, deadlines: &deadlines, head: &head, from: Some(from) };
             let work = async {
-                let answer = service.send(&pools, &deadlines, &head, Outgoing::whole(body)).await.ok()?;
+                let answer = service.send(errand, Outgoing::whole(body)).await.ok()?;
                 // Read, so that the connection can be used again; how it ends is nobody's concern.
                 let _ = Limited::new(answer.into_body(), ANSWER_MOST).collect().await;
                 Some(())

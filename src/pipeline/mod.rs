@@ -183,8 +183,8 @@ async fn walk(
     let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, to, parts, trail)?;
     trail.under_way(grant, from);
     match wish {
-        None => forward::send(worker, service, outbound, body, passage, copy, trail).await,
-        Some(wish) => Box::pin(upgrade::send(worker, service, outbound, wish, trail)).await,
+        None => forward::send(worker, from, service, outbound, body, passage, copy, trail).await,
+        Some(wish) => Box::pin(upgrade::send(worker, from, service, outbound, wish, trail)).await,
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
     if reject.status() == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if let Reject::UnknownKeys { retry_after_s } = reject {
-        headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_s));
+    if let Some(seconds) = reject.retry_after_s() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if let Reject::MethodNotAllowed(methods) = reject {
         headers.insert(ALLOW, allow(methods));

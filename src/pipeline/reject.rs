@@ -206,6 +206,12 @@ impl Reject {
             Self::Upstream(UpstreamError::ResponseTimeout(_) | UpstreamError::ConnectTimeout(_)) => {
                 "The service behind this API did not answer in time. Please try again."
             }
+            Self::Upstream(UpstreamError::Full(_) | UpstreamError::QueueTimeout(_)) => {
+                "The service behind this API has too many requests at the moment. Please try again shortly."
+            }
+            Self::Upstream(UpstreamError::NoneHealthy(_)) => {
+                "The service behind this API is not available at the moment. Please try again shortly."
+            }
             Self::Upstream(_) => "The service behind this API could not be reached. Please try again.",
             Self::Internal(_) => {
                 "Something went wrong here. Quote the X-Request-Id of this answer when you report it."
@@ -272,6 +278,9 @@ impl Reject {
             Self::Crowded => "crowded",
             Self::Store(_) => "store",
             Self::StaleStore => "stale_store",
+            Self::Upstream(UpstreamError::Full(_)) => "upstream_full",
+            Self::Upstream(UpstreamError::QueueTimeout(_)) => "upstream_queue_timeout",
+            Self::Upstream(UpstreamError::NoneHealthy(_)) => "upstream_unhealthy",
             Self::Upstream(_) => "upstream",
             Self::Internal(_) => "internal",
         }
@@ -304,6 +313,16 @@ impl Reject {
         }
     }
 
+    /// Seconds for `Retry-After`, where an answer has it and the limit does not write it.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::UnknownKeys { retry_after_s } => Some(*retry_after_s),
+            Self::Upstream(UpstreamError::Full(_) | UpstreamError::QueueTimeout(_)) => Some(1),
+            Self::Upstream(UpstreamError::NoneHealthy(_)) => Some(5),
+            _ => None,
+        }
+    }
+
     /// Whether the connection closes after the answer: the rest of the body is not worth reading, or what comes next is
     /// more likely an attack than a request.
     pub fn closes(&self) -> bool {
@@ -325,6 +344,12 @@ impl Reject {
 fn upstream_status(error: &UpstreamError) -> StatusCode {
     match error {
         UpstreamError::ResponseTimeout(_) | UpstreamError::ConnectTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-        UpstreamError::Connect { .. } | UpstreamError::Broke { .. } => StatusCode::BAD_GATEWAY,
+        UpstreamError::Connect { .. }
+        | UpstreamError::Broke { .. }
+        | UpstreamError::Unresolved(_)
+        | UpstreamError::NoHttp1(_) => StatusCode::BAD_GATEWAY,
+        UpstreamError::Full(_) | UpstreamError::QueueTimeout(_) | UpstreamError::NoneHealthy(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }

@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ pub(super) fn wish(routed: &Routed<'_>, body: Inbound) -> Result<(Option<Box<Upg
 /// Those of [`forward::send`]; [`Reject::NotSwitched`]
 pub(super) async fn send(
     worker: &Worker,
+    from: IpAddr,
     service: &Arc<Service>,
     mut outbound: Outbound,
     wish: Box<Upgrade>,
@@ -70,7 +72,8 @@ pub(super) async fn send(
     }
     let passage = Rc::new(Passage::default());
     let body = Outgoing::stream(Inbound::Upgrade(wish), u64::MAX, passage.clone(), swap::strip);
-    let mut response = forward::send(worker, service, outbound, body, Some(passage), None, trail).await?;
+    let mut response =
+        forward::send(worker, from, service, outbound, body, Some(passage), None, trail).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         // Where the wish was all of the request, success would be taken for the switch.
         let deceives = extended && response.status().is_success();

@@ -64,12 +64,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Prepares a configuration.
-    pub fn new(config: &Config, ring: Arc<ArcSwap<KeyRing>>, limiter: &Limiter, metrics: &Metrics) -> Self {
-        let services: Vec<Arc<Service>> =
-            config.upstreams.iter().map(|u| Arc::new(Service::new(u))).collect();
+    /// Prepares a configuration; `services` are its upstreams.
+    pub fn new(
+        config: &Config,
+        services: &[Arc<Service>],
+        ring: Arc<ArcSwap<KeyRing>>,
+        limiter: &Limiter,
+        metrics: &Metrics,
+    ) -> Self {
         Self {
-            router: Router::new(&config.apis, &services, limiter, metrics),
+            router: Router::new(&config.apis, services, limiter, metrics),
             strangers_mode: config.limits.unknown_keys_mode,
             strangers: limiter.addresses(config.limits.unknown_keys.as_ref()),
             client_tokens: ClientTokens::new(&config.jwt.secret),

@@ -1,8 +1,8 @@
 //! Bodies on their way: to an upstream ([`Outgoing`]) and back ([`Answer`]).
 
 use super::h1::Connection;
-use super::pool::Pools;
-use crate::config::Endpoint;
+use super::h2::OpenStream;
+use super::lane::{Lane, Ticket};
 use crate::deadline::Deadlines;
 use crate::wire::{Broken, Inbound};
 use bytes::Bytes;
@@ -50,6 +50,8 @@ pub struct Passage {
     pub broke: Cell<bool>,
     /// The client was too slow.
     pub slow: Cell<bool>,
+    /// The whole of it went through.
+    pub ended: Cell<bool>,
     /// What went by, where it is to be sent again elsewhere.
     copy: Option<RefCell<Copying>>,
 }
@@ -170,6 +172,7 @@ impl Outgoing {
 impl Passing {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
+            self.passage.ended.set(true);
             self.passage.keep(None, true);
             return Poll::Ready(None);
         };
@@ -184,6 +187,9 @@ impl Passing {
                 self.passage.too_large.set(true);
                 return Poll::Ready(Some(Err(BodyError::TooLarge)));
             }
+        }
+        if self.incoming.is_end_stream() {
+            self.passage.ended.set(true);
         }
         if self.passage.copy.is_some() {
             self.passage.keep(frame.data_ref(), self.incoming.is_end_stream());
@@ -235,25 +241,19 @@ impl Body for Outgoing {
 #[derive(Debug)]
 pub(super) struct Lease {
     connection: Option<Box<Connection>>,
-    pools: Rc<Pools>,
-    endpoint: Endpoint,
+    lane: Rc<Lane>,
     keep: Duration,
 }
 
 impl Lease {
-    pub(super) fn new(
-        connection: Box<Connection>,
-        pools: &Rc<Pools>,
-        endpoint: Endpoint,
-        keep: Duration,
-    ) -> Self {
-        Self { connection: Some(connection), pools: pools.clone(), endpoint, keep }
+    pub(super) fn new(connection: Box<Connection>, lane: Rc<Lane>, keep: Duration) -> Self {
+        Self { connection: Some(connection), lane, keep }
     }
 
     /// Gives the connection back if the whole exchange has ended, the request's own body included.
     fn settle(&mut self) {
         if let Some(connection) = self.connection.take_if(|connection| connection.is_reusable()) {
-            self.pools.checkin(&self.endpoint, connection, self.keep);
+            self.lane.checkin(connection, self.keep);
         }
     }
 
@@ -295,22 +295,38 @@ pub struct Answer {
     passage: Option<(Rc<Passage>, u64)>,
     /// Trailers are announced: the length is not told, because HTTP/1.1 has trailers only where it is unknown.
     trailers: bool,
+    /// The request counts as under way until the answer is dropped.
+    ticket: Option<Ticket>,
 }
 
 /// Where an answer's frames come from.
 #[derive(Debug)]
 enum Source {
     H1(Lease),
-    H2(Incoming),
+    H2(Incoming, #[expect(dead_code, reason = "counts as long as it lives")] OpenStream),
 }
 
 impl Answer {
     pub(super) fn h1(lease: Lease, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
-        Self { source: Source::H1(lease), deadlines, idle, slot: None, passage: None, trailers: false }
+        Self::of(Source::H1(lease), deadlines, idle)
     }
 
-    pub(super) fn h2(incoming: Incoming, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
-        Self { source: Source::H2(incoming), deadlines, idle, slot: None, passage: None, trailers: false }
+    pub(super) fn h2(
+        incoming: Incoming,
+        stream: OpenStream,
+        deadlines: Rc<Deadlines>,
+        idle: Duration,
+    ) -> Self {
+        Self::of(Source::H2(incoming, stream), deadlines, idle)
+    }
+
+    fn of(source: Source, deadlines: Rc<Deadlines>, idle: Duration) -> Self {
+        Self { source, deadlines, idle, slot: None, passage: None, trailers: false, ticket: None }
+    }
+
+    /// Holds the request's ticket to the end of the answer.
+    pub(super) fn hold(&mut self, ticket: Ticket) {
+        self.ticket = Some(ticket);
     }
 
     /// What passes of the request's body counts as a sign of life too.
@@ -328,7 +344,7 @@ impl Answer {
         match &mut self.source {
             Source::H1(lease) => lease.push(cx),
             // Its connection's task does that.
-            Source::H2(_) => Poll::Ready(()),
+            Source::H2(..) => Poll::Ready(()),
         }
     }
 
@@ -356,7 +372,7 @@ impl Body for Answer {
         let this = self.get_mut();
         let polled = match &mut this.source {
             Source::H1(lease) => lease.poll_frame(cx),
-            Source::H2(incoming) => {
+            Source::H2(incoming, _) => {
                 Pin::new(incoming).poll_frame(cx).map_err(|error| BodyError::Broke(error.into()))
             }
         };
@@ -376,7 +392,7 @@ impl Body for Answer {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::H1(lease) => lease.has_ended(),
-            Source::H2(incoming) => incoming.is_end_stream(),
+            Source::H2(incoming, _) => incoming.is_end_stream(),
         }
     }
 
@@ -384,7 +400,7 @@ impl Body for Answer {
         match &self.source {
             _ if self.trailers => SizeHint::default(),
             Source::H1(lease) => lease.size_hint(),
-            Source::H2(incoming) => incoming.size_hint(),
+            Source::H2(incoming, _) => incoming.size_hint(),
         }
     }
 }

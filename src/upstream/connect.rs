@@ -1,8 +1,8 @@
 //! New connections: names, TCP, TLS.
 
-use super::{Pools, Service, Target, UpstreamError};
+use super::lane::Lane;
+use super::{Errand, Service, UpstreamError};
 use crate::config::Scheme;
-use crate::deadline::Deadlines;
 use tokio::net::TcpStream;
 
 /// A byte stream to an endpoint.
@@ -17,33 +17,32 @@ pub(super) struct Connected {
 /// Connects within `timeouts.connect`, TLS included.
 pub(super) async fn connect(
     service: &Service,
-    target: &Target,
-    pools: &Pools,
-    deadlines: &Deadlines,
+    lane: &Lane,
+    errand: Errand<'_>,
 ) -> Result<Connected, UpstreamError> {
-    match deadlines.within(service.timeouts.connect, dial(target, pools)).await {
+    let endpoint = || lane.place.target.authority.clone();
+    match errand.deadlines.within(service.timeouts.connect, dial(lane, errand)).await {
         Ok(Ok(connected)) => Ok(connected),
-        Ok(Err(source)) => {
-            Err(UpstreamError::Connect { endpoint: target.authority.clone(), source: source.into() })
-        }
-        Err(_) => Err(UpstreamError::ConnectTimeout(target.authority.clone())),
+        Ok(Err(source)) => Err(UpstreamError::Connect { endpoint: endpoint(), source: source.into() }),
+        Err(_) => Err(UpstreamError::ConnectTimeout(endpoint())),
     }
 }
 
 /// Connects within `timeouts.connect`, TLS included, to speak HTTP/1.1.
 pub(super) async fn connect_http1(
     service: &Service,
-    target: &Target,
-    pools: &Pools,
-    deadlines: &Deadlines,
+    lane: &Lane,
+    errand: Errand<'_>,
 ) -> Result<Stream, UpstreamError> {
+    let target = &lane.place.target;
     let dial = async {
-        let tcp = TcpStream::connect((&*target.endpoint.host, target.endpoint.port)).await?;
+        let tcp = TcpStream::connect(lane.place.address).await?;
         tcp.set_nodelay(true)?;
-        let tls = pools.tls.handshake_http1(&target.endpoint.host, tcp).await?;
+        let client = target.tls.as_ref().unwrap_or(&errand.pools.tls);
+        let tls = client.handshake_http1(&target.server_name, tcp).await?;
         std::io::Result::Ok(Stream::Tls(Box::new(tls)))
     };
-    match deadlines.within(service.timeouts.connect, dial).await {
+    match errand.deadlines.within(service.timeouts.connect, dial).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(source)) => {
             Err(UpstreamError::Connect { endpoint: target.authority.clone(), source: source.into() })
@@ -52,15 +51,16 @@ pub(super) async fn connect_http1(
     }
 }
 
-async fn dial(target: &Target, pools: &Pools) -> std::io::Result<Connected> {
-    let endpoint = &target.endpoint;
-    let tcp = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
+async fn dial(lane: &Lane, errand: Errand<'_>) -> std::io::Result<Connected> {
+    let (place, target) = (&lane.place, &lane.place.target);
+    let tcp = TcpStream::connect(place.address).await?;
     tcp.set_nodelay(true)?;
-    let (stream, h2) = match endpoint.scheme {
+    let (stream, h2) = match target.endpoint.scheme {
         Scheme::Http => (Stream::Plain(tcp), false),
         Scheme::H2c => (Stream::Plain(tcp), true),
         Scheme::Https => {
-            let (tls, h2) = pools.tls.handshake(&endpoint.host, tcp).await?;
+            let client = target.tls.as_ref().unwrap_or(&errand.pools.tls);
+            let (tls, h2) = client.handshake(&target.server_name, tcp).await?;
             (Stream::Tls(Box::new(tls)), h2)
         }
     };

@@ -1,106 +1,111 @@
-//! The connections of one worker that wait for a request, newest first.
+//! The upstream connections of one worker, and what it keeps of each service.
 
-use super::body::Outgoing;
-use super::h1::Connection;
+use super::lane::{Desk, Lane, Places};
+use super::{Service, tls};
 use crate::clock::Moment;
-use crate::config::Endpoint;
 use crate::wire::Scratch;
-use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
-/// Most idle connections kept for one endpoint by one worker.
-const MOST_IDLE: usize = 512;
+type Map<T> = RefCell<HashMap<u64, T, foldhash::fast::RandomState>>;
 
 /// The upstream connections of one worker.
 pub struct Pools {
-    h1: RefCell<HashMap<Endpoint, Vec<Idle>, foldhash::fast::RandomState>>,
-    h2: RefCell<HashMap<Endpoint, http2::SendRequest<Outgoing>, foldhash::fast::RandomState>>,
-    pub(super) tls: super::tls::Client,
-    now_ns: Cell<u64>,
+    /// By the id of a place.
+    lanes: Map<Rc<Lane>>,
+    /// By the id of a service.
+    desks: Map<Rc<Desk>>,
+    pub(super) tls: tls::Client,
+    now_ns: Rc<Cell<u64>>,
+    dice: Cell<u64>,
+    /// Memory of [`Service::choose`](super::Service): places that may be chosen.
+    pub(super) candidates: RefCell<Vec<u32>>,
     /// The worker's memory for heads and buffers.
     pub scratch: Rc<Scratch>,
 }
 
-#[derive(Debug)]
-struct Idle {
-    connection: Box<Connection>,
-    since_ns: u64,
-    keep: Duration,
-}
-
 impl std::fmt::Debug for Pools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pools").field("h1", &self.h1).finish_non_exhaustive()
+        f.debug_struct("Pools").field("lanes", &self.lanes).finish_non_exhaustive()
     }
 }
 
 impl Pools {
     /// None yet. `tls` is shared by all workers.
-    pub fn new(tls: super::tls::Client) -> Rc<Self> {
+    pub fn new(tls: tls::Client) -> Rc<Self> {
         Rc::new(Self {
-            h1: RefCell::default(),
-            h2: RefCell::default(),
+            lanes: RefCell::default(),
+            desks: RefCell::default(),
             tls,
-            now_ns: Cell::new(0),
+            now_ns: Rc::default(),
+            // Never zero, from which the generator would not move.
+            dice: Cell::new(RandomState::new().hash_one(0) | 1),
+            candidates: RefCell::default(),
             scratch: Rc::default(),
         })
     }
 
     /// The client side of TLS, to be made once and given to each worker.
-    pub fn tls_client() -> super::tls::Client {
-        super::tls::Client::new()
+    pub fn tls_client() -> tls::Client {
+        tls::Client::new()
     }
 
-    /// Takes the connection that was used last: it is the likeliest to be alive.
-    pub(super) fn checkout(&self, endpoint: &Endpoint) -> Option<Box<Connection>> {
-        self.h1.borrow_mut().get_mut(endpoint)?.pop().map(|idle| idle.connection)
+    /// A random number (xorshift64*): for balancing, not for secrets.
+    pub(super) fn random(&self) -> u64 {
+        let mut x = self.dice.get();
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.dice.set(x);
+        x.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    /// Whether one waits.
-    pub(super) fn has_idle(&self, endpoint: &Endpoint) -> bool {
-        self.h1.borrow().get(endpoint).is_some_and(|list| !list.is_empty())
+    /// A random number below `bound`, which must not be 0.
+    pub(super) fn below(&self, bound: usize) -> usize {
+        ((self.random() >> 32) as usize * bound) >> 32
     }
 
-    /// Keeps a connection that has ended its exchange; it is closed when unused for `keep`.
-    pub(super) fn checkin(&self, endpoint: &Endpoint, connection: Box<Connection>, keep: Duration) {
-        let mut pools = self.h1.borrow_mut();
-        let idle = Idle { connection, since_ns: self.now_ns.get(), keep };
-        match pools.get_mut(endpoint) {
-            Some(list) if list.len() >= MOST_IDLE => {}
-            Some(list) => list.push(idle),
-            None => {
-                pools.insert(endpoint.clone(), vec![idle]);
-            }
+    /// A random number from 0 to 1.
+    pub(super) fn share(&self) -> f64 {
+        (self.random() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// The desk of a service, with ways to the places that it has now.
+    pub(super) fn desk(&self, service: &Service) -> Rc<Desk> {
+        let found = self.desks.borrow().get(&service.id).cloned();
+        let desk = found.unwrap_or_else(|| self.open(service));
+        if service.resolves && desk.places.borrow().has_changed().unwrap_or(false) {
+            self.renew(&desk);
         }
+        desk
     }
 
-    /// The shared HTTP/2 connection to an endpoint.
-    pub(super) fn shared(&self, endpoint: &Endpoint) -> Option<http2::SendRequest<Outgoing>> {
-        let mut shared = self.h2.borrow_mut();
-        match shared.get(endpoint) {
-            Some(sender) if sender.is_closed() => {
-                shared.remove(endpoint);
-                None
-            }
-            other => other.cloned(),
-        }
+    fn open(&self, service: &Service) -> Rc<Desk> {
+        let desk = Rc::new(Desk::new(service.places.subscribe(), self.below(1 << 16)));
+        self.renew(&desk);
+        self.desks.borrow_mut().insert(service.id, desk.clone());
+        desk
     }
 
-    /// Makes a connection the shared one.
-    pub(super) fn share(&self, endpoint: &Endpoint, sender: http2::SendRequest<Outgoing>) {
-        self.h2.borrow_mut().insert(endpoint.clone(), sender);
+    /// Takes over the places as they are now.
+    pub(super) fn renew(&self, desk: &Desk) {
+        let places: Places = desk.places.borrow_mut().borrow_and_update().clone();
+        let mut lanes = self.lanes.borrow_mut();
+        let lane = |place: &Arc<_>| Rc::new(Lane::new(Arc::clone(place), self.now_ns.clone()));
+        desk.replace(places.iter().map(|p| lanes.entry(p.id).or_insert_with(|| lane(p)).clone()).collect());
     }
 
-    /// Closes what has waited too long; the worker calls it about every second.
+    /// Closes what has waited too long, and forgets what is no more; the worker calls it about every second.
     pub fn tick(&self, now: Moment) {
         self.now_ns.set(now.mono_ns);
-        self.h1.borrow_mut().retain(|_, list| {
-            list.retain(|idle| Duration::from_nanos(now.mono_ns.saturating_sub(idle.since_ns)) < idle.keep);
-            !list.is_empty()
+        // A service that is gone has dropped its end; the desk holds what remains of its places.
+        self.desks.borrow_mut().retain(|_, desk| desk.places.borrow().has_changed().is_ok());
+        self.lanes.borrow_mut().retain(|_, lane| {
+            lane.tick(now.mono_ns);
+            Rc::strong_count(lane) > 1 || lane.is_in_use()
         });
-        self.h2.borrow_mut().retain(|_, sender| !sender.is_closed());
     }
 }

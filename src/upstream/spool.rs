@@ -4,7 +4,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -112,19 +114,11 @@ impl Spool {
     }
 
     /// The body again, byte for byte.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn replay(self) -> io::Result<Replay> {
-        let disk = match self.file {
-            Some(mut file) => {
-                file.rewind()?;
-                Disk::Ready(file)
-            }
-            None => Disk::None,
-        };
+    pub fn replay(self) -> Replay {
         let on_disk = self.length - self.memory.len() as u64;
-        Ok(Replay { disk, on_disk, memory: self.memory.freeze(), _share: self.share })
+        let file = self.file.map(Arc::new);
+        let (memory, share) = (self.memory.freeze(), Arc::new(self.share));
+        Replay { disk: Disk::Ready, file, offset: 0, on_disk, memory, share }
     }
 }
 
@@ -132,24 +126,35 @@ impl Spool {
 #[derive(Debug)]
 pub struct Replay {
     disk: Disk,
-    /// Bytes on disk that were not given out yet.
+    /// Read by position, so that two can read it at once.
+    file: Option<Arc<File>>,
+    /// Where the next piece begins.
+    offset: u64,
+    /// Bytes that the file has in all.
     on_disk: u64,
     /// What comes after them.
     memory: Bytes,
-    _share: Share,
+    /// Given back with the last copy.
+    share: Arc<Share>,
 }
 
 #[derive(Debug)]
 enum Disk {
-    None,
-    Ready(File),
-    Reading(JoinHandle<io::Result<(File, Bytes)>>),
+    Ready,
+    Reading(JoinHandle<io::Result<Bytes>>),
 }
 
 impl Replay {
+    /// The body from its beginning. To be asked for before anything of this one was given out.
+    pub(super) fn again(&self) -> Self {
+        debug_assert_eq!(self.offset, 0, "it has begun");
+        let (file, memory, share) = (self.file.clone(), self.memory.clone(), self.share.clone());
+        Self { disk: Disk::Ready, file, offset: 0, on_disk: self.on_disk, memory, share }
+    }
+
     /// Bytes still to come.
     pub fn remaining(&self) -> u64 {
-        self.on_disk + self.memory.len() as u64
+        self.on_disk - self.offset + self.memory.len() as u64
     }
 
     /// The whole of it, where it is in memory and not larger than this; nothing of it was given out yet.
@@ -159,49 +164,39 @@ impl Replay {
 
     /// One that is there already.
     pub(super) fn of(memory: Bytes) -> Self {
-        Self { disk: Disk::None, on_disk: 0, memory, _share: Share::default() }
+        Self { disk: Disk::Ready, file: None, offset: 0, on_disk: 0, memory, share: Arc::default() }
     }
 
     /// The next piece, or `None` at the end.
     pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if self.on_disk > 0 {
-            return ready!(self.poll_disk(cx))
-                .map_or_else(|e| Poll::Ready(Some(Err(e))), |b| Poll::Ready(Some(Ok(b))));
+        if self.offset < self.on_disk {
+            return self.poll_disk(cx).map(Some);
         }
-        self.disk = Disk::None;
+        self.file = None;
         let length = self.memory.len().min(READ_AT_ONCE);
         Poll::Ready((length > 0).then(|| Ok(self.memory.copy_to_bytes(length))))
     }
 
     fn poll_disk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        loop {
-            match std::mem::replace(&mut self.disk, Disk::None) {
-                Disk::None => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                Disk::Ready(file) => {
-                    let length = self.on_disk.min(READ_AT_ONCE as u64) as usize;
-                    self.disk = Disk::Reading(spawn_blocking(move || read_piece(file, length)));
-                }
-                Disk::Reading(mut reading) => match Pin::new(&mut reading).poll(cx) {
-                    Poll::Pending => {
-                        self.disk = Disk::Reading(reading);
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(done) => {
-                        let (file, piece) = done.map_err(io::Error::other)??;
-                        self.on_disk -= piece.len() as u64;
-                        self.disk = Disk::Ready(file);
-                        return Poll::Ready(Ok(piece));
-                    }
-                },
-            }
+        let Some(file) = &self.file else { return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())) };
+        if let Disk::Ready = self.disk {
+            let length = (self.on_disk - self.offset).min(READ_AT_ONCE as u64) as usize;
+            let (file, offset) = (file.clone(), self.offset);
+            self.disk = Disk::Reading(spawn_blocking(move || read_piece(&file, offset, length)));
         }
+        let Disk::Reading(reading) = &mut self.disk else { return Poll::Pending };
+        let done = ready!(Pin::new(reading).poll(cx));
+        self.disk = Disk::Ready;
+        let piece = done.map_err(io::Error::other)??;
+        self.offset += piece.len() as u64;
+        Poll::Ready(Ok(piece))
     }
 }
 
-fn read_piece(mut file: File, length: usize) -> io::Result<(File, Bytes)> {
+fn read_piece(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
     let mut piece = vec![0; length];
-    file.read_exact(&mut piece)?;
-    Ok((file, piece.into()))
+    file.read_exact_at(&mut piece, offset)?;
+    Ok(piece.into())
 }
 
 #[cfg(test)]
@@ -219,7 +214,12 @@ mod tests {
             reader.read_to_end(&mut all).map(|_| all)
         });
         assert_eq!(seen.await.unwrap().unwrap(), body);
-        let mut replay = spool.replay().unwrap();
+        let mut first = spool.replay();
+        let mut replay = first.again();
+        // One that was begun and left does not move the other.
+        if let Some(piece) = std::future::poll_fn(|cx| first.poll_chunk(cx)).await {
+            piece.unwrap();
+        }
         assert_eq!(replay.remaining(), length as u64);
         let mut again = Vec::new();
         while let Some(piece) = std::future::poll_fn(|cx| replay.poll_chunk(cx)).await {

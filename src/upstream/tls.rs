@@ -1,8 +1,9 @@
 //! TLS to upstreams: the system's roots, SNI, ALPN.
 
+use crate::config::UpstreamTls;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use tokio::net::TcpStream;
@@ -29,17 +30,37 @@ impl Client {
         Self { config: Arc::new(OnceLock::new()), protocols: &[b"http/1.1"] }
     }
 
+    /// A client for an upstream that has settings of its own.
+    ///
+    /// # Errors
+    /// When there is no authority in `ca`, or certificate and key do not belong together.
+    pub fn with(settings: &UpstreamTls) -> io::Result<Self> {
+        let client = Self::new();
+        let roots = match &settings.authorities {
+            Some(file) => from_pem(&file.content)?,
+            None => system_roots(),
+        };
+        let builder = ClientConfig::builder().with_root_certificates(roots);
+        let config = match &settings.certificate {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificate.content).collect();
+                let key = PrivateKeyDer::from_pem_slice(&key.content).map_err(io::Error::other)?;
+                builder
+                    .with_client_auth_cert(chain.map_err(io::Error::other)?, key)
+                    .map_err(io::Error::other)?
+            }
+        };
+        client.config.get_or_init(|| Arc::new(speaking(config, client.protocols)));
+        Ok(client)
+    }
+
     /// A client that speaks HTTP/1.1 only, and trusts the certificates of this PEM text and no others.
     ///
     /// # Errors
     /// When there is none in it.
     pub fn trusting(pem: &[u8]) -> io::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-        roots.add_parsable_certificates(certificates.map_err(io::Error::other)?);
-        if roots.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in it"));
-        }
+        let roots = from_pem(pem)?;
         let client = Self::http1();
         let config = client.config.get_or_init(|| Arc::new(trusting(roots, client.protocols)));
         debug_assert_eq!(config.alpn_protocols.len(), 1, "it was new");
@@ -71,6 +92,10 @@ impl Client {
 }
 
 fn config(protocols: &[&[u8]]) -> ClientConfig {
+    trusting(system_roots(), protocols)
+}
+
+fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     // `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured; what does not parse is left out, and an empty store
     // makes each handshake fail with a message of its own.
@@ -79,11 +104,24 @@ fn config(protocols: &[&[u8]]) -> ClientConfig {
         tracing::warn!(%error, "a root certificate could not be read");
     }
     roots.add_parsable_certificates(found.certs);
-    trusting(roots, protocols)
+    roots
+}
+
+fn from_pem(pem: &[u8]) -> io::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    roots.add_parsable_certificates(certificates.map_err(io::Error::other)?);
+    if roots.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in it"));
+    }
+    Ok(roots)
 }
 
 fn trusting(roots: RootCertStore, protocols: &[&[u8]]) -> ClientConfig {
-    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    speaking(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth(), protocols)
+}
+
+fn speaking(mut config: ClientConfig, protocols: &[&[u8]]) -> ClientConfig {
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config
 }

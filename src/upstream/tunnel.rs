@@ -1,29 +1,20 @@
 //! Requests that would go on in another protocol, to endpoints where HTTP/2 is usual: they need a connection that speaks
 //! HTTP/1.1, and have it to themselves.
 
-use super::body::Answer;
 use super::connect::connect_http1;
-use super::{Head, Outgoing, Pools, Service, Target, UpstreamError, h1};
+use super::lane::Lane;
+use super::{Errand, Outgoing, Sent, Service, Undelivered, UpstreamError, h1};
 use crate::config::Scheme;
-use crate::deadline::Deadlines;
-use http::Response;
 use std::rc::Rc;
 
 /// Sends on a connection of its own.
-pub(super) async fn send(
-    service: &Service,
-    target: &Target,
-    pools: &Rc<Pools>,
-    deadlines: &Rc<Deadlines>,
-    head: &Head,
-    body: Outgoing,
-) -> Result<Response<Answer>, UpstreamError> {
+pub(super) async fn send(service: &Service, lane: &Rc<Lane>, errand: Errand<'_>, body: Outgoing) -> Sent {
+    let target = &lane.place.target;
     if target.endpoint.scheme == Scheme::H2c {
-        return Err(UpstreamError::Connect {
-            endpoint: target.authority.clone(),
-            source: "an h2c endpoint has no HTTP/1.1 to switch protocols on".into(),
-        });
+        return Err(Undelivered::new(UpstreamError::NoHttp1(target.authority.clone()), Some(body)));
     }
-    let stream = connect_http1(service, target, pools, deadlines).await?;
-    h1::send_on(service, target, pools, deadlines, stream, head, body).await
+    match connect_http1(service, lane, errand).await {
+        Ok(stream) => h1::send_on(service, lane, errand, stream, body).await,
+        Err(error) => Err(Undelivered::new(error, Some(body))),
+    }
 }

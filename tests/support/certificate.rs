@@ -131,6 +131,25 @@ impl Leaf {
     }
 }
 
+impl Leaf {
+    /// The same, for clients that show a certificate of the suite's authority and no others.
+    pub(crate) fn server_for_known(&self, alpn: &[&[u8]]) -> Arc<rustls::ServerConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority().0.der().clone()).expect("a root");
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key_der.clone()));
+        let mut config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_client_cert_verifier(verifier.build().expect("a verifier"))
+            .with_single_cert(vec![CertificateDer::from(self.der.clone())], key)
+            .expect("a server certificate");
+        config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
 /// A client that trusts the suite's authority, offers these ALPN names and, if given, only this TLS version.
 pub(crate) fn trusting(
     alpn: &[&[u8]],

@@ -81,6 +81,10 @@ struct Shared {
     records: Mutex<Vec<Record>>,
     scripts: Mutex<HashMap<String, Answer>>,
     connections: AtomicUsize,
+    /// TLS handshakes that took up an earlier session.
+    resumed: AtomicUsize,
+    /// Most HTTP/2 streams of one connection at once; any number when 0.
+    most_streams: AtomicUsize,
 }
 
 /// A running backend; it ends with the value.
@@ -116,8 +120,36 @@ impl Upstream {
         Self::start("https", Speech::Tls(leaf.server(alpn)))
     }
 
+    /// HTTP/1.1 without TLS, where another one was.
+    pub(crate) fn http_at(address: SocketAddr) -> Self {
+        // The other one's sockets may take a moment to go.
+        let bind = || std::net::TcpListener::bind(address).ok();
+        let listener = wait::poll(Duration::from_secs(10), bind).expect("the address");
+        Self::over(listener, "http", Speech::Http1)
+    }
+
+    /// TLS as this configuration says.
+    pub(crate) fn tls(config: Arc<rustls::ServerConfig>) -> Self {
+        Self::start("https", Speech::Tls(config))
+    }
+
+    /// HTTP/2 without TLS, with no more than so many streams at once.
+    pub(crate) fn h2c_narrow(most: usize) -> Self {
+        let backend = Self::h2c();
+        backend.shared.most_streams.store(most, Ordering::SeqCst);
+        backend
+    }
+
+    /// How many TLS handshakes took up an earlier session.
+    pub(crate) fn resumed(&self) -> usize {
+        self.shared.resumed.load(Ordering::SeqCst)
+    }
+
     fn start(scheme: &'static str, speech: Speech) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::over(std::net::TcpListener::bind("127.0.0.1:0").expect("a port"), scheme, speech)
+    }
+
+    fn over(listener: std::net::TcpListener, scheme: &'static str, speech: Speech) -> Self {
         listener.set_nonblocking(true).expect("non-blocking");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
@@ -133,6 +165,21 @@ impl Upstream {
             });
         });
         Self { address, scheme, shared, _stop: stop }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers like this to whatever names no script.
+    pub(crate) fn answers(&self, answer: Answer) {
+        self.script("", answer);
+    }
+
+    /// Answers with this status to whatever names no script.
+    pub(crate) fn answers_with(&self, status: u16) {
+        self.answers(Answer { status, ..Answer::default() });
     }
 
     /// Its URL, for `endpoints`.
@@ -201,7 +248,11 @@ async fn connection(socket: tokio::net::TcpStream, speech: Speech, shared: Arc<S
         Speech::H2c => serve(socket, true, shared).await,
         Speech::Tls(config) => {
             if let Ok(stream) = tokio_rustls::TlsAcceptor::from(config).accept(socket).await {
-                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let session = stream.get_ref().1;
+                let http2 = session.alpn_protocol() == Some(b"h2");
+                if session.handshake_kind() == Some(rustls::HandshakeKind::Resumed) {
+                    shared.resumed.fetch_add(1, Ordering::SeqCst);
+                }
                 serve(stream, http2, shared).await;
             }
         }
@@ -212,11 +263,13 @@ async fn serve<S>(stream: S, http2: bool, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let most = u32::try_from(shared.most_streams.load(Ordering::SeqCst)).ok().filter(|most| *most > 0);
     let service = service_fn(move |request| answer(Arc::clone(&shared), request, http2));
     let io = TokioIo::new(stream);
     // A connection that breaks is what some tests are about.
     let _ = if http2 {
-        hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await
+        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        builder.max_concurrent_streams(most.unwrap_or(200)).serve_connection(io, service).await
     } else {
         hyper::server::conn::http1::Builder::new().serve_connection(io, service).await
     };

@@ -13,6 +13,7 @@ mod path;
 mod routes;
 mod services;
 mod split;
+mod upstream_policy;
 mod upstreams;
 mod webhooks;
 
@@ -87,7 +88,8 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let limits = services::limits(root);
     let jwt = root.get("jwt").and_then(|value| services::jwt(&value));
     let accounts = services::accounts(root);
-    let upstreams = upstreams::upstreams(root);
+    let upstreams = upstreams::upstreams(root, files);
+    let dns = upstreams::dns(root);
     let apis = apis::apis(root);
     let access_log = services::access_log(root, files);
     let webhooks = webhooks::webhooks(root);
@@ -100,6 +102,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
         jwt: jwt?,
         accounts: accounts?,
         upstreams: upstreams?,
+        dns: dns?,
         apis: apis?,
         telemetry: Telemetry { access_log: access_log? },
         webhooks: webhooks?,

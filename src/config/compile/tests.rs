@@ -320,15 +320,6 @@ fn what_this_version_lacks_is_refused_by_name() {
     ] {
         assert_eq!(more(text), format!("unsupported {path}"));
     }
-    for (key, value) in [
-        ("balance", "least_requests"),
-        ("health", "{ path: /healthz, interval: 5s, unhealthy_after: 3, healthy_after: 2 }"),
-        ("retry", "{ attempts: 2, on: [connect, 502, 503, 504], budget: 20% }"),
-        ("eject", "{ consecutive_failures: 5, for: 30s }"),
-    ] {
-        let source = file(PLAIN, "", "").replace("endpoints:", &format!("{key}: {value}, endpoints:"));
-        assert_eq!(only(&source), format!("unsupported upstreams.processing.{key}"));
-    }
     let postgres = file(PLAIN, "", "").replace("sqlite://x.db", "postgres://user@host/db");
     assert_eq!(only(&postgres), "unsupported store.url");
     let rendered = load(&postgres).unwrap_err().to_string();
@@ -375,6 +366,43 @@ fn what_a_listener_asks_of_its_clients_is_checked() {
     assert_eq!(tls.min_version, crate::config::TlsVersion::V1_3);
     assert!(tls.clients.is_some_and(|clients| !clients.required && !clients.forward));
     assert_eq!(tls.acme.unwrap().name(), "https://acme-v02.api.letsencrypt.org/directory a.test,b.test");
+}
+
+#[test]
+fn upstreams_are_checked() {
+    let with = |keys: &str| file(PLAIN, "", "").replace("endpoints:", &format!("{keys}, endpoints:"));
+    for good in [
+        "balance: ip_hash",
+        "health: { path: /healthz, interval: 5s, unhealthy_after: 3, healthy_after: 2, none_healthy: try }",
+        "retry: { attempts: 2, on: [connect, 502, 503, 504], budget: 20% }",
+        "retry: { attempts: 1, on: [] }",
+        "eject: { consecutive_failures: 5, for: 30s, max_ejected: 100% }",
+        "limits: { max_requests: 100, max_queued: 0, queue_timeout: 1s }",
+    ] {
+        load(&with(good)).unwrap_or_else(|p| panic!("{good}: {p}"));
+    }
+    for (bad, want) in [
+        ("balance: fastest", "invalid-value balance"),
+        ("health: { interval: 5s }", "missing-key health.path"),
+        ("health: { path: healthz }", "invalid-value health.path"),
+        ("health: { path: \"/a b\" }", "invalid-value health.path"),
+        ("health: { path: /, expected_status: 99 }", "invalid-value health.expected_status"),
+        ("retry: { attempts: 0 }", "invalid-value retry.attempts"),
+        ("retry: { on: [connect, 404] }", "invalid-value retry.on[1]"),
+        ("retry: { budget: 101% }", "invalid-value retry.budget"),
+        ("retry: { budget: 0% }", "invalid-value retry.budget"),
+        ("retry: { budget: 20 }", "invalid-value retry.budget"),
+        ("eject: { consecutive_failures: 0 }", "invalid-value eject.consecutive_failures"),
+        ("eject: { max_ejected: 200% }", "invalid-value eject.max_ejected"),
+        ("limits: { max_queued: 5 }", "missing-key limits.max_requests"),
+        ("limits: { max_requests: 0 }", "invalid-value limits.max_requests"),
+        ("tls: { server_name: a.example }", "conflict tls"),
+        ("tls: { ca: nowhere.pem }", "file tls.ca"),
+    ] {
+        let (code, key) = want.split_once(' ').unwrap();
+        let found = problems(&with(bad));
+        assert!(found.contains(&format!("{code} upstreams.processing.{key}")), "{bad}: {found:?}");
+    }
 }
 
 #[test]

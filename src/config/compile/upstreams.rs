@@ -1,20 +1,32 @@
 //! `upstreams`: backend services and where they run.
 
-use super::{at_least_one, or};
+use super::files::Files;
+use super::upstream_policy as policy;
+use super::{all, at_least_one, maybe, or};
+use crate::config::check::address;
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
-use crate::config::{Endpoint, Scheme, Timeouts, Upstream};
+use crate::config::{Balance, Dns, Endpoint, Scheme, Timeouts, Upstream};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) fn upstreams(root: &Section<'_>) -> Option<Vec<Upstream>> {
+pub(super) fn upstreams(root: &Section<'_>, files: &Files) -> Option<Vec<Upstream>> {
     let Some(value) = root.get("upstreams") else { return Some(Vec::new()) };
     let section = value.any_section()?;
     let read: Vec<Option<Upstream>> =
-        section.entries().map(|(key, value)| upstream(&key.text, &value)).collect();
+        section.entries().map(|(key, value)| upstream(&key.text, &value, files)).collect();
     read.into_iter().collect()
+}
+
+/// How names of endpoints are resolved.
+pub(super) fn dns(root: &Section<'_>) -> Option<Dns> {
+    let Some(value) = root.get("dns") else { return Some(Dns::default()) };
+    let section = value.any_section()?;
+    let servers = or(&section, "servers", |value| all(&value.items()?, address), Vec::new);
+    let timeout = or(&section, "timeout", Value::duration, || Dns::default().timeout);
+    Some(Dns { servers: servers?, timeout: timeout? })
 }
 
 /// The names that routes may use, bad upstreams included: one mistake is not told twice.
@@ -23,7 +35,7 @@ pub(super) fn names<'d>(root: &Section<'d>) -> Vec<&'d str> {
     section.iter().flat_map(Section::entries).map(|(key, _)| key.text.as_str()).collect()
 }
 
-fn upstream(name: &str, value: &Value<'_>) -> Option<Upstream> {
+fn upstream(name: &str, value: &Value<'_>, files: &Files) -> Option<Upstream> {
     let section = value.any_section()?;
     let endpoints = section.get("endpoints").and_then(|list| {
         let mut seen: Vec<Endpoint> = Vec::new();
@@ -37,11 +49,27 @@ fn upstream(name: &str, value: &Value<'_>) -> Option<Upstream> {
         })
     });
     let timeouts = or(&section, "timeouts", timeouts, Timeouts::default);
+    let balance = or(&section, "balance", policy::balance, Balance::default);
+    let health = maybe(&section, "health", policy::health);
+    let retry = maybe(&section, "retry", policy::retry);
+    let eject = maybe(&section, "eject", policy::eject);
+    let limits = maybe(&section, "limits", policy::limits);
+    let tls = maybe(&section, "tls", |value| policy::tls(value, files, endpoints.as_deref()));
     if name.trim().is_empty() {
         value.report(Code::InvalidValue, "an upstream needs a name", None);
         return None;
     }
-    Some(Upstream { name: Arc::from(name), endpoints: endpoints?, timeouts: timeouts? })
+    Some(Upstream {
+        name: Arc::from(name),
+        endpoints: endpoints?,
+        timeouts: timeouts?,
+        balance: balance?,
+        retry: retry?,
+        eject: eject?,
+        health: health?,
+        limits: limits?,
+        tls: tls?,
+    })
 }
 
 fn timeouts(value: &Value<'_>) -> Option<Timeouts> {

@@ -78,7 +78,7 @@ impl Group {
     fn of(key: &str) -> Self {
         match key {
             "listeners" | "admin" => Self::Listeners,
-            "upstreams" => Self::Upstreams,
+            "upstreams" | "dns" => Self::Upstreams,
             "apis" => Self::Apis,
             "limits" | "jwt" | "accounts" | "webhooks" => Self::Access,
             _ => Self::Process,

@@ -87,6 +87,9 @@ fn other(pattern: &str, seen: &Seen<'_>) -> Option<&'static str> {
     if pattern == "upstreams.*.endpoints" && seen.plain_appears() {
         return Some("requests are sent on without encryption");
     }
+    if matches!(pattern, "upstreams.*.tls" | "upstreams.*.tls.ca") && seen.disappears() {
+        return Some("a service is trusted that any of the system's authorities vouches for");
+    }
     if pattern.starts_with("apis[]") && seen.gains_everything() {
         return Some("everyone is meant");
     }

@@ -3,6 +3,7 @@
 mod api;
 mod change;
 mod cors;
+mod dns;
 mod drain;
 mod identity;
 mod limits;
@@ -19,6 +20,7 @@ mod webhooks;
 pub use api::*;
 pub use change::*;
 pub use cors::*;
+pub use dns::*;
 pub use drain::*;
 pub use identity::*;
 pub use limits::*;
@@ -51,6 +53,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// Backend services, by the index that routes hold.
     pub upstreams: Vec<Upstream>,
+    /// How their names are resolved.
+    pub dns: Dns,
     /// The APIs, in the order of the file.
     pub apis: Vec<Api>,
     /// Logs and traces.

@@ -24,7 +24,8 @@ pub(super) fn describe(
     let removed = client.keys().map(HeaderName::to_string).filter(|name| !kept.contains(name)).collect();
     Forwarded {
         upstream: service.name.to_string(),
-        endpoints: service.endpoints().map(endpoint).collect(),
+        endpoints: service.targets().iter().map(|target| endpoint(target.endpoint())).collect(),
+        balance: service.balance().name().to_owned(),
         method: head.method.to_string(),
         target: head.target.to_string(),
         set: set(snapshot, service, &ours, &fields, &altered),

@@ -138,6 +138,8 @@ pub struct Forwarded {
     pub upstream: String,
     /// Its endpoints; one of them gets the request.
     pub endpoints: Vec<String>,
+    /// How one of them is chosen.
+    pub balance: String,
     /// Method.
     pub method: String,
     /// Path and query.

@@ -185,7 +185,7 @@ impl Metrics {
         vec![
             gauges(
                 "portcullis_upstream_healthy",
-                "Whether an endpoint is healthy.",
+                "Whether an endpoint takes requests: it is healthy, and not left alone.",
                 &["upstream", "endpoint"],
                 &self.upstream_healthy,
             ),
@@ -195,6 +195,48 @@ impl Metrics {
                 labels: &["upstream"],
                 values: Values::Counters(self.upstream_retries.collect(Counter::value)),
             },
+            Family {
+                name: "portcullis_upstream_retries_exhausted",
+                help: "Requests that failed and were not sent again, because their attempts or the budget were used up.",
+                labels: &["upstream", "reason"],
+                values: Values::Counters(self.upstream_retries_exhausted.collect(Counter::value)),
+            },
+            Family {
+                name: "portcullis_upstream_ejections",
+                help: "How often an endpoint was left alone because its requests failed.",
+                labels: &["upstream"],
+                values: Values::Counters(self.upstream_ejections.collect(Counter::value)),
+            },
+            Family {
+                name: "portcullis_upstream_refused",
+                help: "Requests that were refused before they were sent to an upstream.",
+                labels: &["upstream", "reason"],
+                values: Values::Counters(self.upstream_refused.collect(Counter::value)),
+            },
+            Family {
+                name: "portcullis_upstream_health_checks",
+                help: "Active checks of an endpoint.",
+                labels: &["upstream", "endpoint", "result"],
+                values: Values::Counters(self.upstream_health_checks.collect(Counter::value)),
+            },
+            gauges(
+                "portcullis_upstream_addresses",
+                "Addresses that an endpoint has.",
+                &["upstream", "endpoint"],
+                &self.upstream_addresses,
+            ),
+            gauges(
+                "portcullis_upstream_requests_queued",
+                "Requests that wait because limits.max_requests are under way.",
+                &["upstream"],
+                &self.upstream_queue,
+            ),
+            gauges(
+                "portcullis_upstream_requests_under_way",
+                "Requests under way to an upstream that has limits.",
+                &["upstream"],
+                &self.upstream_under_way,
+            ),
         ]
     }
 

@@ -39,6 +39,13 @@ pub struct Metrics {
     connections_refused: Series<Counter>,
     upstream_healthy: Series<Gauge>,
     upstream_retries: Series<Counter>,
+    upstream_retries_exhausted: Series<Counter>,
+    upstream_ejections: Series<Counter>,
+    upstream_refused: Series<Counter>,
+    upstream_health_checks: Series<Counter>,
+    upstream_addresses: Series<Gauge>,
+    upstream_queue: Series<Gauge>,
+    upstream_under_way: Series<Gauge>,
     reloads_good: Counter,
     reloads_bad: Counter,
     last_reload_good: Gauge,
@@ -88,6 +95,13 @@ impl Metrics {
             connections_refused: Series::new(),
             upstream_healthy: Series::new(),
             upstream_retries: Series::new(),
+            upstream_retries_exhausted: Series::new(),
+            upstream_ejections: Series::new(),
+            upstream_refused: Series::new(),
+            upstream_health_checks: Series::new(),
+            upstream_addresses: Series::new(),
+            upstream_queue: Series::new(),
+            upstream_under_way: Series::new(),
             reloads_good: Counter::default(),
             reloads_bad: Counter::default(),
             last_reload_good: Gauge::default(),
@@ -160,6 +174,41 @@ impl Metrics {
     /// Requests that were sent to an upstream again.
     pub fn upstream_retries(&self, upstream: &str) -> Arc<Counter> {
         self.upstream_retries.of(&[upstream])
+    }
+
+    /// Requests that were not sent again although their answer was a reason to: `attempts` were used up, or the `budget`.
+    pub fn upstream_retries_exhausted(&self, upstream: &str, reason: &str) -> Arc<Counter> {
+        self.upstream_retries_exhausted.of(&[upstream, reason])
+    }
+
+    /// How often an endpoint was left alone.
+    pub fn upstream_ejections(&self, upstream: &str) -> Arc<Counter> {
+        self.upstream_ejections.of(&[upstream])
+    }
+
+    /// Requests that were refused before they were sent: `full`, `queue_timeout` or `none_healthy`.
+    pub fn upstream_refused(&self, upstream: &str, reason: &str) -> Arc<Counter> {
+        self.upstream_refused.of(&[upstream, reason])
+    }
+
+    /// Active checks of an endpoint, by `success` or `failure`. The series ends when the last handle is dropped.
+    pub fn upstream_health_checks(&self, upstream: &str, endpoint: &str, result: &str) -> Arc<Counter> {
+        self.upstream_health_checks.of(&[upstream, endpoint, result])
+    }
+
+    /// Addresses of an endpoint. The series ends when the last handle is dropped.
+    pub fn upstream_addresses(&self, upstream: &str, endpoint: &str) -> Arc<Gauge> {
+        self.upstream_addresses.of(&[upstream, endpoint])
+    }
+
+    /// Requests that wait for an upstream with `limits`. The series ends when the last handle is dropped.
+    pub fn upstream_queue(&self, upstream: &str) -> Arc<Gauge> {
+        self.upstream_queue.of(&[upstream])
+    }
+
+    /// Requests under way to an upstream with `limits`. The series ends when the last handle is dropped.
+    pub fn upstream_under_way(&self, upstream: &str) -> Arc<Gauge> {
+        self.upstream_under_way.of(&[upstream])
     }
 
     /// Counts a look-up in the token cache. For `shard` see [`RouteCells::finished`].
@@ -276,10 +325,18 @@ impl Metrics {
         for hook in hooks {
             hook(self);
         }
-        for series in [&self.connections, &self.upstream_healthy, &self.tunnels] {
+        let gauges = [
+            &self.upstream_healthy,
+            &self.upstream_addresses,
+            &self.upstream_queue,
+            &self.upstream_under_way,
+            &self.tunnels,
+        ];
+        for series in gauges.into_iter().chain([&self.connections]) {
             series.forget_unheld();
         }
         self.connections_refused.forget_unheld();
+        self.upstream_health_checks.forget_unheld();
         exposition::write(self.families(), format)
     }
 }

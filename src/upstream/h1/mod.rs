@@ -12,8 +12,8 @@ pub(super) use connection::Connection;
 
 use super::body::{Answer, BodyError, Lease};
 use super::connect::{Stream, connect};
-use super::{Head, Outgoing, Pools, Service, Target, UpstreamError};
-use crate::deadline::Deadlines;
+use super::lane::Lane;
+use super::{Errand, Outgoing, Sent, Service, Target, Undelivered, UpstreamError};
 use connection::Failed;
 use http::Response;
 use std::rc::Rc;
@@ -30,55 +30,46 @@ pub enum ExchangeError {
 }
 
 /// Sends on a waiting connection, or on a new one.
-pub(super) async fn send(
-    service: &Service,
-    target: &Target,
-    pools: &Rc<Pools>,
-    deadlines: &Rc<Deadlines>,
-    head: &Head,
-    mut body: Outgoing,
-) -> Result<Response<Answer>, UpstreamError> {
-    while let Some(mut connection) = pools.checkout(&target.endpoint) {
+pub(super) async fn send(service: &Service, lane: &Rc<Lane>, errand: Errand<'_>, mut body: Outgoing) -> Sent {
+    while let Some(mut connection) = lane.checkout() {
         if !connection.is_alive() {
             continue;
         }
-        match connection.exchange(target, head, body).await {
-            Ok(response) => return Ok(finish(service, target, pools, deadlines, connection, response)),
+        match connection.exchange(&lane.place.target, errand.head, body).await {
+            Ok(response) => return Ok(finish(service, lane, errand, connection, response)),
             Err(Failed { again: Some(unsent), .. }) => body = unsent,
-            Err(Failed { error, again: None }) => return Err(broke(target, error)),
+            Err(failed) => return Err(undelivered(&lane.place.target, failed)),
         }
     }
-    Box::pin(send_anew(service, target, pools, deadlines, head, body)).await
+    Box::pin(send_anew(service, lane, errand, body)).await
 }
 
 /// Sends on a new connection.
-async fn send_anew(
-    service: &Service,
-    target: &Target,
-    pools: &Rc<Pools>,
-    deadlines: &Rc<Deadlines>,
-    head: &Head,
-    body: Outgoing,
-) -> Result<Response<Answer>, UpstreamError> {
-    let connected = connect(service, target, pools, deadlines).await?;
-    send_on(service, target, pools, deadlines, connected.stream, head, body).await
+async fn send_anew(service: &Service, lane: &Rc<Lane>, errand: Errand<'_>, body: Outgoing) -> Sent {
+    match connect(service, lane, errand).await {
+        Ok(connected) => send_on(service, lane, errand, connected.stream, body).await,
+        Err(error) => Err(Undelivered::new(error, Some(body))),
+    }
 }
 
 /// Sends on a new byte stream.
 pub(super) async fn send_on(
     service: &Service,
-    target: &Target,
-    pools: &Rc<Pools>,
-    deadlines: &Rc<Deadlines>,
+    lane: &Rc<Lane>,
+    errand: Errand<'_>,
     stream: Stream,
-    head: &Head,
     body: Outgoing,
-) -> Result<Response<Answer>, UpstreamError> {
-    let mut connection = Box::new(Connection::new(stream, pools.scratch.clone()));
-    match connection.exchange(target, head, body).await {
-        Ok(response) => Ok(finish(service, target, pools, deadlines, connection, response)),
-        Err(Failed { error, .. }) => Err(broke(target, error)),
+) -> Sent {
+    let mut connection = Box::new(Connection::new(stream, errand.pools.scratch.clone()));
+    match connection.exchange(&lane.place.target, errand.head, body).await {
+        Ok(response) => Ok(finish(service, lane, errand, connection, response)),
+        Err(failed) => Err(undelivered(&lane.place.target, failed)),
     }
+}
+
+fn undelivered(target: &Target, failed: Failed) -> Undelivered {
+    let fault_of_client = matches!(failed.error, ExchangeError::Body(_));
+    Undelivered { error: broke(target, failed.error), body: failed.again, fault_of_client }
 }
 
 pub(super) fn broke(target: &Target, error: impl std::error::Error + Send + Sync + 'static) -> UpstreamError {
@@ -87,13 +78,12 @@ pub(super) fn broke(target: &Target, error: impl std::error::Error + Send + Sync
 
 fn finish(
     service: &Service,
-    target: &Target,
-    pools: &Rc<Pools>,
-    deadlines: &Rc<Deadlines>,
+    lane: &Rc<Lane>,
+    errand: Errand<'_>,
     connection: Box<Connection>,
     response: Response<()>,
 ) -> Response<Answer> {
     let idle = service.timeouts.idle;
-    let lease = Lease::new(connection, pools, target.endpoint.clone(), idle);
-    response.map(|()| Answer::h1(lease, deadlines.clone(), idle))
+    let lease = Lease::new(connection, lane.clone(), idle);
+    response.map(|()| Answer::h1(lease, errand.deadlines.clone(), idle))
 }
