@@ -56,6 +56,11 @@ impl Deadlines {
         due.into_iter().for_each(Waker::wake);
     }
 
+    /// Monotonic nanoseconds at the last tick.
+    pub fn now_ns(&self) -> u64 {
+        self.inner.borrow().now_ns
+    }
+
     /// Wakes all that wait, so that each looks whether it still has to.
     pub fn wake(&self) {
         let waiting: Vec<Waker> =

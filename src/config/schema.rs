@@ -208,6 +208,30 @@ const BOUNDS: &[Key] = &[
         "Open connections of the listener; more are closed at accept.",
     )
     .default("65536"),
+    Key::new(
+        "max_connections_per_address",
+        Type::Integer(1, 10_000_000),
+        "The same of one client address, or of one /64 with IPv6. Those of trusted proxies are not counted.",
+    )
+    .default("16384"),
+    Key::new(
+        "body_timeout",
+        Type::Duration,
+        "Longest wait for the next piece of a request's body, until its answer begins; then 408.",
+    )
+    .default("30s"),
+    Key::new(
+        "min_body_rate",
+        Type::Size,
+        "Bytes a second that a request's body has to bring on the average, after 5 s; 0B: not looked at.",
+    )
+    .default("240B"),
+    Key::new(
+        "min_answer_rate",
+        Type::Size,
+        "Bytes a second that a client has to take of answers that wait for it, once that has been as long as `idle_timeout`; 0B: not looked at.",
+    )
+    .default("240B"),
 ];
 
 const ADMIN: &[Key] = &[

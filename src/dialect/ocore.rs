@@ -44,6 +44,7 @@ fn code(status: StatusCode) -> &'static str {
         502 => "bad_gateway",
         503 => "service_unavailable",
         504 => "gateway_timeout",
+        505 => "http_version_not_supported",
         400..=499 => "bad_request",
         _ => "internal_error",
     }

@@ -1,11 +1,17 @@
 //! One client connection, from accept to close: TLS, and which protocol it speaks.
 
 use super::Stream;
+use super::crowd::Guest;
 use super::tls::{self, Termination};
 use super::watch::{Connections, Order, Place};
 use super::{Open, Settings, client, h1, h2, proxy_protocol};
+use crate::config::BodyPace;
+use crate::deadline::Deadlines;
 use crate::pipeline::{ClientCertificate, Peer, Worker};
+use crate::wire::Pace;
 use bytes::BytesMut;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -33,7 +39,8 @@ pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
     let place = setting.connections.enter(settings.bounds.clone(), setting.open.standing(settings));
     // Who sends no byte, or breaks TLS, gets no answer: there is no HTTP yet.
     let greeted = greeted(&setting, &place, tcp, from.ip().to_canonical()).await;
-    let Some(Greeting { stream, ahead, h2, from, certificate }) = greeted else { return };
+    // It keeps the client's place among those of its address until the connection ends.
+    let Some(Greeting { stream, ahead, h2, from, certificate, guest: _guest }) = greeted else { return };
     let peer = Peer::new(from, settings.tls.is_some(), settings.forwarders(), settings.bounds.header_size);
     let peer = Rc::new(peer.with_certificate(certificate));
     if h2 {
@@ -42,6 +49,29 @@ pub(super) async fn serve(setting: Setting, tcp: TcpStream, from: SocketAddr) {
         h1::serve(&setting, &peer, stream, ahead, &place).await;
     }
     drop(setting.open);
+}
+
+/// How slowly the bodies of a connection's requests may come.
+pub(super) struct Paces {
+    deadlines: Rc<Deadlines>,
+    body: BodyPace,
+}
+
+impl Paces {
+    pub(super) fn of(setting: &Setting) -> Self {
+        Self { deadlines: setting.worker.deadlines.clone(), body: setting.settings.bounds.body }
+    }
+
+    /// Of the body of a request with these fields; `answered` becomes true when its answer begins.
+    pub(super) fn pace(&self, headers: &HeaderMap, answered: &Rc<Cell<bool>>) -> Pace {
+        let mut least = self.body;
+        // Calls of gRPC may send a message now and then, for hours, before there is an answer.
+        let is_grpc = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/grpc");
+        if headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+            least.rate = 0;
+        }
+        Pace::new(&self.deadlines, least, answered)
+    }
 }
 
 /// The greeting, within `header_timeout`, and unless the worker drains.
@@ -65,14 +95,25 @@ struct Greeting {
     /// The client, or the last proxy before it.
     from: IpAddr,
     certificate: Option<Arc<ClientCertificate>>,
+    /// The place of a client that a PROXY header names; others have theirs since they were accepted.
+    guest: Option<Guest>,
 }
 
 /// The PROXY header where there is one; then TLS and its ALPN, or the first bytes: whether this is HTTP/2.
 async fn greet(setting: &Setting, mut tcp: TcpStream, from: IpAddr) -> io::Result<Greeting> {
     let settings = &setting.settings;
-    let from = if settings.proxy_protocol { proxied(setting, &mut tcp, from).await? } else { from };
+    let mut guest = None;
+    let from = match settings.proxy_protocol {
+        true => {
+            let client = proxied(setting, &mut tcp, from).await?;
+            guest = setting.open.endpoint.guest(settings, client).map_err(io::Error::other)?;
+            client
+        }
+        false => from,
+    };
     if let Some(termination) = &settings.tls {
-        return Box::pin(secure(setting, termination, tcp, from)).await;
+        let greeting = Box::pin(secure(setting, termination, tcp, from)).await?;
+        return Ok(Greeting { guest, ..greeting });
     }
     let mut ahead = BytesMut::with_capacity(1024);
     while ahead.len() < PREFACE.len() && PREFACE.starts_with(&ahead) {
@@ -81,7 +122,7 @@ async fn greet(setting: &Setting, mut tcp: TcpStream, from: IpAddr) -> io::Resul
         }
     }
     let h2 = ahead.starts_with(PREFACE);
-    Ok(Greeting { stream: Stream::Plain(tcp), ahead, h2, from, certificate: None })
+    Ok(Greeting { stream: Stream::Plain(tcp), ahead, h2, from, certificate: None, guest })
 }
 
 /// Where the client is, as a balancer says. From anybody else not a byte is read: a listener that believes headers must not
@@ -122,5 +163,5 @@ async fn secure(
     if accepted.resumed { &greetings.resumed } else { &greetings.full }.increment();
     let h2 = tls::is_h2(&accepted.stream);
     let stream = Stream::Tls(Box::new(accepted.stream));
-    Ok(Greeting { stream, ahead: BytesMut::new(), h2, from, certificate })
+    Ok(Greeting { stream, ahead: BytesMut::new(), h2, from, certificate, guest: None })
 }

@@ -7,7 +7,7 @@ use crate::pipeline::Observed;
 use crate::wire::{Error, Inbound, Upgrade};
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
-use http::{HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
@@ -39,14 +39,22 @@ struct Sent {
     buffer: BytesMut,
 }
 
-/// Takes an extended `CONNECT` for the request that it stands for.
-pub(super) fn translate(mut request: Request<Incoming>) -> (Request<Inbound>, Option<Extended>) {
+/// Takes an extended `CONNECT` for the request that it stands for; `plain` reads the body of any other.
+pub(super) fn translate(
+    mut request: Request<Incoming>,
+    plain: impl FnOnce(&HeaderMap, Incoming) -> Inbound,
+) -> (Request<Inbound>, Option<Extended>) {
+    let plain = |request: Request<Incoming>| {
+        let (head, body) = request.into_parts();
+        let body = plain(&head.headers, body);
+        (Request::from_parts(head, body), None)
+    };
     if *request.method() != Method::CONNECT {
-        return (request.map(Inbound::H2), None);
+        return plain(request);
     }
     let protocol = request.extensions_mut().remove::<Protocol>();
     let Some(protocol) = protocol.and_then(|name| HeaderValue::from_str(name.as_str()).ok()) else {
-        return (request.map(Inbound::H2), None);
+        return plain(request);
     };
     let (on, bytes) = (hyper::upgrade::on(&mut request), Shared::default());
     *request.method_mut() = Method::GET;

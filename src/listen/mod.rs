@@ -2,11 +2,13 @@
 
 mod client;
 mod connection;
+mod crowd;
 mod extended;
 mod h1;
 mod h2;
 mod proxy_protocol;
 mod socket;
+mod streams;
 pub mod tls;
 mod watch;
 pub mod worker;
@@ -17,8 +19,9 @@ pub use socket::{BindError, bind, join};
 use crate::config::{Bounds, Listener};
 use crate::telemetry::metrics::{Counter, Gauge, Metrics};
 use arc_swap::ArcSwap;
+use crowd::{Crowd, Guest};
 use ipnet::IpNet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use tokio::sync::watch::{Receiver, Sender};
@@ -36,6 +39,7 @@ pub struct Endpoint {
     era: AtomicU32,
     admission: Sender<Admission>,
     open: AtomicUsize,
+    crowd: Crowd,
     gauge: Arc<Gauge>,
     greetings: Greetings,
 }
@@ -43,6 +47,9 @@ pub struct Endpoint {
 /// How connections begin, counted.
 #[derive(Debug)]
 struct Greetings {
+    /// Closed at accept because there were too many, in all or of their address.
+    total: Arc<Counter>,
+    crowded: Arc<Counter>,
     full: Arc<Counter>,
     resumed: Arc<Counter>,
     failed: Arc<Counter>,
@@ -86,6 +93,7 @@ impl Endpoint {
             era: AtomicU32::new(0),
             admission: Sender::new(Admission::Open),
             open: AtomicUsize::new(0),
+            crowd: Crowd::default(),
             gauge: metrics.listener(&label),
             greetings: Greetings::new(&label, metrics),
         }
@@ -121,16 +129,37 @@ impl Endpoint {
         self.settings.load_full()
     }
 
-    /// Counts a connection in; `None` when there are as many as there may be.
-    fn enter(self: &Arc<Self>, most: usize) -> Option<Open> {
-        if self.open.fetch_add(1, Ordering::Relaxed) >= most {
+    /// Counts a connection in; `None` when there are as many as there may be, in all or of this address.
+    fn enter(self: &Arc<Self>, settings: &Settings, from: IpAddr) -> Option<Open> {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= settings.bounds.max_connections {
             self.open.fetch_sub(1, Ordering::Relaxed);
+            self.greetings.total.increment();
             return None;
         }
         self.gauge.add(1.0);
-        Some(Open { endpoint: self.clone() })
+        let mut open = Open { endpoint: self.clone(), guest: None };
+        open.guest = self.guest(settings, from).ok()?;
+        Some(open)
+    }
+
+    /// Counts a connection in for its address. Trusted proxies have no place there: their connections are everybody's.
+    fn guest(self: &Arc<Self>, settings: &Settings, from: IpAddr) -> Result<Option<Guest>, Crowded> {
+        let from = from.to_canonical();
+        if settings.trusted_proxies.iter().any(|network| network.contains(&from)) {
+            return Ok(None);
+        }
+        let guest = Guest::enter(self, from, settings.bounds.max_connections_per_address);
+        if guest.is_none() {
+            self.greetings.crowded.increment();
+        }
+        guest.map(Some).ok_or(Crowded)
     }
 }
+
+/// An address has as many connections as it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("the address has as many connections as it may have")]
+struct Crowded;
 
 impl Settings {
     fn new(listener: &Listener, tls: Option<Arc<tls::Termination>>, era: u32) -> Self {
@@ -167,6 +196,8 @@ impl Greetings {
         let handshakes = |result| metrics.tls_handshakes(listener, result);
         let refused = |reason| metrics.proxy_headers_refused(listener, reason);
         Self {
+            total: metrics.connections_refused(listener, "total"),
+            crowded: metrics.connections_refused(listener, "address"),
             full: handshakes("full"),
             resumed: handshakes("resumed"),
             failed: handshakes("failed"),
@@ -180,6 +211,8 @@ impl Greetings {
 #[derive(Debug)]
 struct Open {
     endpoint: Arc<Endpoint>,
+    /// Its place among those of its address, where these are counted.
+    guest: Option<Guest>,
 }
 
 impl Open {

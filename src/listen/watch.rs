@@ -4,10 +4,13 @@ use super::Standing;
 use crate::clock::Moment;
 use crate::config::Bounds;
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
 
+/// Requests that a client may abandon at once; one a tick is forgotten, and one for each that it waits for.
+const PATIENCE: u32 = 200;
 /// How long a connection that is to end may wait for one more request. A client that has just had an answer may have
 /// sent the next request already, and would find the connection closed with nothing said; one that has been silent for
 /// this long hardly does so at this very moment.
@@ -24,6 +27,10 @@ pub(super) struct Watch {
     active: Cell<u32>,
     /// Since when the client takes nothing of what it is sent; monotonic nanoseconds.
     blocked_ns: Cell<Option<u64>>,
+    /// How long it may still take nothing: what it takes earns it time, at `min_answer_rate`, up to `idle_timeout`.
+    credit_ns: Cell<u64>,
+    /// How many requests it may still abandon: each costs an upstream work for nothing.
+    patience: Cell<u32>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
     bounds: Bounds,
@@ -61,6 +68,8 @@ impl Watch {
             since_ns: Cell::new(now_ns),
             active: Cell::new(0),
             blocked_ns: Cell::new(None),
+            credit_ns: Cell::new(nanos(bounds.idle_timeout)),
+            patience: Cell::new(PATIENCE),
             order: Cell::new(None),
             waker: RefCell::new(None),
             bounds,
@@ -82,10 +91,36 @@ impl Watch {
         }
     }
 
-    /// The client has taken something, or (`pending`) takes nothing for now.
-    pub(super) fn wrote(&self, pending: bool, now_ns: u64) {
-        let since = if pending { self.blocked_ns.get().or(Some(now_ns)) } else { None };
-        self.blocked_ns.set(since);
+    /// The client has taken so many `bytes` of what was written, or (while that is pending) takes nothing for now.
+    pub(super) fn wrote<T>(
+        &self,
+        written: &Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
+        now_ns: u64,
+    ) {
+        let Poll::Ready(written) = written else {
+            return self.blocked_ns.set(self.blocked_ns.get().or(Some(now_ns)));
+        };
+        let taken = written.as_ref().map_or(0, bytes);
+        if let Some(since_ns) = self.blocked_ns.take() {
+            self.credit_ns.set(self.credit_ns.get().saturating_sub(now_ns.saturating_sub(since_ns)));
+        }
+        let most_ns = nanos(self.bounds.idle_timeout);
+        if self.credit_ns.get() < most_ns {
+            let earned_ns =
+                (taken as u64).saturating_mul(1_000_000_000).checked_div(self.bounds.min_answer_rate);
+            let credit_ns = self.credit_ns.get().saturating_add(earned_ns.unwrap_or(most_ns));
+            self.credit_ns.set(credit_ns.min(most_ns));
+        }
+    }
+
+    /// The client no longer wants an answer that it asked for.
+    pub(super) fn abandoned(&self) {
+        // One is given back when its `Active` is dropped, as for those that were waited for.
+        self.patience.set(self.patience.get().saturating_sub(2));
+        if self.patience.get() == 0 {
+            self.tell(Order::Abort);
+        }
     }
 
     /// A request is handed to the pipeline; the guard goes with its answer's body.
@@ -125,15 +160,19 @@ impl Watch {
     fn look(&self, now_ns: u64) {
         let age_of = |since_ns| Duration::from_nanos(now_ns.saturating_sub(since_ns));
         // Nothing else ends a connection whose client asks and does not read.
-        if self.blocked_ns.get().is_some_and(|since| age_of(since) > self.bounds.idle_timeout) {
+        let patience_ns = Duration::from_nanos(self.credit_ns.get());
+        if self.blocked_ns.get().is_some_and(|since| age_of(since) > patience_ns) {
             return self.tell(Order::Abort);
         }
+        self.patience.set((self.patience.get() + 1).min(PATIENCE));
         if !self.standing.holds() {
             self.tell(Order::Last);
         }
         let age = age_of(self.since_ns.get());
         let last = self.order.get().is_some();
         match self.phase.get() {
+            // It was asked to end and does not: what it was sent last, it does not take.
+            Phase::Idle if age > 2 * self.bounds.idle_timeout => self.tell(Order::Abort),
             Phase::Head if last && age > GREETING && age <= self.bounds.header_timeout => {
                 self.tell(Order::Finish)
             }
@@ -154,6 +193,7 @@ pub(super) struct Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
+        self.watch.patience.set((self.watch.patience.get() + 1).min(PATIENCE));
         let left = self.watch.active.get() - 1;
         self.watch.active.set(left);
         if left == 0 {
@@ -161,6 +201,10 @@ impl Drop for Active {
             self.watch.since_ns.set(self.now_ns.get());
         }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// All connections of one worker.

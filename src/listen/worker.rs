@@ -180,7 +180,7 @@ impl Door {
     fn admit(&self, tcp: TcpStream, from: SocketAddr) {
         let settings = self.endpoint.settings();
         // One too many: closed at once, which costs less than any answer.
-        let Some(open) = self.endpoint.enter(settings.bounds.max_connections) else { return };
+        let Some(open) = self.endpoint.enter(&settings, from.ip()) else { return };
         // A refusal only costs latency.
         let _ = tcp.set_nodelay(true);
         let (worker, connections) = (self.worker.clone(), self.connections.clone());

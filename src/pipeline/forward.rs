@@ -19,7 +19,7 @@ use std::task::Poll;
 /// Sends a request to its upstream.
 ///
 /// # Errors
-/// 502 and 504 when there is no answer; 400 and 413 when it is the client's body that failed.
+/// 502 and 504 when there is no answer; 400, 408 and 413 when it is the client's body that failed.
 pub(super) async fn send(
     worker: &Worker,
     service: &Arc<Service>,
@@ -57,6 +57,7 @@ pub(super) async fn send(
 fn refused(error: UpstreamError, passage: Option<&Passage>) -> Reject {
     match passage {
         Some(passage) if passage.too_large.get() => Reject::BodyTooLarge,
+        Some(passage) if passage.slow.get() => Reject::BodySlow,
         Some(passage) if passage.broke.get() => Reject::BodyBroke,
         _ => Reject::Upstream(error),
     }

@@ -157,7 +157,7 @@ async fn walk(
     project_body::bounded(&parts.headers, routed.route.body_limit)?;
     project_body::says_json(routed, &parts, body.is_end_stream())?;
     let (in_body, body, passage) = if grant.needs_body(routed) {
-        let reading = project_body::read(&worker.deadlines, routed, &parts.headers, body, trail);
+        let reading = project_body::read(routed, &parts.headers, body, trail);
         let (project, body) = Box::pin(reading).await?;
         (project, body, None)
     } else {

@@ -6,21 +6,16 @@ use super::query::resembles;
 use super::reject::Reject;
 use super::route::Routed;
 use crate::config::{Dialect, ProjectPlace};
-use crate::deadline::Deadlines;
 use crate::dialect::media::is_json;
 use crate::upstream::Outgoing;
 use crate::upstream::spool::Spool;
-use crate::wire::Inbound;
+use crate::wire::{Broken, Inbound};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::io::Read;
-use std::time::Duration;
-
-/// Longest wait for the next piece of a body that is read before it is forwarded: no upstream's time-out runs yet.
-const STALL: Duration = Duration::from_secs(30);
 
 const NOT_JSON: &str = "Send the body as JSON in UTF-8, with Content-Type: application/json.";
 const NOT_MULTIPART: &str = "Send the body as multipart/form-data with a boundary.";
@@ -58,9 +53,8 @@ pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Readin
 /// Reads the body as the route says and finds the project it names.
 ///
 /// # Errors
-/// 400, 413 or 415 for what can not be checked; 500 when the disk refuses.
+/// 400, 408, 413 or 415 for what can not be checked; 503 when too much is held already, 500 when the disk refuses.
 pub(super) async fn read(
-    deadlines: &Deadlines,
     routed: &Routed<'_>,
     headers: &HeaderMap,
     body: Inbound,
@@ -69,12 +63,11 @@ pub(super) async fn read(
     let limit = routed.route.body_limit;
     if let Reading::Multipart(boundary) = reading(routed, headers)? {
         let mut parser = Multipart::new(&boundary);
-        let spool =
-            spool(deadlines, body, limit, trail, |piece| parser.feed(piece).map_err(bad_part)).await?;
+        let spool = spool(body, limit, trail, |piece| parser.feed(piece).map_err(bad_part)).await?;
         let project = parser.finish().map_err(bad_part)?;
         return Ok((project, Outgoing::Spooled(spool.replay().map_err(disk)?)));
     }
-    let mut spool = spool(deadlines, body, limit, trail, |_| Ok(())).await?;
+    let mut spool = spool(body, limit, trail, |_| Ok(())).await?;
     let project = spool.inspect(json_project).await.map_err(disk)??;
     Ok((project, Outgoing::Spooled(spool.replay().map_err(disk)?)))
 }
@@ -117,20 +110,25 @@ pub(super) fn bounded(headers: &HeaderMap, limit: u64) -> Result<(), Reject> {
 }
 
 async fn spool(
-    deadlines: &Deadlines,
     mut body: Inbound,
     limit: u64,
     trail: &mut Trail,
     mut look: impl FnMut(&[u8]) -> Result<(), Reject>,
 ) -> Result<Spool, Reject> {
     let mut spool = Spool::default();
-    while let Some(frame) = deadlines.within(STALL, body.frame()).await.map_err(|_| Reject::BodyBroke)? {
-        let frame = frame.map_err(|_| Reject::BodyBroke)?;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error {
+            Broken::Slow => Reject::BodySlow,
+            Broken::H1(_) | Broken::H2(_) => Reject::BodyBroke,
+        })?;
         let Some(piece) = frame.data_ref() else { continue };
         if spool.length() + piece.len() as u64 > limit {
             return Err(Reject::BodyTooLarge);
         }
         look(piece)?;
+        if !spool.has_room(piece.len()) {
+            return Err(Reject::Crowded);
+        }
         spool.push(piece).await.map_err(disk)?;
         trail.request_bytes(spool.length());
     }

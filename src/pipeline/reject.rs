@@ -81,8 +81,12 @@ pub enum Reject {
     Upgrade,
     /// The upstream does not go on in it, or does not show that it does.
     NotSwitched,
-    /// The client's body broke off or stalled.
+    /// The client's body broke off.
     BodyBroke,
+    /// The client's body came too slowly.
+    BodySlow,
+    /// More bodies are held for checking than there is room for.
+    Crowded,
     /// The store could not be asked.
     Store(LookupError),
     /// The store has been out of reach for longer than `max_staleness`.
@@ -116,6 +120,7 @@ impl Reject {
             | Self::OwnProjectRequired
             | Self::SlugRequired
             | Self::BodyBroke => StatusCode::BAD_REQUEST,
+            Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoCredential
@@ -133,7 +138,7 @@ impl Reject {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::Store(_) | Self::StaleStore => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::StaleStore | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upstream(error) => upstream_status(error),
             Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -193,6 +198,8 @@ impl Reject {
             Self::Upgrade => "This path does not serve WebSocket. Send an ordinary request.",
             Self::NotSwitched => "The service behind this API does not speak WebSocket at this path.",
             Self::BodyBroke => "The request body ended before it was complete.",
+            Self::BodySlow => "The request body came too slowly. Send it again over a faster connection.",
+            Self::Crowded => "Too many uploads are under way at the moment. Please try again shortly.",
             Self::Store(_) | Self::StaleStore => {
                 "Keys can not be checked at the moment. Please try again shortly."
             }
@@ -261,6 +268,8 @@ impl Reject {
             Self::Upgrade => "upgrade",
             Self::NotSwitched => "not_switched",
             Self::BodyBroke => "body_broke",
+            Self::BodySlow => "body_slow",
+            Self::Crowded => "crowded",
             Self::Store(_) => "store",
             Self::StaleStore => "stale_store",
             Self::Upstream(_) => "upstream",
@@ -302,6 +311,8 @@ impl Reject {
             self,
             Self::BodyTooLarge
                 | Self::BodyBroke
+                | Self::BodySlow
+                | Self::Crowded
                 | Self::HeadTooLarge
                 | Self::Host
                 | Self::Method

@@ -48,6 +48,8 @@ pub struct Passage {
     pub too_large: Cell<bool>,
     /// The client broke off.
     pub broke: Cell<bool>,
+    /// The client was too slow.
+    pub slow: Cell<bool>,
     /// What went by, where it is to be sent again elsewhere.
     copy: Option<RefCell<Copying>>,
 }
@@ -86,6 +88,11 @@ impl Passage {
             Some(bytes) if copy.ended => Copied::Whole(bytes.into()),
             _ => Copied::Part,
         }
+    }
+
+    fn failed(&self, error: &Broken) {
+        let failure = if matches!(error, Broken::Slow) { &self.slow } else { &self.broke };
+        failure.set(true);
     }
 
     /// A piece goes by, or the end does.
@@ -166,7 +173,7 @@ impl Passing {
             self.passage.keep(None, true);
             return Poll::Ready(None);
         };
-        let mut frame = frame.inspect_err(|_| self.passage.broke.set(true)).map_err(BodyError::Broke)?;
+        let mut frame = frame.inspect_err(|error| self.passage.failed(error)).map_err(BodyError::Broke)?;
         if let Some(trailers) = frame.trailers_mut() {
             (self.strip)(trailers);
         }

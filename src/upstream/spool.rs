@@ -5,6 +5,7 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{self, Read, Seek, Write};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -12,6 +13,31 @@ use tokio::task::{JoinHandle, spawn_blocking};
 const IN_MEMORY: usize = 256 * 1024;
 /// Bytes read back from disk at once.
 const READ_AT_ONCE: usize = 64 * 1024;
+/// Bytes that all bodies of the process together may hold, in memory and on disk: whoever has a key could else fill the
+/// disk of everybody.
+const MOST_HELD: u64 = 4 << 30;
+
+/// Bytes that are held now. One number for all workers, because they share the disk.
+static HELD: AtomicU64 = AtomicU64::new(0);
+
+/// A body's share of [`HELD`], given back when it is dropped.
+#[derive(Debug, Default)]
+struct Share(u64);
+
+impl Share {
+    fn grow(&mut self, bytes: u64) -> bool {
+        let fits = |held: u64| held.checked_add(bytes).filter(|held| *held <= MOST_HELD);
+        let grown = HELD.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        self.0 += if grown { bytes } else { 0 };
+        grown
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
 
 /// A body that is being read.
 #[derive(Debug, Default)]
@@ -20,9 +46,15 @@ pub struct Spool {
     memory: BytesMut,
     file: Option<File>,
     length: u64,
+    share: Share,
 }
 
 impl Spool {
+    /// Takes room for so many bytes more; false when all bodies together hold too much.
+    pub fn has_room(&mut self, bytes: usize) -> bool {
+        self.share.grow(bytes as u64)
+    }
+
     /// Adds a piece.
     ///
     /// # Errors
@@ -92,7 +124,7 @@ impl Spool {
             None => Disk::None,
         };
         let on_disk = self.length - self.memory.len() as u64;
-        Ok(Replay { disk, on_disk, memory: self.memory.freeze() })
+        Ok(Replay { disk, on_disk, memory: self.memory.freeze(), _share: self.share })
     }
 }
 
@@ -104,6 +136,7 @@ pub struct Replay {
     on_disk: u64,
     /// What comes after them.
     memory: Bytes,
+    _share: Share,
 }
 
 #[derive(Debug)]
@@ -126,7 +159,7 @@ impl Replay {
 
     /// One that is there already.
     pub(super) fn of(memory: Bytes) -> Self {
-        Self { disk: Disk::None, on_disk: 0, memory }
+        Self { disk: Disk::None, on_disk: 0, memory, _share: Share::default() }
     }
 
     /// The next piece, or `None` at the end.
@@ -194,6 +227,15 @@ mod tests {
         }
         assert_eq!(again, body);
         assert_eq!(replay.remaining(), 0);
+    }
+
+    #[test]
+    fn what_all_bodies_hold_has_a_bound_and_is_given_back() {
+        let (mut one, mut other) = (Share::default(), Share::default());
+        assert!(one.grow(MOST_HELD / 2));
+        assert!(!other.grow(MOST_HELD), "more than there is");
+        drop(one);
+        assert!(other.grow(MOST_HELD / 2));
     }
 
     #[tokio::test]

@@ -1,17 +1,20 @@
 //! HTTP/1.1 on the wire (RFC 9112): what its server side and its client side have in common.
 //!
 //! [`fields`] reads and writes field lines, [`framing`] delimits bodies, [`Scratch`] is the memory that a worker's
-//! connections share, so that one that waits has none of its own. [`Inbound`] is a client's body, whatever its protocol.
+//! connections share, so that one that waits has none of its own. [`Inbound`] is a client's body, whatever its protocol,
+//! and [`Pace`] how slowly it may come.
 
 mod fields;
 mod framing;
 mod inbound;
+mod pace;
 mod scratch;
 mod stream;
 
 pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
 pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
-pub use inbound::{Broken, Inbound, Upgrade};
+pub use inbound::{Broken, Inbound, Paced, Upgrade};
+pub use pace::Pace;
 pub use scratch::{Out, Scratch};
 pub use stream::Stream;
 

@@ -113,7 +113,9 @@ fn grpc_clients_are_told_of_refusals_in_their_own_way() {
 #[test]
 fn early_hints_reach_the_client_that_they_are_for() {
     let backend = Backend::new();
-    let (gateway, key) = with_one_key(&settings(&backend.url()));
+    // One worker, so that both clients share its memory and its connection.
+    let settings = settings(&backend.url()).with(|value| value["workers"] = json!(1));
+    let (gateway, key) = with_one_key(&settings);
     let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n";
     let mut client = gateway.connect();
     client.write(&get("/v1/openapi/x").key(&key).bytes("gateway.test"));

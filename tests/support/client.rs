@@ -187,6 +187,14 @@ impl Connection {
         }
     }
 
+    /// Whether something comes (or the end) within `limit`.
+    pub(crate) fn has_come(&mut self, limit: Duration) -> bool {
+        self.socket.set_read_timeout(Some(limit)).expect("a read time-out");
+        let come = self.fill().is_ok();
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("a read time-out");
+        come
+    }
+
     /// Bytes read and not used: anything after the last answer.
     pub(crate) fn leftover(&self) -> &[u8] {
         &self.ahead

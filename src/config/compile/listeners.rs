@@ -8,7 +8,8 @@ use crate::config::problem::Code;
 use crate::config::schema::{CHALLENGES, CLIENT_AUTH, LETS_ENCRYPT, TLS_VERSIONS};
 use crate::config::section::Section;
 use crate::config::{
-    Acme, AcmeChallenge, Admin, Bounds, CertificateFiles, ClientAuth, Listener, ListenerTls, TlsVersion,
+    Acme, AcmeChallenge, Admin, BodyPace, Bounds, CertificateFiles, ClientAuth, Listener, ListenerTls,
+    TlsVersion,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -189,7 +190,19 @@ fn bounds(value: &Value<'_>) -> Option<Bounds> {
     let max_streams = or(&section, "max_streams", |v| integer(v, 65_535), || default.max_streams);
     let max_connections =
         or(&section, "max_connections", |v| integer(v, 10_000_000), || default.max_connections);
+    let per_address = or(
+        &section,
+        "max_connections_per_address",
+        |v| integer(v, 10_000_000),
+        || default.max_connections_per_address,
+    );
+    let body_timeout = or(&section, "body_timeout", Value::duration, || default.body.timeout);
+    let body_rate = or(&section, "min_body_rate", Value::size, || default.body.rate);
+    let min_answer_rate = or(&section, "min_answer_rate", Value::size, || default.min_answer_rate);
     Some(Bounds {
+        max_connections_per_address: per_address?,
+        body: BodyPace { timeout: body_timeout?, rate: body_rate? },
+        min_answer_rate: min_answer_rate?,
         header_size: header_size?,
         header_timeout: header_timeout?,
         idle_timeout: idle_timeout?,
@@ -206,6 +219,9 @@ impl Default for Bounds {
             idle_timeout: Duration::from_secs(75),
             max_streams: 128,
             max_connections: 65_536,
+            max_connections_per_address: 16_384,
+            body: BodyPace { timeout: Duration::from_secs(30), rate: 240 },
+            min_answer_rate: 240,
         }
     }
 }

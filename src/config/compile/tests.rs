@@ -34,7 +34,7 @@ fn the_commented_example_loads() {
     let source = include_str!("../../../config/portcullis.yaml");
     let config = from_str(source, "portcullis.yaml", folder.path(), &env).unwrap_or_else(|p| panic!("{p}"));
     assert_eq!((config.listeners.len(), config.apis.len(), config.upstreams.len()), (2, 2, 1));
-    assert_eq!(config.apis[0].routes.len(), 7);
+    assert_eq!(config.apis[0].routes.len(), 8);
 }
 
 #[test]

@@ -41,6 +41,23 @@ pub struct Bounds {
     pub max_streams: u32,
     /// Open connections of this listener, over all workers; more are closed at accept. `max_connections`, default 65536.
     pub max_connections: usize,
+    /// The same, of one client address (IPv6: of one /64); trusted proxies are not counted. `max_connections_per_address`,
+    /// default 16384.
+    pub max_connections_per_address: usize,
+    /// How slowly a request's body may come. `body_timeout`, default 30 s, and `min_body_rate`, default 240 bytes a second.
+    pub body: BodyPace,
+    /// Bytes a second that a client has to take of answers on the average, while they wait for it, beyond
+    /// `idle_timeout`; 0 when that is not looked at. `min_answer_rate`, default 240.
+    pub min_answer_rate: u64,
+}
+
+/// How slowly a client's body may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyPace {
+    /// Longest wait for the next piece.
+    pub timeout: Duration,
+    /// Bytes a second that have to come on the average; 0 when that is not looked at.
+    pub rate: u64,
 }
 
 /// The admin listener.

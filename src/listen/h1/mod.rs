@@ -9,17 +9,17 @@ mod head;
 mod socket;
 
 use super::Stream;
-use super::connection::Setting;
+use super::connection::{Paces, Setting};
 use super::watch::{Active, Order, Place, Watch};
 use crate::pipeline::{self, Early, Observed, Peer, Worker};
-use crate::wire::{Framing, Inbound, Out, Upgrade, write_field};
+use crate::wire::{Framing, Inbound, Out, Paced, Upgrade, write_field};
 use answer::{Answer, Broken};
 use bytes::BytesMut;
 use head::{Asked, Wishes};
 use http::header::{CONNECTION, HeaderMap, UPGRADE};
 use http::{Response, StatusCode};
 use socket::{RequestBody, Socket, Stop};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -46,6 +46,8 @@ struct Handling {
     response: Responding,
     wishes: Wishes,
     active: Active,
+    /// What its body is told when the answer begins.
+    answered: Option<Rc<Cell<bool>>>,
 }
 
 /// How a connection goes on.
@@ -120,16 +122,21 @@ impl Serving<'_> {
     /// connection's it would be cold, and kept while the connection waits.
     fn handle(&self, asked: Asked) -> Handling {
         let active = self.watch.begin(self.setting.connections.now_ns.clone());
-        let body = match asked.framing {
-            Framing::Ended if asked.wishes.upgrade => self.upgrade(&asked),
-            Framing::Ended => Inbound::Empty,
-            _ => Inbound::H1(Box::new(RequestBody::new(&self.socket, asked.number))),
+        let (body, answered) = match asked.framing {
+            Framing::Ended if asked.wishes.upgrade => (self.upgrade(&asked), None),
+            Framing::Ended => (Inbound::Empty, None),
+            _ => {
+                let answered = Rc::default();
+                let pace = Paces::of(self.setting).pace(asked.request.headers(), &answered);
+                let body = RequestBody::new(&self.socket, asked.number);
+                (Inbound::H1(Paced::new(pace, body)), Some(answered))
+            }
         };
         let request = asked.request.map(|()| body);
         // In this order the future is made where it will be, not copied there.
         let place = Box::new_uninit();
         let future = Box::write(place, pipeline::handle(self.worker().clone(), self.peer.clone(), request));
-        Handling { response: Box::into_pin(future), wishes: asked.wishes, active }
+        Handling { response: Box::into_pin(future), wishes: asked.wishes, active, answered }
     }
 
     /// The wish of a request to go on in another protocol; one of several, or none, is not understood, and may be passed
@@ -146,11 +153,12 @@ impl Serving<'_> {
     }
 
     async fn answer(&self, handling: Handling) -> Then {
-        let Handling { response, wishes, active } = handling;
+        let Handling { response, wishes, active, answered } = handling;
         let Some(response) = self.wait(response, wishes).await else {
             self.retire();
             return Then::Gone;
         };
+        answered.inspect(|answered| answered.set(true));
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Box::pin(self.switch(response, wishes, active)).await;
         }

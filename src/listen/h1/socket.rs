@@ -251,8 +251,9 @@ impl Socket {
         behind: &[u8],
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        let before = out.len();
         let polled = out.poll_write(&mut self.stream, behind, cx);
-        self.watch.wrote(polled.is_pending(), self.now_ns.get());
+        self.watch.wrote(&polled, |behind| before - out.len() + behind, self.now_ns.get());
         polled
     }
 
@@ -262,7 +263,7 @@ impl Socket {
             return Poll::Ready(Ok(()));
         }
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch.wrote(polled.is_pending(), self.now_ns.get());
+        self.watch.wrote(&polled, |()| 0, self.now_ns.get());
         polled
     }
 

@@ -138,6 +138,12 @@ impl Metrics {
                 &["listener"],
                 &self.connections,
             ),
+            Family {
+                name: "portcullis_connections_refused",
+                help: "Connections of clients that were closed at accept because there were too many.",
+                labels: &["listener", "reason"],
+                values: Values::Counters(self.connections_refused.collect(Counter::value)),
+            },
         ]
     }
 

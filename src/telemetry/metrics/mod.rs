@@ -36,6 +36,7 @@ pub struct Metrics {
     cache: CacheCells,
     cache_entries: Gauge,
     connections: Series<Gauge>,
+    connections_refused: Series<Counter>,
     upstream_healthy: Series<Gauge>,
     upstream_retries: Series<Counter>,
     reloads_good: Counter,
@@ -84,6 +85,7 @@ impl Metrics {
             cache: CacheCells::new(shards),
             cache_entries: Gauge::default(),
             connections: Series::new(),
+            connections_refused: Series::new(),
             upstream_healthy: Series::new(),
             upstream_retries: Series::new(),
             reloads_good: Counter::default(),
@@ -143,6 +145,11 @@ impl Metrics {
     /// Open connections of a listener. The series ends when the last handle is dropped.
     pub fn listener(&self, address: &str) -> Arc<Gauge> {
         self.connections.of(&[address])
+    }
+
+    /// Connections of a listener that were closed at accept, and why: `total` or `address`.
+    pub fn connections_refused(&self, address: &str, reason: &'static str) -> Arc<Counter> {
+        self.connections_refused.of(&[address, reason])
     }
 
     /// Whether an endpoint is healthy: 1 or 0. The series ends when the last handle is dropped.
@@ -272,6 +279,7 @@ impl Metrics {
         for series in [&self.connections, &self.upstream_healthy, &self.tunnels] {
             series.forget_unheld();
         }
+        self.connections_refused.forget_unheld();
         exposition::write(self.families(), format)
     }
 }
