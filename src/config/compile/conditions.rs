@@ -74,6 +74,8 @@ fn test(value: &Value<'_>) -> Option<Test> {
     let mut given = tests.into_iter().flatten();
     match (given.next(), given.next()) {
         (Some(test), None) => test,
+        // Another key stands there, which was reported.
+        (None, _) if section.entries().next().is_some() => None,
         (None, _) => {
             let help = "write a text, or one of `exact`, `prefix` and `present`";
             value.report(Code::MissingKey, "there is nothing to compare with", Some(help));

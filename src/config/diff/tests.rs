@@ -117,7 +117,7 @@ fn secrets_are_not_shown() {
     let found =
         changes(&[("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "cccccccccccccccccccccccccccccccccccccccc")]);
     assert_eq!(found, ["~ jwt.secret: changed (not shown)"]);
-    let found = changes(&[("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "${S}")]);
+    let found = changes(&[("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "\"${S}\"")]);
     assert_eq!(found, ["~ jwt.secret: changed (not shown)"]);
     let outlines = format!("{:?}", outline(BASE));
     assert!(!outlines.contains("aaaaaaaa"), "{outlines}");
