@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint unit deny hammer fuzz-api bench clean setup console openapi
+.PHONY: help demo test check format lint unit deny hammer fuzz-api bench clean setup console openapi endure
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,11 @@ bench: ## Measure the policy alone, then CPU per request beside nginx and HAProx
 	$(CARGO) bench --locked --bench policy --features jemalloc
 	$(CARGO) build --release --locked --features jemalloc
 	benches/compare/compare.py target/release/portcullis
+
+endure: ## Change everything under load, and count what failed (about ten minutes)
+	@scripts/setup.sh bench
+	$(CARGO) build --release --locked --features jemalloc
+	benches/endure/change.py target/release/portcullis
 
 openapi: ## Write the OpenAPI document as the program has it: docs/openapi.json
 	$(CARGO) run --locked --quiet -- openapi > target/openapi.json

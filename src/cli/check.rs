@@ -19,9 +19,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     // What `serve` would stumble over: files that are there, and do not fit each other.
     let unusable: Vec<_> =
         listeners.chain(&config.admin.tls).filter_map(|tls| Termination::check(tls).err()).collect();
+    for error in &unusable {
+        complain(format_args!("error: {error}"));
+    }
     if !unusable.is_empty() {
-        let told = unusable.iter().map(|error| complain(format_args!("error: {error}")));
-        return told.last().unwrap_or(ExitCode::FAILURE);
+        return ExitCode::FAILURE;
     }
     let routes = config.apis.iter().map(|api| api.routes.len()).sum();
     print(format_args!(

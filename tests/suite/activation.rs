@@ -8,7 +8,6 @@ use crate::support::upstream::Upstream;
 use crate::support::world::organization;
 use crate::support::{get, wait};
 use serde_json::json;
-use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
@@ -29,7 +28,7 @@ fn activated(gateway: &Gateway, socket: TcpListener, notify: &UnixDatagram) -> C
         .env("NOTIFY_SOCKET", notify.as_pathname().expect("a path"))
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::from(std::fs::File::create(gateway.path("stderr")).expect("a file")))
         .spawn()
         .expect("start the program")
 }
@@ -52,19 +51,25 @@ fn told(notify: &UnixDatagram) -> String {
     String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
 
-fn end(mut child: Child, signal: &str) -> (Option<i32>, String) {
-    let id = child.id();
-    let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {id}")]).status();
+fn signal(process: &str, name: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status();
     assert!(sent.expect("run kill").success());
-    finished(&mut child)
 }
 
-fn finished(child: &mut Child) -> (Option<i32>, String) {
+/// How it ended.
+fn finished(child: &mut Child) -> Option<i32> {
     let ended = wait::poll(Duration::from_secs(40), || child.try_wait().expect("wait"));
     let _ = child.kill();
-    let mut said = String::new();
-    child.stderr.take().expect("standard error").read_to_string(&mut said).expect("text");
-    (ended.and_then(|status| status.code()), said)
+    ended.and_then(|status| status.code())
+}
+
+/// A process that is not ours, ended with the test.
+struct Orphan(String);
+
+impl Drop for Orphan {
+    fn drop(&mut self) {
+        let _ = Command::new("sh").args(["-c", &format!("kill -9 {} 2>/dev/null", self.0)]).status();
+    }
 }
 
 #[test]
@@ -79,28 +84,21 @@ fn a_passed_socket_is_served_by_all_workers_and_handed_on() {
     assert_eq!(early.reply("GET").expect("an answer").status, 200);
     let ready = told(&notify);
     assert!(ready.contains("READY=1") && ready.contains(&format!("MAINPID={}", child.id())), "{ready}");
+    let mut child = child;
     let load = Load::start(gateway.address, TARGET, &key);
     load.goes_on();
     // The new process has the same queue; systemd is told whom to look after.
-    assert!(
-        Command::new("sh")
-            .args(["-c", &format!("kill -USR2 {}", child.id())])
-            .status()
-            .expect("kill")
-            .success()
-    );
+    signal(&child.id().to_string(), "USR2");
     let words = [told(&notify), told(&notify)].concat();
     let after =
         words.rsplit("MAINPID=").next().and_then(|rest| rest.lines().next()).expect("a number").to_owned();
     assert_ne!(after, child.id().to_string(), "{words}");
+    let after = Orphan(after);
     load.goes_on();
     load.end();
-    let mut child = child;
-    assert_eq!(finished(&mut child).0, Some(0));
+    assert_eq!(finished(&mut child), Some(0));
     assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
-    assert!(
-        Command::new("sh").args(["-c", &format!("kill -TERM {after}")]).status().expect("kill").success()
-    );
+    signal(&after.0, "TERM");
     wait::until("systemd hears that it stops", || told(&notify).contains("STOPPING=1"));
 }
 
@@ -110,7 +108,8 @@ fn a_socket_that_nothing_is_configured_for_is_refused_with_what_to_do() {
     let (gateway, _, notify) = prepared(&upstream);
     let elsewhere = TcpListener::bind(SocketAddr::new(gateway.address.ip(), 0)).expect("bind");
     let address = elsewhere.local_addr().expect("an address");
-    let (code, said) = finished(&mut activated(&gateway, elsewhere, &notify));
+    let code = finished(&mut activated(&gateway, elsewhere, &notify));
+    let said = gateway.stderr();
     assert_eq!(code, Some(1), "{said}");
     for text in [&format!("listens on {address}"), "help:", &gateway.address.to_string()] {
         assert!(said.contains(text), "no {text:?} in {said}");
@@ -122,17 +121,18 @@ fn what_is_passed_to_somebody_else_is_not_ours() {
     let upstream = Upstream::http();
     let (gateway, key, notify) = prepared(&upstream);
     let other = TcpListener::bind(SocketAddr::new(gateway.address.ip(), 0)).expect("bind");
-    let child = Command::new("sh")
+    let mut child = Command::new("sh")
         .args(["-c", "LISTEN_PID=1 LISTEN_FDS=1 exec \"$@\"", "sh", PROGRAM, "serve", "--config"])
         .arg(gateway.config())
         .current_dir(gateway.folder())
         .env("NOTIFY_SOCKET", notify.local_addr().expect("an address").as_pathname().expect("a path"))
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
         .expect("start");
     assert!(told(&notify).contains("READY=1"));
     assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
-    assert_eq!(end(child, "TERM").0, Some(0));
+    signal(&child.id().to_string(), "TERM");
+    assert_eq!(finished(&mut child), Some(0));
     drop(other);
 }

@@ -30,6 +30,13 @@ pub(super) fn how(
         "listeners[].proxy_protocol" if seen.becomes("true") => {
             Some("peers are believed about who the client is")
         }
+        "listeners[].tls.client_auth" | "admin.tls.client_auth" if seen.becomes("optional") => {
+            Some("clients may come without a certificate")
+        }
+        "listeners[].tls.min_version" | "admin.tls.min_version" if seen.becomes("1.2") => {
+            Some("an older version of TLS is spoken")
+        }
+        "admin.tls.client_ca" if seen.disappears() => Some("client certificates are no longer asked for"),
         "admin.insecure" if seen.becomes("true") => Some("operators may be listened to without encryption"),
         "apis[].routes[]" if seen.appears() => open(new),
         "apis[].routes[]" if seen.disappears() && asks(old) => {
