@@ -180,7 +180,7 @@ async fn walk(
         None => None,
     };
     let (to, from) = ((upstream, &**service), peer.client(&parts.headers));
-    let outbound = swap::credentials(worker, snapshot, peer, routed, &grant, to, parts, trail)?;
+    let outbound = swap::credentials(worker, peer, routed, &grant, to, parts, trail)?;
     trail.under_way(grant, from);
     match wish {
         None => forward::send(worker, from, service, outbound, body, passage, copy, trail).await,

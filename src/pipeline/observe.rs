@@ -8,7 +8,7 @@ use super::marks::Marks;
 use super::reject::Reject;
 use super::route::{Found, PreparedLimit};
 use super::worker::Current;
-use super::{ClientCertificate, Peer, Worker, grpc, swap};
+use super::{ClientCertificate, Peer, Snapshot, Worker, grpc, swap};
 use crate::clock::Moment;
 use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
@@ -130,6 +130,11 @@ impl Trail {
     /// The limit that the request's API has.
     pub(super) fn limit(&self) -> Option<&PreparedLimit> {
         self.snapshot.router.api(self.api).limit.as_ref()
+    }
+
+    /// The configuration that the request began with.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     /// The worker's shard of the metrics.

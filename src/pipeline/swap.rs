@@ -4,7 +4,7 @@ use super::authorize::Grant;
 use super::observe::Trail;
 use super::reject::Reject;
 use super::route::Routed;
-use super::{Peer, Snapshot, Worker, rewrite};
+use super::{Peer, Worker, rewrite};
 pub(super) use crate::config::is_reserved as is_ours;
 use crate::config::{folds_into_reserved, is_judged};
 use crate::upstream::{Head, Service};
@@ -52,7 +52,6 @@ impl Outbound {
 /// [`Reject::Listed`], [`Reject::Internal`] when an identity can not be signed.
 pub(super) fn credentials(
     worker: &Worker,
-    snapshot: &Snapshot,
     peer: &Peer,
     routed: &Routed<'_>,
     grant: &Grant,
@@ -81,7 +80,7 @@ pub(super) fn credentials(
     if client.get(TE).is_some_and(|te| contains_token(te, "trailers")) {
         added.push((&TE_NAME, HeaderValue::from_static("trailers")));
     }
-    let prepared = worker.identities.of(snapshot, routed, grant, to, trail.at())?;
+    let prepared = worker.identities.of(trail.snapshot(), routed, grant, to, trail.at())?;
     let listed = listed(&client);
     // What was checked is what is sent: none of these may go missing on the way.
     let conditions = &routed.route.config.conditions;

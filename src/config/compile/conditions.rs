@@ -4,13 +4,14 @@ use super::fields;
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
+use crate::config::yaml::Key;
 use crate::config::{Conditions, Test, is_reserved};
 use std::sync::Arc;
 
 /// Both of a route.
 pub(super) fn conditions(section: &Section<'_>) -> Option<Conditions> {
-    let headers = each(section, "headers", |key, value| {
-        let name = fields::name(section, key)?;
+    let headers = each(section, "headers", |inner, key, value| {
+        let name = fields::name(inner, key)?;
         if is_reserved(name.as_str()) {
             let help = match name.as_str() {
                 "host" => "name the hosts under `hosts`",
@@ -22,7 +23,7 @@ pub(super) fn conditions(section: &Section<'_>) -> Option<Conditions> {
         }
         Some((name, test(&value.1)?))
     });
-    let query = each(section, "query", |_, value| {
+    let query = each(section, "query", |_, _, value| {
         let name: Arc<str> = Arc::from(value.0);
         if name.is_empty() || name.eq_ignore_ascii_case("projectId") {
             let message = format!("a route can not depend on the parameter `{name}`");
@@ -38,13 +39,13 @@ pub(super) fn conditions(section: &Section<'_>) -> Option<Conditions> {
 fn each<'d, N: PartialEq, T>(
     section: &Section<'d>,
     key: &str,
-    read: impl Fn(&crate::config::yaml::Key, (&'d str, Value<'d>)) -> Option<(N, T)>,
+    read: impl Fn(&Section<'d>, &Key, (&'d str, Value<'d>)) -> Option<(N, T)>,
 ) -> Option<Vec<(N, T)>> {
     let Some(inner) = section.get(key) else { return Some(Vec::new()) };
     let inner = inner.any_section()?;
     let mut made: Option<Vec<(N, T)>> = Some(Vec::new());
     for (key, value) in inner.entries() {
-        let Some((name, test)) = read(key, (&key.text, value.clone())) else {
+        let Some((name, test)) = read(&inner, key, (&key.text, value.clone())) else {
             made = None;
             continue;
         };
@@ -73,6 +74,8 @@ fn test(value: &Value<'_>) -> Option<Test> {
     let mut given = tests.into_iter().flatten();
     match (given.next(), given.next()) {
         (Some(test), None) => test,
+        // Another key stands there, which was reported.
+        (None, _) if section.entries().next().is_some() => None,
         (None, _) => {
             let help = "write a text, or one of `exact`, `prefix` and `present`";
             value.report(Code::MissingKey, "there is nothing to compare with", Some(help));

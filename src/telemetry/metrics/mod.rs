@@ -30,7 +30,7 @@ use std::time::Duration;
 pub struct Metrics {
     shards: usize,
     routes: Mutex<BTreeMap<RouteKey, Arc<RouteCells>>>,
-    weighted: Mutex<BTreeMap<(RouteKey, Box<str>), Arc<RouteCells>>>,
+    weighted: Mutex<BTreeMap<DrawnKey, Arc<RouteCells>>>,
     mirrors: Mutex<BTreeMap<RouteKey, Arc<MirrorCells>>>,
     apis: Mutex<BTreeMap<Box<str>, Arc<ApiCells>>>,
     cache: CacheCells,
@@ -71,6 +71,9 @@ pub struct Metrics {
 
 /// API and route.
 type RouteKey = (Box<str>, Box<str>);
+
+/// A route, and one of the upstreams that share it.
+type DrawnKey = (RouteKey, Box<str>);
 
 type ScrapeHook = Arc<dyn Fn(&Metrics) + Send + Sync>;
 
