@@ -104,8 +104,9 @@ fn requests_that_are_abandoned_one_after_another_end_the_connection() {
             stream += 2;
         }
         std::thread::sleep(Duration::from_millis(2));
-        (1..=20)
-            .for_each(|back| _ = raw.write(&frame(RST_STREAM, 0, stream - 2 * back, &8u32.to_be_bytes())));
+        for back in 1..=20 {
+            raw.write(&frame(RST_STREAM, 0, stream - 2 * back, &8u32.to_be_bytes()));
+        }
         while raw.next(Duration::from_millis(1)).is_some() {}
         raw.is_closed().then_some(())
     });
@@ -262,7 +263,9 @@ fn answers_that_fit_into_memory_do_not_hold_a_connection_for_ever() {
     let upstream = Upstream::http();
     let gateway = with_idle_timeout(&upstream.url(), "500ms");
     let mut raw = Raw::plain(gateway.address).greet(&[(4, 0)]);
-    (0..100).for_each(|n| _ = raw.write(&get(2 * n + 1)));
+    for number in 0..100 {
+        raw.write(&get(2 * number + 1));
+    }
     let ended = wait::poll(Duration::from_secs(10), || {
         raw.write(&frame(PING, 0, 0, b"12345678"));
         while raw.next(Duration::from_millis(20)).is_some() {}
