@@ -1,6 +1,6 @@
 //! What runs beside the request path: following the store, writing usage, sweeping, metrics, reloads.
 
-use super::{Parts, acme, admin, lock, sightings};
+use super::{Parts, acme, admin, lock, memory, sightings};
 use crate::clock::Moment;
 use crate::config::watch::{Watcher, watch};
 use crate::control::acme::Certificates;
@@ -42,6 +42,7 @@ pub(super) fn start(
     let hangup = signal(SignalKind::hangup())?;
     tokio::spawn(follow(parts.clone()));
     tokio::spawn(each_second(parts.clone()));
+    tokio::spawn(memory::watch(parts.clone()));
     tokio::spawn(each_minute(parts.clone()));
     tokio::spawn(reloads(parts.clone(), hangup, watching));
     let certificates = acme::run(parts.clone(), obtained);
@@ -130,6 +131,9 @@ fn scrape_hook(parts: &Arc<Parts>) {
         let now = parts.shared.clock.now();
         metrics.set_cache_entries(tokens.stats().entries);
         expiries(&parts);
+        if let Ok(bytes) = memory::resident() {
+            metrics.set_resident(bytes);
+        }
         metrics.set_store(tokens.fresh(now), tokens.staleness(now));
         parts.upstreams.publish(&parts.shared.clock);
     });

@@ -12,6 +12,7 @@ pub mod explain;
 mod handover;
 mod inherited;
 mod listeners;
+mod memory;
 mod reload;
 mod sightings;
 mod supervisor;

@@ -292,6 +292,11 @@ const LIMITS: &[Key] = &[
         "How many unknown or forged credentials one client address (IPv6: one /64) may show; more are answered 429 without a look-up. Known keys are not affected.",
     )
     .default("30 per 1m"),
+    Key::new(
+        "memory",
+        Type::Size,
+        "Resident memory of the process over which new connections are closed at once and open ones end with their present answers; by default none.",
+    ),
 ];
 
 const UNKNOWN_KEYS: &[Key] = &[

@@ -50,6 +50,8 @@ struct Greetings {
     /// Closed at accept because there were too many, in all or of their address.
     total: Arc<Counter>,
     crowded: Arc<Counter>,
+    /// Closed at accept because memory was over its ceiling.
+    pressed: Arc<Counter>,
     full: Arc<Counter>,
     resumed: Arc<Counter>,
     failed: Arc<Counter>,
@@ -198,6 +200,7 @@ impl Greetings {
         Self {
             total: metrics.connections_refused(listener, "total"),
             crowded: metrics.connections_refused(listener, "address"),
+            pressed: metrics.connections_refused(listener, "memory"),
             full: handshakes("full"),
             resumed: handshakes("resumed"),
             failed: handshakes("failed"),

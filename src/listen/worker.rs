@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -115,6 +116,9 @@ async fn tick(worker: Rc<Worker>, connections: Rc<Connections>) {
         count += 1;
         let second = count.is_multiple_of(10);
         worker.tick(second);
+        if second && worker.shared.pressed.load(Ordering::Relaxed) {
+            connections.tell(Order::Finish);
+        }
         connections.tick(worker.shared.clock.now());
         if worker.take_woken() {
             connections.wake();
@@ -178,6 +182,9 @@ impl Door {
     }
 
     fn admit(&self, tcp: TcpStream, from: SocketAddr) {
+        if self.worker.shared.pressed.load(Ordering::Relaxed) {
+            return self.endpoint.greetings.pressed.increment();
+        }
         let settings = self.endpoint.settings();
         // One too many: closed at once, which costs less than any answer.
         let Some(open) = self.endpoint.enter(&settings, from.ip()) else { return };

@@ -22,7 +22,7 @@ use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What all workers share. On the request path it is only read.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Shared {
     pub sightings: Sightings,
     /// What authorities of certificates want to see on listeners without TLS.
     pub challenges: Challenges,
+    /// Memory is over its ceiling: nobody new is let in.
+    pub pressed: AtomicBool,
     snapshot: ArcSwap<Snapshot>,
     /// Grows with each new snapshot, so that a worker sees by one load whether its own is still the newest.
     version: AtomicU64,
@@ -107,7 +109,8 @@ impl Shared {
         let snapshot = ArcSwap::from_pointee(snapshot);
         let (control, sightings) = (None, Sightings::default());
         let (challenges, version) = (Challenges::default(), AtomicU64::new(1));
-        Self { clock, tokens, limiter, metrics, control, sightings, challenges, snapshot, version }
+        let pressed = AtomicBool::new(false);
+        Self { clock, tokens, limiter, metrics, control, sightings, challenges, pressed, snapshot, version }
     }
 
     /// With somebody who answers the endpoints beside the request path.

@@ -35,6 +35,7 @@ mod hooks_endpoints;
 mod hostile;
 mod hostile_http1;
 mod hostile_keys;
+mod hostile_memory;
 mod hostile_slow;
 mod http1;
 mod identity;

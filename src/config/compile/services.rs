@@ -20,6 +20,9 @@ use std::time::Duration;
 const SECRET_CHARACTERS: usize = 32;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DEFAULT_CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000_000).expect("not zero");
+/// Bytes that a process without a key and without a connection has.
+const LEAST_MEMORY: u64 = 32 << 20;
+
 /// As many as logins that may fail from one address. Whoever mistypes a key, or goes on with one that was deleted, stays
 /// below it or loses nothing by it; whoever guesses gets nowhere.
 const UNKNOWN_KEYS: Rate = Rate {
@@ -60,7 +63,7 @@ fn store_url(value: &Value<'_>, files: &Files) -> Option<StoreUrl> {
 
 pub(super) fn limits(root: &Section<'_>) -> Option<Limits> {
     let (backend, unknown_keys_mode) = (LimitsBackend::Local, Mode::Enforce);
-    let default = Limits { backend, unknown_keys: Some(UNKNOWN_KEYS), unknown_keys_mode };
+    let default = Limits { backend, unknown_keys: Some(UNKNOWN_KEYS), unknown_keys_mode, memory: None };
     let Some(value) = root.get("limits") else { return Some(default) };
     let section = value.any_section()?;
     let local = |value: &Value<'_>| value.choice(&["local"]).map(|_| LimitsBackend::Local);
@@ -69,7 +72,18 @@ pub(super) fn limits(root: &Section<'_>) -> Option<Limits> {
     let observed =
         section.get("unknown_keys").filter(Value::is_section).and_then(|value| value.any_section());
     let mode = observed.map_or(Some(Mode::Enforce), |budget| or(&budget, "mode", mode, Mode::default));
-    Some(Limits { backend: backend?, unknown_keys: unknown_keys?, unknown_keys_mode: mode? })
+    let memory = or(&section, "memory", memory, || None);
+    Some(Limits { backend: backend?, unknown_keys: unknown_keys?, unknown_keys_mode: mode?, memory: memory? })
+}
+
+fn memory(value: &Value<'_>) -> Option<Option<u64>> {
+    let bytes = value.size()?;
+    if bytes < LEAST_MEMORY {
+        let message = format!("{} is less than the program itself takes", value.shown());
+        value.report(Code::InvalidValue, message, Some("32MiB is the least; some hundred MiB are usual"));
+        return None;
+    }
+    Some(Some(bytes))
 }
 
 /// `Some(None)` for `none`, which turns the limit off.

@@ -12,6 +12,8 @@ pub struct Limits {
     pub unknown_keys: Option<Rate>,
     /// Whether an address that has shown more is refused, or only counted.
     pub unknown_keys_mode: Mode,
+    /// Bytes of memory over which no new connections are taken. Default: no ceiling.
+    pub memory: Option<u64>,
 }
 
 /// Where limits are counted. `redis://` is refused by this version with a message that says so.

@@ -131,6 +131,7 @@ impl Metrics {
                 labels: &["result"],
                 values: Values::Counters(lookups.collect()),
             },
+            gauge("process_resident_memory_bytes", "Resident memory in bytes.", &self.resident),
             gauge("portcullis_token_cache_entries", "Keys in the cache.", &self.cache_entries),
             gauges(
                 "portcullis_connections",

@@ -35,6 +35,7 @@ pub struct Metrics {
     apis: Mutex<BTreeMap<Box<str>, Arc<ApiCells>>>,
     cache: CacheCells,
     cache_entries: Gauge,
+    resident: Gauge,
     connections: Series<Gauge>,
     connections_refused: Series<Counter>,
     upstream_healthy: Series<Gauge>,
@@ -94,6 +95,7 @@ impl Metrics {
             apis: Mutex::default(),
             cache: CacheCells::new(shards),
             cache_entries: Gauge::default(),
+            resident: Gauge::default(),
             connections: Series::new(),
             connections_refused: Series::new(),
             upstream_healthy: Series::new(),
@@ -217,6 +219,11 @@ impl Metrics {
     /// Counts a look-up in the token cache. For `shard` see [`RouteCells::finished`].
     pub fn cache_lookup(&self, shard: usize, result: CacheLookup) {
         self.cache.looked_up(shard, result);
+    }
+
+    /// Sets how many bytes of memory the process holds.
+    pub fn set_resident(&self, bytes: u64) {
+        self.resident.set(bytes as f64);
     }
 
     /// Sets how many keys the cache holds.
