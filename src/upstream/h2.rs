@@ -10,9 +10,9 @@ use crate::config::Scheme;
 use http::{Request, Response, Uri, Version};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -35,12 +35,15 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
     }
 }
 
+/// What hands requests to the connection; run by a task of its own.
+type Driver = http2::Connection<TokioIo<Stream>, Outgoing, Local>;
+
 /// A connection that requests share.
 #[derive(Debug)]
 pub(super) struct Shared {
     sender: http2::SendRequest<Outgoing>,
-    /// Streams that its peer allows at once.
-    most: Rc<Cell<usize>>,
+    /// Knows how many streams its peer allows at once, from the moment that its peer has said so.
+    driver: Rc<RefCell<Driver>>,
     open: Cell<usize>,
     used_ns: Cell<u64>,
 }
@@ -48,7 +51,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Whether it takes another request at once.
     pub(super) fn has_room(&self) -> bool {
-        !self.sender.is_closed() && self.open.get() < self.most.get()
+        !self.sender.is_closed() && self.open.get() < self.driver.borrow().current_max_send_streams()
     }
 
     /// Whether it has ended.
@@ -165,21 +168,16 @@ async fn open(target: &Target, stream: Stream) -> Result<Shared, UpstreamError> 
     let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (sender, driver) = handshake.map_err(|source| h1::broke(target, source))?;
     let authority = target.authority.clone();
-    let most = Rc::new(Cell::new(driver.current_max_send_streams()));
-    let told = most.clone();
-    // Ends when the last sender is dropped or the peer closes.
+    let driver = Rc::new(RefCell::new(driver));
+    let driven = driver.clone();
+    // Ends when the last sender is dropped or the peer closes. It asks nobody who would look at it meanwhile.
     tokio::task::spawn_local(async move {
-        let mut driver = pin!(driver);
-        let driven = poll_fn(|cx| {
-            let polled = driver.as_mut().poll(cx);
-            told.set(driver.current_max_send_streams());
-            polled
-        });
+        let driven = poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx));
         if let Err(error) = driven.await {
             tracing::debug!(%authority, %error, "an HTTP/2 upstream connection ended");
         }
     });
-    Ok(Shared { sender, most, open: Cell::new(0), used_ns: Cell::new(0) })
+    Ok(Shared { sender, driver, open: Cell::new(0), used_ns: Cell::new(0) })
 }
 
 struct Failed {
