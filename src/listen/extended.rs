@@ -101,14 +101,20 @@ impl Extended {
     ) {
         let Ok(upgraded) = self.on.await else { return };
         *self.bytes.borrow_mut() = Some(TokioIo::new(upgraded));
-        let mut passing = Passing { bytes: self.bytes, body, out: Bytes::new(), ended: false };
+        let mut passing = Passing { bytes: self.bytes, body, out: Bytes::new(), moved: false, ended: false };
         let mut slot = None;
-        poll_fn(|cx| match passing.poll(cx) {
-            Poll::Pending if passing.body.is_cut() => Poll::Ready(()),
-            Poll::Pending if !passing.out.is_empty() => deadlines.arm(&mut slot, stall, cx),
-            polled => {
+        poll_fn(|cx| {
+            let polled = passing.poll(cx);
+            if std::mem::take(&mut passing.moved) {
                 deadlines.disarm(&mut slot);
-                polled
+            }
+            match polled {
+                Poll::Pending if passing.body.is_cut() => Poll::Ready(()),
+                Poll::Pending if !passing.out.is_empty() => deadlines.arm(&mut slot, stall, cx),
+                polled => {
+                    deadlines.disarm(&mut slot);
+                    polled
+                }
             }
         })
         .await;
@@ -121,6 +127,8 @@ struct Passing {
     bytes: Shared,
     body: Box<Observed>,
     out: Bytes,
+    /// The client has taken something.
+    moved: bool,
     ended: bool,
 }
 
@@ -135,7 +143,10 @@ impl Passing {
                     return Poll::Pending;
                 };
                 match written {
-                    Ok(1..) => self.out.advance(written.unwrap_or_default()),
+                    Ok(1..) => {
+                        self.moved = true;
+                        self.out.advance(written.unwrap_or_default());
+                    }
                     Ok(0) | Err(_) => return Poll::Ready(()),
                 }
                 continue;

@@ -48,7 +48,9 @@ pub(super) async fn send(
     };
     match copy {
         None => worker.pools.scratch.recycle(outbound.into_head().client),
-        Some(copy) => copy.send(worker, from, outbound.into_head()),
+        // What the bounds keep away from an upstream is not to reach its mirror, nor what was cut.
+        Some(copy) if matches!(sent, Ok(Ok(_))) => copy.send(worker, from, outbound.into_head()),
+        Some(_) => worker.pools.scratch.recycle(outbound.into_head().client),
     }
     let sent = sent.map_err(Cut::reject)?;
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));

@@ -59,7 +59,8 @@ pub(super) struct Identities {
 #[derive(Debug)]
 struct Minted {
     holder: Holder,
-    upstream: usize,
+    /// Its id: a place in the configuration may be another's after a reload.
+    service: u64,
     project: Option<ProjectId>,
     mode: Identity,
     fields: Rc<Prepared>,
@@ -101,7 +102,7 @@ fn place(grant: &Grant) -> Option<(String, MemberRole)> {
 }
 
 impl Identities {
-    /// The fields that tell an upstream, by its place in the configuration, who is asking; none for an open route or an API that tells nothing.
+    /// The fields that tell an upstream, who is asking; none for an open route or an API that tells nothing.
     ///
     /// # Errors
     /// [`Reject::Internal`] when an identity can not be signed.
@@ -110,18 +111,17 @@ impl Identities {
         snapshot: &Snapshot,
         routed: &Routed<'_>,
         grant: &Grant,
-        to: (usize, &Service),
+        service: &Service,
         now: Moment,
     ) -> Result<Rc<Prepared>, Reject> {
         let mode = routed.api.config.identity;
         if mode == Identity::None {
             return Ok(Rc::default());
         }
-        let (upstream, service) = to;
-        let place = self.place(grant, upstream);
+        let place = self.place(grant, service);
         if let Some(minted) = self.minted.borrow().get(&place)
             && minted.fresh_until_s > now.unix_s()
-            && minted.upstream == upstream
+            && minted.service == service.id()
             && minted.mode == mode
             && minted.project.as_ref() == grant.project()
             && minted.holder.is(grant)
@@ -129,20 +129,20 @@ impl Identities {
             return Ok(minted.fields.clone());
         }
         let Some(holder) = Holder::of(grant) else { return Ok(Rc::default()) };
-        let minted = mint(snapshot, mode, grant, holder, (upstream, &service.name), now)?;
+        let minted = mint(snapshot, mode, grant, holder, service, now)?;
         let fields = minted.fields.clone();
         self.keep(place, minted, now);
         Ok(fields)
     }
 
-    fn place(&self, grant: &Grant, upstream: usize) -> u64 {
+    fn place(&self, grant: &Grant, service: &Service) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         match grant.known() {
             Known::Anonymous => {}
             Known::Key(entry) => Arc::as_ptr(entry).addr().hash(&mut hasher),
             Known::User(user) => Arc::as_ptr(&user.entry).addr().hash(&mut hasher),
         }
-        upstream.hash(&mut hasher);
+        service.id().hash(&mut hasher);
         grant.project().map(ProjectId::as_str).hash(&mut hasher);
         hasher.finish()
     }
@@ -179,7 +179,7 @@ fn mint(
     mode: Identity,
     grant: &Grant,
     holder: Holder,
-    (upstream, audience): (usize, &str),
+    service: &Service,
     now: Moment,
 ) -> Result<Minted, Reject> {
     let iat = now.unix_s();
@@ -191,12 +191,12 @@ fn mint(
     let exp = iat.saturating_add(ttl).min(key_exp).max(iat);
     let mut fields = plain_fields(grant);
     if mode == Identity::Jwt {
-        fields.push((AUTHORIZATION, sign(snapshot, audience, grant, iat, exp)?));
+        fields.push((AUTHORIZATION, sign(snapshot, &service.name, grant, iat, exp)?));
     }
     // Used for the first four fifths of its life, so that it is still good when the upstream looks at it.
     let fresh_until_s = iat + ((exp - iat) * 4).div_ceil(5);
     let (fields, project) = (Rc::new(Prepared::new(fields)), grant.project().cloned());
-    Ok(Minted { holder, upstream, project, mode, fields, fresh_until_s })
+    Ok(Minted { holder, service: service.id(), project, mode, fields, fresh_until_s })
 }
 
 /// The identity in fields of its own, unsigned.

@@ -85,7 +85,7 @@ impl Mirror {
         body: &Outgoing,
         now: Moment,
     ) -> Result<Copy<'_>, Reject> {
-        let to = (self.upstream, &*self.service);
+        let to = &*self.service;
         let identity = worker.identities.of(snapshot, routed, grant, to, now)?;
         let body = match body {
             Outgoing::Empty => CopyOf::Whole(Bytes::new()),

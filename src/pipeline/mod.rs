@@ -166,12 +166,12 @@ async fn walk(
     };
     let grant = grant.with_body(routed, in_body.as_deref(), trail)?;
     trail.granted(&grant);
-    let (upstream, service) = match &routed.route.service {
-        Serve::Upstream(upstream, service) => (*upstream, service),
+    let service = match &routed.route.service {
+        Serve::Upstream(_, service) => service,
         Serve::Split(split) => {
             let part = split.draw(worker, grant.known());
             trail.drew(&part.cells);
-            (part.upstream, &part.service)
+            &part.service
         }
         _ => return here(snapshot, routed, &grant, &parts),
     };
@@ -179,8 +179,8 @@ async fn walk(
         Some(mirror) => Some(Box::new(mirror.copy(worker, snapshot, routed, &grant, &body, trail.at())?)),
         None => None,
     };
-    let (to, from) = ((upstream, &**service), peer.client(&parts.headers));
-    let outbound = swap::credentials(worker, peer, routed, &grant, to, parts, trail)?;
+    let from = peer.client(&parts.headers);
+    let outbound = swap::credentials(worker, peer, routed, &grant, service, parts, trail)?;
     trail.under_way(grant, from);
     match wish {
         None => forward::send(worker, from, service, outbound, body, passage, copy, trail).await,

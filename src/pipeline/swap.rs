@@ -55,7 +55,7 @@ pub(super) fn credentials(
     peer: &Peer,
     routed: &Routed<'_>,
     grant: &Grant,
-    to: (usize, &Service),
+    to: &Service,
     parts: request::Parts,
     trail: &Trail,
 ) -> Result<Outbound, Reject> {

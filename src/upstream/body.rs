@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// Why a body ended early. What the client or the log is told is decided elsewhere.
@@ -52,6 +52,10 @@ pub struct Passage {
     pub slow: Cell<bool>,
     /// The whole of it went through.
     pub ended: Cell<bool>,
+    /// Nothing more of it is to go through.
+    over: Cell<bool>,
+    /// Who reads it.
+    reader: RefCell<Option<Waker>>,
     /// What went by, where it is to be sent again elsewhere.
     copy: Option<RefCell<Copying>>,
 }
@@ -89,6 +93,15 @@ impl Passage {
         match copy.bytes.take() {
             Some(bytes) if copy.ended => Copied::Whole(bytes.into()),
             _ => Copied::Part,
+        }
+    }
+
+    /// Lets nothing more through: the answer has ended, or is not wanted any more. The task of an HTTP/2 connection that still
+    /// passes the body on sees it by this only.
+    fn close(&self) {
+        self.over.set(true);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
         }
     }
 
@@ -164,14 +177,25 @@ impl Outgoing {
     pub(super) fn passage(&self) -> Option<Rc<Passage>> {
         match self {
             Self::Stream(passing) => Some(passing.passage.clone()),
-            Self::Empty | Self::Spooled(_) => None,
+            Self::Spooled(replay) => Some(replay.passage.clone()),
+            Self::Empty => None,
         }
     }
 }
 
 impl Passing {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
+        if self.passage.over.get() {
+            return Poll::Ready(Some(Err(BodyError::Cut)));
+        }
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            let mut reader = self.passage.reader.borrow_mut();
+            if !reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+                *reader = Some(cx.waker().clone());
+            }
+            return Poll::Pending;
+        };
+        let Some(frame) = frame else {
             self.passage.ended.set(true);
             self.passage.keep(None, true);
             return Poll::Ready(None);
@@ -215,7 +239,7 @@ impl Body for Outgoing {
             Self::Empty => Poll::Ready(None),
             Self::Stream(passing) => passing.poll(cx),
             Self::Spooled(replay) => {
-                replay.poll_chunk(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes?))))
+                replay.poll_chunk(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(replay.passing(bytes?)))))
             }
         }
     }
@@ -341,10 +365,22 @@ impl Answer {
 
     /// Goes on with the request's body, although nobody takes the answer's; ready when there is nothing left of it.
     pub fn push(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.source {
-            Source::H1(lease) => lease.push(cx),
-            // Its connection's task does that.
-            Source::H2(..) => Poll::Ready(()),
+        // The task of an HTTP/2 connection does that by itself.
+        let Source::H1(lease) = &mut self.source else { return Poll::Ready(()) };
+        if lease.push(cx).is_ready() {
+            self.deadlines.disarm(&mut self.slot);
+            return Poll::Ready(());
+        }
+        // Whoever waits for the next piece of the answer bounds the wait.
+        if !lease.has_ended() {
+            return Poll::Pending;
+        }
+        loop {
+            ready!(self.deadlines.arm(&mut self.slot, self.idle, cx));
+            self.deadlines.disarm(&mut self.slot);
+            if !self.passes() {
+                return Poll::Ready(());
+            }
         }
     }
 
@@ -408,5 +444,8 @@ impl Body for Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         self.deadlines.disarm(&mut self.slot);
+        if let Some((passage, _)) = &self.passage {
+            passage.close();
+        }
     }
 }

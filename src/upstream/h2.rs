@@ -61,8 +61,12 @@ impl Shared {
 
     /// Whether it is worth keeping.
     pub(super) fn is_wanted(&self, now_ns: u64, keep: Duration) -> bool {
+        // Idle from the end of the last stream.
+        if self.open.get() > 0 {
+            self.used_ns.set(now_ns);
+        }
         let idle = Duration::from_nanos(now_ns.saturating_sub(self.used_ns.get()));
-        !self.sender.is_closed() && (self.open.get() > 0 || idle < keep)
+        !self.sender.is_closed() && idle < keep
     }
 
     /// Streams that are open.

@@ -84,6 +84,15 @@ impl Service {
         true
     }
 
+    /// Forgets what checks have found: there are none any more that could find otherwise.
+    pub fn forget_checks(&self) {
+        for place in self.places().iter() {
+            place.standing.unhealthy.store(false, Ordering::Relaxed);
+            place.standing.checked.store(false, Ordering::Relaxed);
+        }
+        self.take_stock();
+    }
+
     /// Reads the standing of all places anew.
     pub(super) fn take_stock(&self) {
         let _one = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -239,6 +239,8 @@ impl Service {
     /// Sends a request once.
     async fn attempt(&self, lane: &Rc<Lane>, errand: Errand<'_>, body: Outgoing) -> Sent {
         let (time, passage) = (errand.head.timeout.unwrap_or(self.timeouts.response), body.passage());
+        // Until the switch nothing is asked of the client.
+        let switches = body.upgrade().is_some();
         let target = &lane.place.target;
         let sent = match target.endpoint.scheme {
             Scheme::Http => {
@@ -256,7 +258,7 @@ impl Service {
         };
         let late = |_| Err(Undelivered::new(UpstreamError::ResponseTimeout(target.authority.clone()), None));
         let mut sent = sent.unwrap_or_else(late);
-        if let (Err(undelivered), Some(passage)) = (&mut sent, &passage) {
+        if let (Err(undelivered), Some(passage), false) = (&mut sent, &passage, switches) {
             undelivered.look_at(passage);
         }
         self.judge(lane, &sent, errand.deadlines.now_ns());

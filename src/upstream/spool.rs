@@ -1,11 +1,13 @@
 //! Request bodies that have to be read before they are forwarded: kept in memory, and on disk from there on.
 
+use super::body::Passage;
 use bytes::{Buf, Bytes, BytesMut};
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
@@ -118,7 +120,7 @@ impl Spool {
         let on_disk = self.length - self.memory.len() as u64;
         let file = self.file.map(Arc::new);
         let (memory, share) = (self.memory.freeze(), Arc::new(self.share));
-        Replay { disk: Disk::Ready, file, offset: 0, on_disk, memory, share }
+        Replay { disk: Disk::Ready, file, offset: 0, on_disk, memory, share, passage: whole() }
     }
 }
 
@@ -136,6 +138,8 @@ pub struct Replay {
     memory: Bytes,
     /// Given back with the last copy.
     share: Arc<Share>,
+    /// How far it is on its way out.
+    pub(super) passage: Rc<Passage>,
 }
 
 #[derive(Debug)]
@@ -149,7 +153,7 @@ impl Replay {
     pub(super) fn again(&self) -> Self {
         debug_assert_eq!(self.offset, 0, "it has begun");
         let (file, memory, share) = (self.file.clone(), self.memory.clone(), self.share.clone());
-        Self { disk: Disk::Ready, file, offset: 0, on_disk: self.on_disk, memory, share }
+        Self { disk: Disk::Ready, file, offset: 0, on_disk: self.on_disk, memory, share, passage: whole() }
     }
 
     /// Bytes still to come.
@@ -164,7 +168,21 @@ impl Replay {
 
     /// One that is there already.
     pub(super) fn of(memory: Bytes) -> Self {
-        Self { disk: Disk::Ready, file: None, offset: 0, on_disk: 0, memory, share: Arc::default() }
+        Self {
+            disk: Disk::Ready,
+            file: None,
+            offset: 0,
+            on_disk: 0,
+            memory,
+            share: Arc::default(),
+            passage: whole(),
+        }
+    }
+
+    /// Takes note that a piece goes out.
+    pub(super) fn passing(&self, piece: Bytes) -> Bytes {
+        self.passage.bytes.set(self.passage.bytes.get() + piece.len() as u64);
+        piece
     }
 
     /// The next piece, or `None` at the end.
@@ -191,6 +209,13 @@ impl Replay {
         self.offset += piece.len() as u64;
         Poll::Ready(Ok(piece))
     }
+}
+
+/// The way of a body that its client has sent to its end.
+fn whole() -> Rc<Passage> {
+    let passage = Passage::default();
+    passage.ended.set(true);
+    Rc::new(passage)
 }
 
 fn read_piece(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {

@@ -88,6 +88,8 @@ impl Upstreams {
         if service.health().is_some() {
             let checks = health::run(service.clone(), self.metrics.clone(), self.tls());
             tasks.push(Handle::current().spawn(checks));
+        } else {
+            service.forget_checks();
         }
         Running(tasks)
     }

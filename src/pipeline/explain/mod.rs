@@ -330,7 +330,7 @@ fn answer(
     };
     way.enter(Stage::Swap);
     let client = parts.headers.clone();
-    let outbound = swap::credentials(worker, peer, routed, grant, (to.0, to.1), parts, trail)?;
+    let outbound = swap::credentials(worker, peer, routed, grant, to.1, parts, trail)?;
     way.allow(say::swapped(routed, grant.known()));
     way.enter(Stage::Forward);
     choice::facts(way, routed, outbound.head());

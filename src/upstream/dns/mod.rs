@@ -91,7 +91,11 @@ async fn both(name: &str, servers: &[SocketAddr], time: Duration) -> Result<Foun
         true => tokio::join!(ask(name, Kind::A, servers, time), ask(name, Kind::Aaaa, servers, time)),
         false => match ask(name, Kind::A, servers, time).await {
             Ok(found) => (Ok(found), Err(DnsError::NoAddress)),
-            Err(error) => (Err(error), ask(name, Kind::Aaaa, servers, time).await),
+            Err(DnsError::NoAddress) => {
+                (Err(DnsError::NoAddress), ask(name, Kind::Aaaa, servers, time).await)
+            }
+            // Nothing is known of the addresses that can be reached: those that there were are better than others.
+            Err(error) => return Err(error),
         },
     };
     match (v4, v6) {
@@ -100,8 +104,8 @@ async fn both(name: &str, servers: &[SocketAddr], time: Duration) -> Result<Foun
             found.ttl = found.ttl.min(more.ttl);
             Ok(found)
         }
-        (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
-        (Err(DnsError::NoAddress), Err(error)) | (Err(error), Err(_)) => Err(error),
+        (Ok(found), Err(_)) | (Err(DnsError::NoAddress), Ok(found)) => Ok(found),
+        (Err(DnsError::NoAddress), Err(error)) | (Err(error), _) => Err(error),
     }
 }
 

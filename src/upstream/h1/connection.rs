@@ -110,7 +110,7 @@ impl Connection {
         head: &Head,
         body: Outgoing,
     ) -> Result<Response<()>, Failed> {
-        self.begun = false;
+        (self.begun, self.keep) = (false, true);
         self.write = self.scratch.out();
         let coding = encode::head(self.write.bytes(), target, head, &body);
         let upgrade = body.upgrade().cloned();
@@ -120,7 +120,9 @@ impl Connection {
         let question = Question { method: &head.method, upgrade: upgrade.as_ref() };
         match poll_fn(|cx| self.poll_head(cx, question)).await {
             Ok(Answered { response, framing, keep, .. }) => {
-                (self.framing, self.keep) = (framing, keep);
+                self.framing = framing;
+                // A request that was cut has ended the connection, whatever its answer says.
+                self.keep &= keep;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     self.switch(later);
                 }
@@ -222,7 +224,9 @@ impl Connection {
         }
         self.poll_send(cx).map(|sent| {
             // Told by the next frame of the answer.
-            self.broke = sent.err().filter(|error| matches!(error, ExchangeError::Body(_)));
+            if let Err(error @ ExchangeError::Body(_)) = sent {
+                self.broke = Some(error);
+            }
         })
     }
 
