@@ -65,7 +65,7 @@ drain: {{ timeout: 10s }}
 telemetry: {{ access_log: {{ path: access.log, sample: {sample} }} }}
 """
 
-POLICY = """    retry: { attempts: 2, on: [connect, 502, 503, 504], budget: 50% }
+POLICY = """    retry: { attempts: 2, on: [connect, reset, 502, 503, 504], budget: 50% }
     eject: { consecutive_failures: 3, for: 2s }
     health: { path: /healthz, interval: 500ms }
 """
@@ -342,6 +342,9 @@ def main():
         retries = world.metric('portcullis_upstream_retries_total{upstream="main"}')
         done = world.metric('portcullis_handovers_total{result="success"}')
         print(f"retried: {retries:.0f}; hand-overs: {done:.0f}")
+        for line in world.get("/metrics").splitlines():
+            if line.startswith("portcullis_upstream_retries_exhausted_total"):
+                print(line)
     sys.exit(1 if bad else 0)
 
 

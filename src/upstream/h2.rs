@@ -14,6 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Most connections of one worker to one place. Beyond them, requests wait for streams.
@@ -42,8 +43,8 @@ type Driver = http2::Connection<TokioIo<Stream>, Outgoing, Local>;
 #[derive(Debug)]
 pub(super) struct Shared {
     sender: http2::SendRequest<Outgoing>,
-    /// Knows how many streams its peer allows at once, from the moment that its peer has said so.
-    driver: Rc<RefCell<Driver>>,
+    /// Knows how many streams its peer allows at once, from the moment that its peer has said so; none when it has ended.
+    driver: Rc<RefCell<Option<Driver>>>,
     open: Cell<usize>,
     used_ns: Cell<u64>,
 }
@@ -51,12 +52,13 @@ pub(super) struct Shared {
 impl Shared {
     /// Whether it takes another request at once.
     pub(super) fn has_room(&self) -> bool {
-        !self.sender.is_closed() && self.open.get() < self.driver.borrow().current_max_send_streams()
+        let most = self.driver.borrow().as_ref().map_or(0, Driver::current_max_send_streams);
+        !self.is_closed() && self.open.get() < most
     }
 
     /// Whether it has ended.
     pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        self.sender.is_closed() || self.driver.borrow().is_none()
     }
 
     /// Whether it is worth keeping.
@@ -66,7 +68,7 @@ impl Shared {
             self.used_ns.set(now_ns);
         }
         let idle = Duration::from_nanos(now_ns.saturating_sub(self.used_ns.get()));
-        !self.sender.is_closed() && idle < keep
+        !self.is_closed() && idle < keep
     }
 
     /// Streams that are open.
@@ -172,12 +174,18 @@ async fn open(target: &Target, stream: Stream) -> Result<Shared, UpstreamError> 
     let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (sender, driver) = handshake.map_err(|source| h1::broke(target, source))?;
     let authority = target.authority.clone();
-    let driver = Rc::new(RefCell::new(driver));
+    let driver = Rc::new(RefCell::new(Some(driver)));
     let driven = driver.clone();
     // Ends when the last sender is dropped or the peer closes. It asks nobody who would look at it meanwhile.
     tokio::task::spawn_local(async move {
-        let driven = poll_fn(|cx| Pin::new(&mut *driven.borrow_mut()).poll(cx));
-        if let Err(error) = driven.await {
+        let ended = poll_fn(|cx| match driven.borrow_mut().as_mut() {
+            Some(driver) => Pin::new(driver).poll(cx),
+            None => Poll::Ready(Ok(())),
+        });
+        let ended = ended.await;
+        // With it go the requests that wait for it.
+        drop(driven.take());
+        if let Err(error) = ended {
             tracing::debug!(%authority, %error, "an HTTP/2 upstream connection ended");
         }
     });
