@@ -55,10 +55,12 @@ bench: ## Measure the policy alone, then CPU per request beside nginx and HAProx
 	$(CARGO) build --release --locked --features jemalloc
 	benches/compare/compare.py target/release/portcullis
 
-endure: ## Change everything under load, and count what failed (about ten minutes)
+endure: ## Change everything under load, stream gibibytes, stand crowds; count what failed (about ten minutes)
 	@scripts/setup.sh bench
 	$(CARGO) build --release --locked --features jemalloc
 	benches/endure/change.py target/release/portcullis
+	benches/endure/bodies.py target/release/portcullis
+	benches/endure/slow.py target/release/portcullis
 
 openapi: ## Write the OpenAPI document as the program has it: docs/openapi.json
 	$(CARGO) run --locked --quiet -- openapi > target/openapi.json

@@ -153,6 +153,17 @@ fn host_fits<B>(request: &Request<B>) -> Result<(), Reject> {
     if is_http && is_host(bare.as_bytes()) { Ok(()) } else { Err(Reject::Host) }
 }
 
+/// What names of hosts are made of.
+const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
+
 /// A name or address, and a port or none (RFC 3986, 3.2.2), without what no real host has.
 fn is_host(text: &[u8]) -> bool {
     let is_port = |port: &[u8]| port.len() <= 5 && port.iter().all(u8::is_ascii_digit);
@@ -165,8 +176,7 @@ fn is_host(text: &[u8]) -> bool {
         }
         None => {
             let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
-            let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-            (end > 0 && text[..end].iter().all(fits), &text[end..])
+            (end > 0 && text[..end].iter().all(|&byte| IN_NAME[usize::from(byte)]), &text[end..])
         }
     };
     host && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))

@@ -65,7 +65,7 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
         Err(_) => return Err(Early::Malformed),
     };
     // The parser takes a bare LF for a line's end, as RFC 9112, 2.2 allows; who stands before us may not.
-    if !memchr::memchr_iter(b'\n', &buffer[..length]).all(|at| at > 0 && buffer[at - 1] == b'\r') {
+    if has_bare_lf(&buffer[..length]) {
         return Err(Early::Malformed);
     }
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(Early::Malformed) };
@@ -85,6 +85,13 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
     let asked = asked(&head, method, target, modern, scratch);
     // The answer to one that is refused is in the dialect of its path.
     asked.map(Some).inspect_err(|_| *buffer = BytesMut::from(&head[..]))
+}
+
+/// Whether a line ends in LF alone. Looks at every byte, without a branch for any: many are looked at by one instruction.
+fn has_bare_lf(head: &[u8]) -> bool {
+    let Some((first, rest)) = head.split_first() else { return false };
+    let bare = |(before, byte): (&u8, &u8)| u8::from(*byte == b'\n') & u8::from(*before != b'\r');
+    *first == b'\n' || head.iter().zip(rest).fold(0, |any, pair| any | bare(pair)) != 0
 }
 
 /// Whether a request line is one but for its version, which is neither 1.0 nor 1.1.
