@@ -37,7 +37,7 @@ pub(super) fn wish(routed: &Routed<'_>, body: Inbound) -> Result<(Option<Box<Upg
     let Inbound::Upgrade(wish) = body else { return Ok((None, body)) };
     let protocol = wish.protocol.as_bytes();
     let allowed = &routed.route.config.upgrade;
-    let is_backends = matches!(routed.route.service, Serve::Upstream(..));
+    let is_backends = matches!(routed.route.service, Serve::Upstream(..) | Serve::Split(_));
     if is_backends && allowed.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(protocol)) {
         return Ok((Some(wish), Inbound::Empty));
     }
