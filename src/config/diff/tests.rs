@@ -152,7 +152,6 @@ fn what_held_without_being_said_is_compared_too() {
     let ocore = [limit, ("ocriva", "ocore")];
     let problem = [limit, ("ocriva", "problem")];
     let hosts = [("    rate_limit", "    hosts: [a.test]\n    rate_limit")];
-    let secure = [("    rate_limit", "    redirect_to_https: true\n    rate_limit")];
     let cors = [("    rate_limit", "    cors: { origins: [https://a.test] }\n    rate_limit")];
     let memory = [("x.db }", "x.db }\nlimits: { memory: 1GiB }")];
     let body = [("{ path: /v1/y,", "{ path: /v1/y, body_limit: 1MiB,")];
@@ -166,8 +165,6 @@ fn what_held_without_being_said_is_compared_too() {
         (&ocore, ("    routes:", &with("{ requests: 601, per: 1m }")), "more requests"),
         (&problem, ("    routes:", &with("{ requests: 6000, per: 1m }")), ""),
         (&hosts, ("    hosts: [a.test]\n", ""), "on every host"),
-        (&secure, ("redirect_to_https: true", "redirect_to_https: false"), "without encryption"),
-        (&secure, ("    redirect_to_https: true\n", ""), "without encryption"),
         (&cors, ("[https://a.test]", "[https://a.test, https://b.test]"), "more origins"),
         (&cors, ("a.test] }", "a.test], credentials: true }"), "browser's credentials"),
         (&memory, ("limits: { memory: 1GiB }", ""), "no ceiling"),
@@ -179,6 +176,18 @@ fn what_held_without_being_said_is_compared_too() {
         let weaker = found.len() == 1 && found[0].contains("[weaker: ");
         assert!(weaker != mark.is_empty() && found[0].contains(mark), "{to}: {found:?}");
     }
+}
+
+#[test]
+fn to_send_nobody_to_tls_any_more_is_weaker() {
+    let word = |text: &str| {
+        outline::Part::Scalar(outline::Scalar { meaning: text.to_owned(), shown: Some(text.to_owned()) })
+    };
+    let (yes, no, nothing) = (word("true"), word("false"), outline::Part::Nothing);
+    let is_weaker =
+        |old, new| weaker::how("apis[].redirect_to_https", old, new, Some("false"), None).is_some();
+    assert!(is_weaker(&yes, &no) && is_weaker(&yes, &nothing));
+    assert!(!is_weaker(&nothing, &yes) && !is_weaker(&no, &yes));
 }
 
 #[test]
