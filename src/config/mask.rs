@@ -177,7 +177,7 @@ fn hide_value(
 }
 
 /// `${NAME}` and nothing else: no secret, and what a reader must see. A `:-default` is a secret like any other.
-fn names_a_variable(written: &str) -> bool {
+pub(crate) fn names_a_variable(written: &str) -> bool {
     let bare = written.trim().trim_matches(['"', '\'']);
     bare.strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'))

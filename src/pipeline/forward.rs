@@ -13,7 +13,6 @@ use http::header::{CONTENT_LENGTH, TRAILER};
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -27,10 +26,10 @@ pub(super) async fn send(
     service: &Arc<Service>,
     outbound: Outbound,
     body: Outgoing,
-    passage: Option<Rc<Passage>>,
     copy: Option<Box<Copy<'_>>>,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
+    let passage = body.streamed();
     trail.sent_to(&service.name, passage.clone());
     let errand = Errand {
         pools: &worker.pools,

@@ -156,13 +156,12 @@ async fn walk(
     let (wish, body) = upgrade::wish(routed, body)?;
     project_body::bounded(&parts.headers, routed.route.body_limit)?;
     project_body::says_json(routed, &parts, body.is_end_stream())?;
-    let (in_body, body, passage) = if grant.needs_body(routed) {
+    let (in_body, body) = if grant.needs_body(routed) {
         let reading = project_body::read(routed, &parts.headers, body, trail);
         let (project, body) = Box::pin(reading).await?;
-        (project, body, None)
+        (project, body)
     } else {
-        let (body, passage) = outgoing(body, routed, mirror.is_some());
-        (None, body, passage)
+        (None, outgoing(body, routed, mirror.is_some()))
     };
     let grant = grant.with_body(routed, in_body.as_deref(), trail)?;
     trail.granted(&grant);
@@ -183,7 +182,7 @@ async fn walk(
     let outbound = swap::credentials(worker, peer, routed, &grant, service, parts, trail)?;
     trail.under_way(grant, from);
     match wish {
-        None => forward::send(worker, from, service, outbound, body, passage, copy, trail).await,
+        None => forward::send(worker, from, service, outbound, body, copy, trail).await,
         Some(wish) => Box::pin(upgrade::send(worker, from, service, outbound, wish, trail)).await,
     }
 }
@@ -233,17 +232,17 @@ pub async fn decide(
     authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)
 }
 
-/// The client's body as it comes, with what will be known of its way.
-fn outgoing(body: Inbound, routed: &Routed<'_>, copied: bool) -> (Outgoing, Option<Rc<Passage>>) {
+/// The client's body as it comes.
+fn outgoing(body: Inbound, routed: &Routed<'_>, copied: bool) -> Outgoing {
     if body.is_end_stream() {
-        return (Outgoing::Empty, None);
+        return Outgoing::Empty;
     }
     let passage = Rc::new(match copied {
         false => Passage::default(),
         true => Passage::copying(mirror::BODY_MOST),
     });
-    let body = Outgoing::stream(body, routed.route.body_limit, passage.clone(), swap::strip);
-    (body, Some(passage))
+    let overlay = routed.route.request_headers.clone();
+    Outgoing::stream(body, routed.route.body_limit, passage, overlay)
 }
 
 /// A CORS preflight (Fetch, 3.2.2) carries no credential and is never forwarded.

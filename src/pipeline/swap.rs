@@ -5,8 +5,8 @@ use super::observe::Trail;
 use super::reject::Reject;
 use super::route::Routed;
 use super::{Peer, Worker, rewrite};
+use crate::config::is_judged;
 pub(super) use crate::config::is_reserved as is_ours;
-use crate::config::{folds_into_reserved, is_judged};
 use crate::upstream::{Head, Service};
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
@@ -121,16 +121,6 @@ fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
 
 fn hides(name: &HeaderName) -> bool {
     is_ours(name.as_str())
-}
-
-/// Takes out of trailers what no head may hold either, and what frames or describes the body: some servers merge the two
-/// (RFC 9110, 6.5.1).
-pub(super) fn strip(trailers: &mut HeaderMap) {
-    let doomed: Vec<HeaderName> =
-        trailers.keys().filter(|name| folds_into_reserved(name.as_str())).cloned().collect();
-    for name in &doomed {
-        trailers.remove(name);
-    }
 }
 
 fn contains_token(value: &HeaderValue, wanted: &str) -> bool {

@@ -5,9 +5,8 @@ use super::forward;
 use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::route::{Routed, Serve};
-use super::swap::{self, Outbound};
+use super::swap::Outbound;
 use super::{Worker, ids};
-use crate::upstream::body::Passage;
 use crate::upstream::{Outgoing, Service};
 use crate::wire::{Inbound, Upgrade};
 use aws_lc_rs::digest;
@@ -37,7 +36,7 @@ pub(super) fn wish(routed: &Routed<'_>, body: Inbound) -> Result<(Option<Box<Upg
     let Inbound::Upgrade(wish) = body else { return Ok((None, body)) };
     let protocol = wish.protocol.as_bytes();
     let allowed = &routed.route.config.upgrade;
-    let is_backends = matches!(routed.route.service, Serve::Upstream(..));
+    let is_backends = matches!(routed.route.service, Serve::Upstream(..) | Serve::Split(_));
     if is_backends && allowed.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(protocol)) {
         return Ok((Some(wish), Inbound::Empty));
     }
@@ -70,10 +69,9 @@ pub(super) async fn send(
             outbound.add(&VERSION_NAME, HeaderValue::from_static("13"));
         }
     }
-    let passage = Rc::new(Passage::default());
-    let body = Outgoing::stream(Inbound::Upgrade(wish), u64::MAX, passage.clone(), swap::strip);
-    let mut response =
-        forward::send(worker, from, service, outbound, body, Some(passage), None, trail).await?;
+    let overlay = outbound.head().overlay.clone();
+    let body = Outgoing::stream(Inbound::Upgrade(wish), u64::MAX, Rc::default(), overlay);
+    let mut response = forward::send(worker, from, service, outbound, body, None, trail).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         // Where the wish was all of the request, success would be taken for the switch.
         let deceives = extended && response.status().is_success();

@@ -3,16 +3,18 @@
 use super::h1::Connection;
 use super::h2::OpenStream;
 use super::lane::{Lane, Ticket};
+use super::overlay::{self, Overlay};
 use crate::deadline::Deadlines;
 use crate::wire::{Broken, Inbound};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -141,14 +143,19 @@ pub struct Passing {
     incoming: Inbound,
     limit: u64,
     passage: Rc<Passage>,
-    /// Takes out of the trailers what may not reach an upstream.
-    strip: fn(&mut HeaderMap),
+    /// What the route alters, which a trailer must not bring in again.
+    overlay: Option<Arc<Overlay>>,
 }
 
 impl Outgoing {
-    /// Passes a client's body on, up to `limit` bytes, and its trailers as `strip` leaves them.
-    pub fn stream(incoming: Inbound, limit: u64, passage: Rc<Passage>, strip: fn(&mut HeaderMap)) -> Self {
-        Self::Stream(Passing { incoming, limit, passage, strip })
+    /// Passes a client's body on, up to `limit` bytes, and its trailers without what no client may say.
+    pub fn stream(
+        incoming: Inbound,
+        limit: u64,
+        passage: Rc<Passage>,
+        overlay: Option<Arc<Overlay>>,
+    ) -> Self {
+        Self::Stream(Passing { incoming, limit, passage, overlay })
     }
 
     /// One that is there already.
@@ -173,12 +180,19 @@ impl Outgoing {
         }
     }
 
-    /// Where to see how far a streamed body is.
+    /// Where to see how far it is, and whose fault it is that it goes no further.
     pub(super) fn passage(&self) -> Option<Rc<Passage>> {
         match self {
-            Self::Stream(passing) => Some(passing.passage.clone()),
             Self::Spooled(replay) => Some(replay.passage.clone()),
-            Self::Empty => None,
+            other => other.streamed(),
+        }
+    }
+
+    /// Where to see how far a client's body is that is passed on as it comes.
+    pub fn streamed(&self) -> Option<Rc<Passage>> {
+        match self {
+            Self::Stream(passing) => Some(passing.passage.clone()),
+            Self::Empty | Self::Spooled(_) => None,
         }
     }
 }
@@ -202,7 +216,7 @@ impl Passing {
         };
         let mut frame = frame.inspect_err(|error| self.passage.failed(error)).map_err(BodyError::Broke)?;
         if let Some(trailers) = frame.trailers_mut() {
-            (self.strip)(trailers);
+            overlay::strip(trailers, self.overlay.as_deref());
         }
         if let Some(data) = frame.data_ref() {
             let bytes = self.passage.bytes.get() + data.len() as u64;

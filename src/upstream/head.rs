@@ -74,7 +74,7 @@ impl Head {
 }
 
 /// Fields that are the same for many requests, with their lines.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Prepared {
     fields: Vec<(HeaderName, HeaderValue)>,
     lines: Box<[u8]>,

@@ -132,6 +132,22 @@ fn trailers_can_not_carry_an_identity() {
 }
 
 #[test]
+fn trailers_can_not_carry_what_the_file_sets_or_removes() {
+    let (gateway, backend, key) = play(|value| {
+        value["apis"][0]["request_headers"] = json!({ "set": { "X-Tenant": "acme" }, "remove": ["X-Debug"] });
+    });
+    let mut client = gateway.connect();
+    client.write(&streaming_head(&key).head("gateway.test"));
+    client.write(b"1\r\nx\r\n0\r\nx-tenant: evil\r\nx_tenant: evil\r\nx-debug: evil\r\nx-sum: 1\r\n\r\n");
+    let mut peer = backend.accept();
+    peer.head();
+    let body = peer.read_to(b"0\r\n").expect("the last chunk");
+    let end = peer.read_to(b"\r\n\r\n").expect("the end");
+    let text = String::from_utf8_lossy(&[body, end].concat()).into_owned();
+    assert!(!text.contains("evil") && text.contains("x-sum: 1"), "{text}");
+}
+
+#[test]
 fn expect_100_continue_is_answered_when_the_body_is_wanted() {
     let (gateway, backend, key) = play(|_| {});
     let mut client = gateway.connect();

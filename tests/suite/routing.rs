@@ -292,6 +292,24 @@ fn header_fields_are_altered_the_api_first_and_then_the_route() {
 }
 
 #[test]
+fn no_other_spelling_of_a_field_passes_by_what_the_file_says_of_it() {
+    let p = place();
+    let asked = get("/r/edited").header("X_Stage", "evil").header("x.debug", "1").header("X_Secret", "1");
+    let reply = p.send(asked.header("X_Other", "kept")).expect(200);
+    let record = p.main.one(&reply.tag);
+    let seen = |name: &str| record.header(name);
+    assert_eq!((seen("x_stage"), seen("x.debug"), seen("x_secret")), (None, None, None));
+    assert_eq!((seen("x-stage"), seen("x_other")), (Some("route"), Some("kept")));
+    // What decides: another spelling neither meets the condition nor reaches a backend that would take it for the field.
+    let reply = p.send(get("/r/version").header("X_Version", "2").header("X_Only", "kept")).expect(200);
+    let record = p.main.one(&reply.tag);
+    assert_eq!((record.header("x_version"), record.header("x_only")), (None, Some("kept")));
+    let reply = p.send(get("/r/version").header("X-Version", "2").header("X_Version", "1")).expect(200);
+    let record = p.other.one(&reply.tag);
+    assert_eq!((record.header("x_version"), record.header("x-version")), (None, Some("2")));
+}
+
+#[test]
 fn a_route_has_a_body_limit_and_a_timeout_of_its_own() {
     let p = place();
     assert_eq!(p.send(post("/r/small").raw_body("0123456789")).status, 200);

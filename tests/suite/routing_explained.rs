@@ -12,7 +12,7 @@ fn gateway() -> &'static Gateway {
             value["apis"].as_array_mut().expect("apis").push(json!({
                 "name": "told", "dialect": "ocriva", "prefixes": ["/t"], "builtin": false, "identity": "none",
                 "hosts": ["*.example.com"], "cors": { "origins": ["https://app.example.com"] },
-                "request_headers": { "set": { "X-API-Key": "backend-secret-1", "X-Stage": "api" } },
+                "request_headers": { "set": { "X-API-Key": "backend-secret-1", "X-Internal-Auth": "backend-secret-1", "X-Stage": "api" } },
                 "routes": [
                     { "path": "/t/a", "auth": "none", "upstream": { "main": 90, "dead": 10 },
                       "rewrite": { "strip_prefix": "/t" }, "mirror": { "upstream": "impatient", "share": "5%" },
@@ -60,7 +60,7 @@ fn which_route_and_why_not_the_others() {
 fn which_upstream_by_what_path_and_who_else_sees_it() {
     let told = explained("http://www.example.com/t/a", &[]);
     assert_eq!(told["forwarded"]["target"], "/a", "{told:#}");
-    assert_eq!(told["forwarded"]["set"]["x-stage"], "api");
+    assert_eq!(told["forwarded"]["set"]["x-stage"], "as the configuration says, not shown");
     assert_eq!(told["forwarded"]["set"]["x-forwarded-prefix"], "/t");
     let forward = facts(&told, "forward");
     assert!(forward["mirror"].as_str().expect("mirror").contains("5%"));

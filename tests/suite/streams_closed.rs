@@ -150,6 +150,27 @@ fn each_way_to_lose_a_right_closes_and_no_other_change_does() {
 }
 
 #[test]
+fn where_addresses_are_only_observed_no_stream_is_closed_for_its_address() {
+    let (echo, keys) = (Echo::new(), [ocriva_key(), ocriva_key()]);
+    let settings = settings(&echo.url()).with(|value| {
+        value["apis"][0]["addresses"] = json!({ "mode": "observe" });
+    });
+    let mut organization = organization();
+    organization.member(OWNER, "owner");
+    organization.token(&keys[0], json!({ "id": "moved", "ipWhitelist": ["127.0.0.0/8"] }));
+    organization.token(&keys[1], json!({ "id": "deleted" }));
+    let gateway = Gateway::start(&settings, &Fixture::default().with(organization));
+    let (mut moved, mut deleted) = (socket(&gateway, &keys[0]), socket(&gateway, &keys[1]));
+    let console = Console::open(&gateway, OWNER);
+    console.patch("moved", &json!({ "ipWhitelist": ["10.0.0.0/8"] })).expect(200);
+    console.delete("deleted").expect(204);
+    assert!(ends_soon(&mut deleted), "streams were not looked at");
+    assert!(!moved.closes_within(Duration::from_millis(1_500)), "the stream was closed for its address");
+    alive(&mut moved);
+    assert_eq!(gateway.metric("portcullis_streams_closed_total", &[("reason", "address")]), 0.0);
+}
+
+#[test]
 fn an_ended_session_s_streams_are_closed() {
     let key = ocore_key();
     let echo = Echo::new();

@@ -162,6 +162,20 @@ fn frames_pass_as_they_are_over_each_protocol() {
 }
 
 #[test]
+fn a_route_with_weights_may_be_upgraded_too() {
+    let (gateway, _echo, key) = start(|value| {
+        let routes = value["apis"][0]["routes"].as_array_mut().expect("routes");
+        routes
+            .push(json!({ "path": "/v1/socket/echo", "upgrade": ["websocket"], "upstream": { "main": 1 } }));
+    });
+    let mut pipe = open_h1(gateway.connect(), TARGET, &key, "", b"");
+    ends("HTTP/1.1", &mut pipe, b"\x03\xe8");
+    let (mut pipe, _) =
+        open_h2(gateway.address, TARGET, &key, "websocket", &[]).unwrap_or_else(|r| panic!("{r:?}"));
+    ends("HTTP/2", &mut pipe, b"\x03\xe8");
+}
+
+#[test]
 fn a_large_message_passes_whole() {
     let (gateway, _echo, key) = start(|_| {});
     let message = Frame::last(BINARY, pattern(16 << 20));
@@ -385,8 +399,18 @@ fn check_refuses_what_can_not_work() {
             json!({ "path": "/v1/a", "upgrade": ["websocket"], "respond": { "status": 200 } }),
             "needs an upstream",
         ),
+        (
+            json!({ "path": "/v1/a", "upgrade": ["websocket"], "redirect": { "to": "https://a.test/" } }),
+            "needs an upstream",
+        ),
+        (json!({ "path": "/v1/a", "upgrade": ["websocket"], "upstream": "modern" }), "endpoints of `modern`"),
+        (
+            json!({ "path": "/v1/a", "upgrade": ["websocket"], "upstream": { "main": 1, "modern": 1 } }),
+            "endpoints of `modern`",
+        ),
     ] {
         let settings = Settings::usual("http://127.0.0.1:1").with(|value| {
+            value["upstreams"]["modern"] = json!({ "endpoints": ["h2c://127.0.0.1:2"] });
             value["apis"][0]["routes"].as_array_mut().expect("routes").push(route);
         });
         let output = Gateway::prepare(&settings).run("check", &[]);

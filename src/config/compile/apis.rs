@@ -22,13 +22,19 @@ pub(super) fn apis(root: &Section<'_>) -> Option<Vec<Api>> {
     let list = root.get("apis")?;
     let hosts = all_hosts(root);
     let prefixes = all_prefixes(root, &hosts);
-    let upstreams = upstreams::names(root);
+    let (upstreams, h2c_only) = (upstreams::names(root), upstreams::h2c_only(root));
     names_differ(&list);
     redirects_lead_somewhere(root);
     let mut index = 0;
     at_least_one(&list, "API", |value| {
-        let owner =
-            Owner { api: index, prefixes: &prefixes, hosts: &hosts, identity: None, upstreams: &upstreams };
+        let owner = Owner {
+            api: index,
+            prefixes: &prefixes,
+            hosts: &hosts,
+            identity: None,
+            upstreams: &upstreams,
+            h2c_only: &h2c_only,
+        };
         index += 1;
         api(value, owner)
     })

@@ -29,6 +29,8 @@ pub(super) struct Owner<'a> {
     pub(super) identity: Option<Identity>,
     /// Names of the upstreams, by index.
     pub(super) upstreams: &'a [&'a str],
+    /// Those of them that no request can leave HTTP at: all their endpoints are `h2c`.
+    pub(super) h2c_only: &'a [&'a str],
 }
 
 impl Owner<'_> {
@@ -87,7 +89,7 @@ fn route(section: &Section<'_>, owner: &Owner<'_>, place: Option<&Place<'_>>) ->
     let mirror = maybe(section, "mirror", |value| split::mirror(value, owner));
     let upgrade = or(section, "upgrade", upgrade, Vec::new);
     if let Some(list) = section.get("upgrade") {
-        may_upgrade(&list, section, place.map(|place| &*place.methods).unwrap_or_default());
+        may_upgrade(&list, section, owner, place.map(|place| &*place.methods).unwrap_or_default());
     }
     for key in ["project", "require"] {
         if let Some(value) = section.get(key).filter(|_| open) {
@@ -153,15 +155,36 @@ fn upgrade(value: &Value<'_>) -> Option<Vec<Arc<str>>> {
 }
 
 /// Reports a list of protocols that no request can make use of.
-fn may_upgrade(list: &Value<'_>, section: &Section<'_>, methods: &[Method]) {
-    if section.get("respond").is_some() {
-        let message = "`upgrade` needs an upstream that goes on in the other protocol";
-        list.report(Code::Conflict, message, Some("remove it, or name an `upstream` instead of `respond`"));
+fn may_upgrade(list: &Value<'_>, section: &Section<'_>, owner: &Owner<'_>, methods: &[Method]) {
+    for key in ["respond", "redirect"] {
+        if section.get(key).is_some() {
+            let message = "`upgrade` needs an upstream that goes on in the other protocol";
+            let help = format!("remove it, or name an `upstream` instead of `{key}`");
+            list.report(Code::Conflict, message, Some(&help));
+        }
+    }
+    if let Some(name) = section.get("upstream").and_then(|value| h2c_only(&value, owner)) {
+        let message = format!("all endpoints of `{name}` are `h2c`, which has no other protocol to go on in");
+        list.report(
+            Code::Conflict,
+            message,
+            Some("give that upstream an `http` or `https` endpoint, or remove `upgrade`"),
+        );
     }
     if !methods.is_empty() && !methods.contains(&Method::GET) {
         let message = "a WebSocket begins with GET, which this route does not take";
         list.report(Code::Conflict, message, Some("add GET to `methods`, or remove `upgrade`"));
     }
+}
+
+/// The first upstream of a route, weights or not, that is reached by `h2c` only.
+fn h2c_only(value: &Value<'_>, owner: &Owner<'_>) -> Option<String> {
+    let is_one = |name: &str| owner.h2c_only.contains(&name);
+    if !value.is_section() {
+        return value.peek().filter(|name| is_one(name)).map(str::to_owned);
+    }
+    let section = value.any_section()?;
+    section.entries().map(|(key, _)| &key.text).find(|name| is_one(name)).cloned()
 }
 
 /// Reports a path that its API never sees.

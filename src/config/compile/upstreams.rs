@@ -35,6 +35,22 @@ pub(super) fn names<'d>(root: &Section<'d>) -> Vec<&'d str> {
     section.iter().flat_map(Section::entries).map(|(key, _)| key.text.as_str()).collect()
 }
 
+/// The names of those whose endpoints are all `h2c`.
+pub(super) fn h2c_only<'d>(root: &Section<'d>) -> Vec<&'d str> {
+    let section = root.get("upstreams").filter(Value::is_section).and_then(|value| value.any_section());
+    let is_h2c = |value: &Value<'_>| value.peek().is_some_and(|text| text.trim().starts_with("h2c:"));
+    let all = |value: &Value<'_>| {
+        let section = value.is_section().then(|| value.any_section()).flatten();
+        let endpoints = section.and_then(|section| section.get("endpoints")).filter(Value::is_list);
+        endpoints.is_some_and(|list| {
+            let mut items = list.items().into_iter().flatten().peekable();
+            items.peek().is_some() && items.all(|item| is_h2c(&item))
+        })
+    };
+    let entries = section.iter().flat_map(Section::entries);
+    entries.filter(|(_, value)| all(value)).map(|(key, _)| key.text.as_str()).collect()
+}
+
 fn upstream(name: &str, value: &Value<'_>, files: &Files) -> Option<Upstream> {
     let section = value.any_section()?;
     let endpoints = section.get("endpoints").and_then(|list| {

@@ -46,12 +46,14 @@ impl Place {
 }
 
 #[derive(Default)]
-struct Walk {
+struct Walk<'p> {
     found: Vec<Change>,
+    /// The API that is being compared, before and after: what a route leaves out is its API's.
+    api: Option<(&'p Part, &'p Part)>,
 }
 
-impl Walk {
-    fn section(&mut self, old: &Part, new: &Part, kind: Option<Type>, place: &Place) {
+impl<'p> Walk<'p> {
+    fn section(&mut self, old: &'p Part, new: &'p Part, kind: Option<Type>, place: &Place) {
         let named = matches!(kind, Some(Type::Named(_)));
         let entries = |part: &Part| match part {
             Part::Section(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
@@ -73,8 +75,8 @@ impl Walk {
 
     fn value(
         &mut self,
-        old: &Part,
-        new: &Part,
+        old: &'p Part,
+        new: &'p Part,
         kind: Option<Type>,
         default: Option<&'static str>,
         place: &Place,
@@ -97,7 +99,7 @@ impl Walk {
         }
     }
 
-    fn list(&mut self, old: &Part, new: &Part, kind: Option<Type>, place: &Place) {
+    fn list(&mut self, old: &'p Part, new: &'p Part, kind: Option<Type>, place: &Place) {
         let item = match kind {
             Some(Type::List(item)) => Some(*item),
             _ => None,
@@ -114,7 +116,13 @@ impl Walk {
         for (name, part) in after {
             let place = place.item(&name);
             match before.iter().position(|(it, _)| *it == name) {
-                Some(index) => self.value(before.remove(index).1, part, item, None, &place),
+                Some(index) => {
+                    let earlier = before.remove(index).1;
+                    if place.pattern == "apis[]" {
+                        self.api = Some((earlier, part));
+                    }
+                    self.value(earlier, part, item, None, &place);
+                }
                 None => self.tell(&Part::Nothing, part, None, &place),
             }
         }
@@ -147,7 +155,7 @@ impl Walk {
             kind,
             from,
             to,
-            weaker: weaker::how(&place.pattern, old, new, default),
+            weaker: weaker::how(&place.pattern, old, new, default, self.api),
         });
     }
 }
@@ -180,9 +188,14 @@ fn is_transparent(kind: Option<Type>, place: &Place) -> bool {
 
 /// What an item of a list is called.
 fn name(item: &Part) -> String {
-    let Some(name) = NAMES.iter().map(|key| item.get(key)).find(|part| **part != Part::Nothing) else {
+    let mut named = NAMES.iter().map(|key| (*key, item.get(key)));
+    let Some((key, name)) = named.find(|(_, part)| **part != Part::Nothing) else {
         return item.shown();
     };
+    // No two have the same: an API on other hosts is the same API.
+    if key == "name" {
+        return name.shown();
+    }
     let qualifiers = QUALIFIERS.iter().map(|key| item.get(key)).filter(|part| **part != Part::Nothing);
     let words = qualifiers.map(|part| match part {
         Part::List(items) => items.iter().map(Part::shown).collect::<Vec<_>>().join(" "),

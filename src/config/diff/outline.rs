@@ -1,7 +1,7 @@
 //! A configuration as it stands in its file, kept for comparison: the meaning of each value, and what may be shown of it.
 
 use crate::config::document::Value;
-use crate::config::mask::is_sensitive;
+use crate::config::mask::{is_sensitive, names_a_variable};
 use crate::config::schema::{Key, Type};
 use crate::config::units;
 use crate::token::Digest;
@@ -50,12 +50,30 @@ impl Eq for Scalar {}
 impl Outline {
     /// Of a file that compiles, whose keys are these.
     pub(crate) fn new(root: &Value<'_>, keys: &'static [Key]) -> Self {
-        Self { root: Part::new(root, Some(Type::Section(keys)), "") }
+        Self { root: Part::new(root, Some(Type::Section(keys)), &Place::default()) }
+    }
+}
+
+/// Where a value stands, as far as it says what may be shown.
+#[derive(Clone, Copy, Default)]
+struct Place<'k> {
+    key: &'k str,
+    /// The key around it.
+    around: &'k str,
+    /// It is the value of a header field: any of them may be a credential.
+    field: bool,
+}
+
+impl<'k> Place<'k> {
+    fn child(self, key: &'k str) -> Self {
+        let altered = matches!(self.around, "request_headers" | "response_headers");
+        let field = self.field || altered && matches!(self.key, "set" | "add");
+        Self { key, around: self.key, field }
     }
 }
 
 impl Part {
-    fn new(value: &Value<'_>, kind: Option<Type>, key: &str) -> Self {
+    fn new(value: &Value<'_>, kind: Option<Type>, place: &Place<'_>) -> Self {
         if value.is_null() {
             return Self::Nothing;
         }
@@ -64,17 +82,17 @@ impl Part {
                 Some(Type::List(item)) => Some(*item),
                 _ => None,
             };
-            return Self::List(value.items().iter().flatten().map(|it| Self::new(it, item, key)).collect());
+            return Self::List(value.items().iter().flatten().map(|it| Self::new(it, item, place)).collect());
         }
         if value.is_section() {
             let section = value.any_section();
             let entries = section.iter().flat_map(|section| section.entries());
             let part = |(key, value): (&crate::config::yaml::Key, Value<'_>)| {
-                (key.text.clone(), Self::new(&value, child(kind, &key.text), &key.text))
+                (key.text.clone(), Self::new(&value, child(kind, &key.text), &place.child(&key.text)))
             };
             return Self::Section(entries.map(part).collect());
         }
-        Self::Scalar(Scalar::new(value, kind, key))
+        Self::Scalar(Scalar::new(value, kind, place))
     }
 
     /// The value under a key of a section.
@@ -120,12 +138,13 @@ impl Part {
 }
 
 impl Scalar {
-    fn new(value: &Value<'_>, kind: Option<Type>, key: &str) -> Self {
+    fn new(value: &Value<'_>, kind: Option<Type>, place: &Place<'_>) -> Self {
         let text = value.peek().unwrap_or_default().trim();
         let shown = value.shown();
         let shown = shown.trim_matches('`');
-        let lower = key.to_lowercase();
-        let hidden = is_sensitive(key) || CREDENTIALS.iter().any(|word| lower.contains(word));
+        let lower = place.key.to_lowercase();
+        let named = is_sensitive(place.key) || CREDENTIALS.iter().any(|word| lower.contains(word));
+        let hidden = named || place.field && !names_a_variable(shown);
         // What came out of a variable or a file is shown as it is written, and so may be a secret.
         if hidden || shown != text {
             let meaning = Digest::of(&meaning(text, kind)).to_hex();

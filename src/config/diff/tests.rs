@@ -57,7 +57,7 @@ fn each_change_is_told_once_at_its_place() {
         changes(&[("requests: 60", "requests: 30"), ("/v1/y", "/v1/z")]),
         [
             "~ apis[open].rate_limit.requests: 60 -> 30",
-            "+ apis[open].routes[/v1/z]: { path: /v1/z, upstream: main }",
+            "+ apis[open].routes[/v1/z]: { path: /v1/z, upstream: main }  [weaker: a route for which any key is enough]",
             "- apis[open].routes[/v1/y]: { path: /v1/y, upstream: main }",
         ]
     );
@@ -92,6 +92,22 @@ fn what_is_more_permissive_is_marked() {
         (("x.db }", "x.db }\naccounts: { signup: open }"), "more people"),
         (("https://a.test:1", "http://a.test:1"), "without encryption"),
         (
+            ("      - { path: /v1/y", "      - { path: /v1/n, upstream: main }\n      - { path: /v1/y"),
+            "any key",
+        ),
+        (
+            (
+                "      - { path: /v1/y",
+                "      - { path: /v1/n, require: { scopes: [a], mode: observe }, upstream: main }\n      - { path: /v1/y",
+            ),
+            "only recorded",
+        ),
+        (
+            ("    rate_limit", "    cors: { origins: [https://a.test] }\n    rate_limit"),
+            "pages of other origins",
+        ),
+        (("{ path: /v1/y,", "{ path: /v1/y, body_limit: 60MiB,"), "larger bodies"),
+        (
             ("      - { path: /v1/x, methods: [GET], require: { scopes: [a, b] }, upstream: main }\n", ""),
             "requirement goes",
         ),
@@ -100,6 +116,11 @@ fn what_is_more_permissive_is_marked() {
         assert!(found.len() == 1 && found[0].contains("[weaker: ") && found[0].contains(mark), "{found:?}");
     }
     for alter in [
+        ("{ path: /v1/y,", "{ path: /v1/y, body_limit: 40MiB,"),
+        (
+            "      - { path: /v1/y",
+            "      - { path: /v1/n, require: { scopes: [a] }, upstream: main }\n      - { path: /v1/y",
+        ),
         ("requests: 60", "requests: 6"),
         ("scopes: [a, b]", "scopes: [a, b, c]"),
         ("x.db }", "x.db }\naccounts: { signup: closed }"),
@@ -109,6 +130,89 @@ fn what_is_more_permissive_is_marked() {
         let found = changes(&[alter]);
         assert!(found.len() == 1 && !found[0].contains("weaker"), "{found:?}");
     }
+}
+
+/// What becomes of one file, `before` the alterations in place of the usual one.
+#[track_caller]
+fn marks(before: &[(&str, &str)], after: &[(&str, &str)]) -> Vec<String> {
+    let alter = |source: &str, alterations: &[(&str, &str)]| {
+        alterations.iter().fold(source.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        })
+    };
+    let old = alter(BASE, before);
+    let new = alter(&old, after);
+    Changes::between(&outline(&old), &outline(&new)).list.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_held_without_being_said_is_compared_too() {
+    let limit = ("    rate_limit: { requests: 60, per: 1m }\n", "");
+    let ocore = [limit, ("ocriva", "ocore")];
+    let problem = [limit, ("ocriva", "problem")];
+    let hosts = [("    rate_limit", "    hosts: [a.test]\n    rate_limit")];
+    let cors = [("    rate_limit", "    cors: { origins: [https://a.test] }\n    rate_limit")];
+    let memory = [("x.db }", "x.db }\nlimits: { memory: 1GiB }")];
+    let body = [("{ path: /v1/y,", "{ path: /v1/y, body_limit: 1MiB,")];
+    let with = |rate: &str| format!("    rate_limit: {rate}\n    routes:");
+    for (before, (from, to), mark) in [
+        (&[limit][..], ("    routes:", &*with("{ requests: 61, per: 1m }")), "more requests"),
+        (&[limit], ("    routes:", &with("{ requests: 10, per: 1s }")), "more requests"),
+        (&[limit], ("    routes:", &with("{ requests: 6, per: 1m, mode: observe }")), "only records"),
+        (&[limit], ("    routes:", &with("{ requests: 60, per: 2m }")), ""),
+        (&ocore, ("    routes:", &with("{ requests: 600, per: 1m }")), ""),
+        (&ocore, ("    routes:", &with("{ requests: 601, per: 1m }")), "more requests"),
+        (&problem, ("    routes:", &with("{ requests: 6000, per: 1m }")), ""),
+        (&hosts, ("    hosts: [a.test]\n", ""), "on every host"),
+        (&cors, ("[https://a.test]", "[https://a.test, https://b.test]"), "more origins"),
+        (&cors, ("a.test] }", "a.test], credentials: true }"), "browser's credentials"),
+        (&memory, ("limits: { memory: 1GiB }", ""), "no ceiling"),
+        (&body, ("1MiB", "2MiB"), "larger bodies"),
+        (&body, (" body_limit: 1MiB,", ""), "larger bodies"),
+        (&body, ("1MiB", "900KiB"), ""),
+    ] {
+        let found = marks(before, &[(from, to)]);
+        let weaker = found.len() == 1 && found[0].contains("[weaker: ");
+        assert!(weaker != mark.is_empty() && found[0].contains(mark), "{to}: {found:?}");
+    }
+}
+
+#[test]
+fn to_send_nobody_to_tls_any_more_is_weaker() {
+    let word = |text: &str| {
+        outline::Part::Scalar(outline::Scalar { meaning: text.to_owned(), shown: Some(text.to_owned()) })
+    };
+    let (yes, no, nothing) = (word("true"), word("false"), outline::Part::Nothing);
+    let is_weaker =
+        |old, new| weaker::how("apis[].redirect_to_https", old, new, Some("false"), None).is_some();
+    assert!(is_weaker(&yes, &no) && is_weaker(&yes, &nothing));
+    assert!(!is_weaker(&nothing, &yes) && !is_weaker(&no, &yes));
+}
+
+#[test]
+fn values_of_header_fields_are_not_shown() {
+    let fields = |value: &str| {
+        let edits = format!("    request_headers: {{ set: {{ X-Internal-Auth: {value} }} }}\n");
+        let answers = format!("    response_headers: {{ add: {{ X-Mark: {value} }} }}\n");
+        ("    rate_limit".to_owned(), format!("{edits}{answers}    rate_limit"))
+    };
+    let (at, first) = fields("s3cret");
+    let found = changes(&[(&at, &first)]).join("\n");
+    assert!(found.contains("X-Internal-Auth") && !found.contains("s3cret"), "{found}");
+    let found =
+        marks(&[(&at, &first)], &[("Auth: s3cret", "Auth: s3cret2"), ("Mark: s3cret", "Mark: s3cret2")]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().all(|line| line.ends_with("changed (not shown)")), "{found:?}");
+    let (_, from_outside) = fields("\"${S}\"");
+    let found = changes(&[(&at, &from_outside)]).join("\n");
+    assert!(found.contains("X-Internal-Auth: ${S}") && !found.contains("bbbb"), "{found}");
+    let (_, partly) = fields("\"s3cret-${S}\"");
+    let found = changes(&[(&at, &partly)]).join("\n");
+    assert!(!found.contains("s3cret") && !found.contains("bbbb"), "{found}");
+    let inside = ("{ path: /v1/y,", "{ path: /v1/y, request_headers: { set: { X-Internal-Auth: s3cret } },");
+    let found = changes(&[inside]).join("\n");
+    assert!(found.contains("X-Internal-Auth") && !found.contains("s3cret"), "{found}");
 }
 
 #[test]

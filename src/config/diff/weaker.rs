@@ -2,11 +2,16 @@
 
 use super::outline::Part;
 
+/// What `apis[].body_limit` is where it is not said.
+const API_BODY_LIMIT: &str = "50MiB";
+
 /// What a rule looks at.
 struct Seen<'p> {
     old: &'p Part,
     new: &'p Part,
     default: Option<&'static str>,
+    /// The API around it, before and after.
+    api: Option<(&'p Part, &'p Part)>,
 }
 
 /// The first rule that holds for what stands at `pattern`.
@@ -15,8 +20,9 @@ pub(super) fn how(
     old: &Part,
     new: &Part,
     default: Option<&'static str>,
+    api: Option<(&Part, &Part)>,
 ) -> Option<&'static str> {
-    let seen = Seen { old, new, default };
+    let seen = Seen { old, new, default, api };
     let key = pattern.rsplit(['.', ']']).next().unwrap_or(pattern);
     if key == "mode" && seen.becomes("observe") {
         return Some("no longer refuses, only records");
@@ -38,7 +44,7 @@ pub(super) fn how(
         }
         "admin.tls.client_ca" if seen.disappears() => Some("client certificates are no longer asked for"),
         "admin.insecure" if seen.becomes("true") => Some("operators may be listened to without encryption"),
-        "apis[].routes[]" if seen.appears() => open(new),
+        "apis[].routes[]" if seen.appears() => open(new).or_else(|| any_key(new)),
         "apis[].routes[]" if seen.disappears() && asks(old) => {
             Some("its requirement goes with it; requests go to the next route that matches, if there is one")
         }
@@ -54,6 +60,19 @@ pub(super) fn how(
         "apis[]" if seen.appears() && new.get("routes").items().iter().any(|it| open(it).is_some()) => {
             Some("some of its routes are open to everyone")
         }
+        "apis[]" if seen.appears() && new.get("routes").items().iter().any(|it| any_key(it).is_some()) => {
+            Some("some of its routes ask for any key")
+        }
+        "apis[].hosts" if seen.disappears() => Some("it is served on every host"),
+        "apis[].redirect_to_https" if old.meaning() == "true" => Some("clients may come without encryption"),
+        "apis[].cors" if seen.appears() => Some("pages of other origins may use it"),
+        "apis[].cors.origins" if seen.gains() && !seen.gains_everything() => {
+            Some("pages of more origins may use it")
+        }
+        "apis[].cors.credentials" if seen.becomes("true") => {
+            Some("pages of other origins may use the browser's credentials")
+        }
+        "apis[].rate_limit" if seen.appears() => seen.looser_than_usual(),
         "apis[].rate_limit" if seen.disappears() || seen.becomes("none") => Some("the limit falls away"),
         "apis[].rate_limit.requests" | "limits.unknown_keys.requests" if seen.grows() => {
             Some("more requests are let in")
@@ -62,6 +81,8 @@ pub(super) fn how(
             Some("more requests are let in")
         }
         "apis[].body_limit" if seen.grows() => Some("larger bodies are let in"),
+        "apis[].routes[].body_limit" if seen.larger_bodies() => Some("larger bodies are let in"),
+        "limits.memory" if seen.disappears() => Some("memory has no ceiling"),
         "limits.unknown_keys" if seen.becomes("none") => Some("strangers may try any number of keys"),
         "limits.on_backend_failure" if seen.becomes("allow") => Some("without its backend no limit holds"),
         "accounts.signup" if !seen.becomes("closed") => opened(&seen, &["closed", "invited", "open"]),
@@ -98,6 +119,15 @@ fn other(pattern: &str, seen: &Seen<'_>) -> Option<&'static str> {
 
 fn open(route: &Part) -> Option<&'static str> {
     (route.get("auth").meaning() == "none").then_some("a route that is open to everyone")
+}
+
+/// What a new route lets in that has a key and nothing else.
+fn any_key(route: &Part) -> Option<&'static str> {
+    let require = route.get("require");
+    if *require == Part::Nothing {
+        return Some("a route for which any key is enough");
+    }
+    (require.get("mode").meaning() == "observe").then_some("a route whose requirement is only recorded")
 }
 
 fn asks(route: &Part) -> bool {
@@ -147,6 +177,43 @@ impl Seen<'_> {
         self.old.items().iter().all(encrypted) && self.gained().any(|item| !encrypted(item))
     }
 
+    /// A limit where the dialect's own held.
+    fn looser_than_usual(&self) -> Option<&'static str> {
+        let dialect = self.api.map_or("", |(old, _)| old.get("dialect").meaning());
+        let usual = match dialect {
+            "ocriva" => 60.0,
+            "ocore" => 600.0,
+            // It has none of its own.
+            "problem" => return None,
+            _ => 0.0,
+        };
+        if self.new.get("mode").meaning() == "observe" {
+            return Some("no longer refuses, only records");
+        }
+        let requests = self.number(self.new.get("requests")).unwrap_or(f64::INFINITY);
+        let per_ms = self.number(self.new.get("per")).unwrap_or(0.0);
+        // So many at once, or so many in the long run.
+        let looser = requests > usual || requests / per_ms > usual / 60_000.0;
+        looser.then_some("more requests are let in")
+    }
+
+    /// A route's limit against the one that held; where it says none, its API's does.
+    fn larger_bodies(&self) -> bool {
+        let of_api = |api: &Part| match api.get("body_limit") {
+            Part::Nothing => number(&default_meaning(API_BODY_LIMIT)),
+            part => number(part.meaning()),
+        };
+        let of = |part: &Part, api: Option<&Part>| match part {
+            Part::Nothing => api.and_then(of_api),
+            part => number(part.meaning()),
+        };
+        let (old_api, new_api) = (self.api.map(|(old, _)| old), self.api.map(|(_, new)| new));
+        match (of(self.old, old_api), of(self.new, new_api)) {
+            (Some(old), Some(new)) => new > old,
+            _ => true,
+        }
+    }
+
     fn grows(&self) -> bool {
         matches!(self.numbers(), Some((old, new)) if new > old)
     }
@@ -165,8 +232,12 @@ impl Seen<'_> {
             Part::Nothing => default_meaning(self.default?),
             part => part.meaning().to_owned(),
         };
-        text.trim_end_matches(|c: char| c.is_alphabetic()).parse().ok()
+        number(&text)
     }
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim_end_matches(|c: char| c.is_alphabetic()).parse().ok()
 }
 
 /// A default is written as a file would write it.

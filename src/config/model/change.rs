@@ -82,8 +82,18 @@ pub fn is_reserved(name: &str) -> bool {
 
 /// Whether a name comes out, where hyphens and underscores are one, as what no client may say or what frames the body.
 pub fn folds_into_reserved(name: &str) -> bool {
-    let name = &*name.replace(is_odd, "-");
+    let name = &*folded(name);
     is_reserved(name) || is_judged(name) || name == "content-length"
+}
+
+/// A field's name as servers of the CGI kind read it, with hyphens.
+pub fn folded(name: &str) -> String {
+    name.replace(is_odd, "-")
+}
+
+/// Whether such a server takes a field's name for another one.
+pub fn is_folded(name: &str) -> bool {
+    name.contains(is_odd)
 }
 
 /// Whether a field of the client's own, by its name in lower case, decides how a request is judged.

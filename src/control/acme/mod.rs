@@ -83,6 +83,8 @@ pub struct Certificates {
     /// This process, to others on the same store.
     holder: String,
     shown: HashMap<String, Shown>,
+    /// How many attempts have failed before the one that is under way.
+    failures: u32,
 }
 
 /// What is known of one set of domains.
@@ -98,7 +100,7 @@ impl Certificates {
     pub fn new(store: Arc<dyn Management>, front: Arc<dyn Front>, metrics: Arc<Metrics>) -> Self {
         // Without random numbers there is no TLS either; an empty name is as good as any for one process.
         let holder = random_id().unwrap_or_default();
-        Self { store, front, metrics, holder, shown: HashMap::new() }
+        Self { store, front, metrics, holder, shown: HashMap::new(), failures: 0 }
     }
 
     /// Shows what the store has.
@@ -124,7 +126,7 @@ impl Certificates {
         loop {
             for acme in wanted() {
                 tokio::select! {
-                    () = &mut stopped => return self.leave(&acme).await,
+                    () = &mut stopped => return self.leave(&acme, &now).await,
                     () = self.see_to(&acme, &now) => {}
                 }
             }
@@ -135,11 +137,13 @@ impl Certificates {
         }
     }
 
-    /// Lets others order what this process was about to.
-    async fn leave(&self, acme: &Acme) {
+    /// Lets others order what this process was about to; not at once, since a process that is started again and again would
+    /// ask again and again.
+    async fn leave(&self, acme: &Acme, now: &Now) {
         self.front.withdraw();
-        let end = OrderEnd { wait_until_ms: 0, failures: 0 };
-        if let Err(error) = self.store.end_order(&acme.name(), &self.holder, end).await {
+        let wait = schedule::wait(self.failures, false, &self.holder);
+        let until_ms = now().unix_ms + millis(wait);
+        if let Err(error) = self.store.release_order(&acme.name(), &self.holder, until_ms).await {
             tracing::warn!(cause = %chain(&error), "the store could not be told that no certificate is being ordered");
         }
     }
@@ -168,6 +172,7 @@ impl Certificates {
         }
         let begun = self.store.begin_order(name, &self.holder, at_ms, at_ms + millis(TURN)).await?;
         let Some(failures) = begun else { return Ok(()) };
+        self.failures = failures;
         let issuing = issue::certificate(&*self.store, &*self.front, acme, now);
         let issued = tokio::time::timeout(WITHIN, issuing).await.unwrap_or(Err(IssueError::Time));
         self.front.withdraw();

@@ -56,7 +56,7 @@ pub(super) fn facts(way: &mut Way, routed: &Routed<'_>, head: &Head) {
             format!("{name} gets a copy of {share}% of the requests, with X-Portcullis-Mirror: 1"),
         );
     }
-    if let Some(overlay) = &route.request_headers {
+    if let Some(overlay) = route.request_headers.as_ref().filter(|overlay| overlay.alters()) {
         way.fact("request_headers", altered(overlay));
     }
     if let Some(overlay) = &route.response_headers {
@@ -73,7 +73,7 @@ fn altered(overlay: &crate::upstream::Overlay) -> String {
     };
     let (set, removed): (Vec<&HeaderName>, Vec<&HeaderName>) =
         overlay.hidden().iter().partition(|name| comes(name));
-    let added = overlay.fields().keys().filter(|name| !overlay.hides(name)).collect();
+    let added = overlay.fields().keys().filter(|name| !overlay.hidden().contains(name)).collect();
     let all = [of("set", set), of("added", added), of("removed", removed)];
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -34,11 +34,6 @@ pub(super) fn describe(
     }
 }
 
-/// Whether the value of a field is a credential of somebody's.
-fn is_secret(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "authorization" | "x-api-key" | "cookie" | "proxy-authorization")
-}
-
 fn set(
     snapshot: &Snapshot,
     service: &Service,
@@ -50,7 +45,8 @@ fn set(
     set.insert("host".to_owned(), "the endpoint's own".into());
     for name in names {
         let value = match (*name, name.as_str()) {
-            (name, _) if altered(name) && is_secret(name) => {
+            // Any field may hold a credential for the upstream; all that are configured are marked as such.
+            (name, _) if altered(name) && fields.get_all(name).iter().any(HeaderValue::is_sensitive) => {
                 "as the configuration says, not shown".to_owned()
             }
             (&AUTHORIZATION, _) => format!(

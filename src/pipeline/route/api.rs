@@ -4,7 +4,7 @@ use super::builtins::{builtin_route, builtins};
 use super::entry::{Builtin, Route, Serve};
 use super::tree::{Node, literal_path};
 use super::when::{Asked, Candidate, Miss};
-use crate::config::{self, Api, Mode, RateLimit, Target};
+use crate::config::{self, Api, Mode, RateLimit, Segment, Target};
 use crate::dialect::endpoint::edge;
 use crate::limiter::{self, Limiter, Slot, Verdict};
 use crate::pipeline::cors::Cors;
@@ -13,7 +13,7 @@ use crate::pipeline::reject::Reject;
 use crate::pipeline::split::Split;
 use crate::telemetry::metrics::{ApiCells, Metrics};
 use crate::upstream::Service;
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,6 +102,7 @@ impl RoutedApi {
         limiter: &Limiter,
         metrics: &Metrics,
     ) -> Self {
+        guard(&mut routes);
         let (literals, tree) = places(&routes);
         let nothing = config::Route { methods: Vec::new(), ..builtin_route("none", Method::GET, true) };
         // The last one: what is counted for paths that no route has. It is in no tree.
@@ -163,6 +164,33 @@ impl RoutedApi {
         };
         self.candidates(path).iter().filter_map(miss).collect()
     }
+}
+
+/// Has each route know the header fields that decide between it and others of its path.
+fn guard(routes: &mut [Route]) {
+    let mut deciding: HashMap<String, Vec<HeaderName>> = HashMap::new();
+    for route in routes.iter().filter(|route| !route.config.conditions.headers.is_empty()) {
+        let names = route.config.conditions.headers.iter().map(|(name, _)| name.clone());
+        deciding.entry(shape(&route.config.pattern)).or_default().extend(names);
+    }
+    if deciding.is_empty() {
+        return;
+    }
+    for route in routes {
+        if let Some(names) = deciding.get(&shape(&route.config.pattern)) {
+            route.guard(names);
+        }
+    }
+}
+
+/// The same for patterns that match the same paths.
+fn shape(pattern: &[Segment]) -> String {
+    let text = |segment: &Segment| match segment {
+        Segment::Literal(text) => format!("/{text}"),
+        Segment::Parameter(_) => "/{}".to_owned(),
+        Segment::Rest => "/{**}".to_owned(),
+    };
+    pattern.iter().map(text).collect()
 }
 
 /// Patterns without a parameter by their text, and all patterns as a tree; the routes of one pattern in the order in

@@ -7,7 +7,7 @@ use crate::pipeline::rewrite;
 use crate::pipeline::split::Split;
 use crate::telemetry::metrics::{Metrics, RouteCells};
 use crate::upstream::{Overlay, Service};
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 
 /// One route, ready to be served.
@@ -91,6 +91,13 @@ impl Route {
             service,
             config,
         }
+    }
+
+    /// Lets no other spelling of these fields through to an upstream: they decide between this route and others.
+    pub(super) fn guard(&mut self, names: &[HeaderName]) {
+        let mut overlay = self.request_headers.take().map(Arc::unwrap_or_clone).unwrap_or_default();
+        names.iter().for_each(|name| overlay.guard(name));
+        self.request_headers = (!overlay.is_empty()).then(|| Arc::new(overlay.finished()));
     }
 
     /// HEAD is served where GET is (RFC 9110, 9.3.2).

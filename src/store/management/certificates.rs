@@ -42,6 +42,9 @@ pub trait Certificates {
         now_ms: u64,
         until_ms: u64,
     ) -> Answer<'a, Option<u32>>;
+    /// Gives up an attempt of `holder` that has not come to an end, if it is still its turn. Nobody tries before `wait_until_ms`;
+    /// how many have failed stays as it was.
+    fn release_order<'a>(&'a self, name: &'a str, holder: &'a str, wait_until_ms: u64) -> Answer<'a, ()>;
     /// Ends an attempt of `holder`.
     fn end_order<'a>(&'a self, name: &'a str, holder: &'a str, end: OrderEnd) -> Answer<'a, ()>;
 }

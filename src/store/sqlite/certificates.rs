@@ -58,6 +58,18 @@ impl Certificates for Sqlite {
         self.write(move |db| begin(db, &name, &holder, signed(now_ms), signed(until_ms)))
     }
 
+    fn release_order<'a>(&'a self, name: &'a str, holder: &'a str, wait_until_ms: u64) -> Answer<'a, ()> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.write(move |db| {
+            db.execute(
+                "UPDATE acme_orders SET held_until_ms = 0, wait_until_ms = ?3
+                 WHERE name = ?1 AND holder = ?2 AND held_until_ms > 0",
+                params![name, holder, signed(wait_until_ms)],
+            )?;
+            Ok(())
+        })
+    }
+
     fn end_order<'a>(&'a self, name: &'a str, holder: &'a str, end: OrderEnd) -> Answer<'a, ()> {
         let (name, holder) = (name.to_owned(), holder.to_owned());
         self.write(move |db| {
