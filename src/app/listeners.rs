@@ -5,10 +5,10 @@ use super::lock;
 use crate::config::{Config, Listener};
 use crate::listen::tls::{self, CertificateError, Obtained, Termination};
 use crate::listen::worker::Listening;
-use crate::listen::{self, Admission, BindError, Endpoint};
+use crate::listen::{self, Admission, BindError, Bound, Endpoint};
 use crate::telemetry::metrics::Metrics;
 use socket2::SockRef;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -33,7 +33,7 @@ pub(super) struct Listeners {
 struct Held {
     endpoint: Arc<Endpoint>,
     /// Second handles; the workers have the first.
-    sockets: Vec<TcpListener>,
+    sockets: Vec<Bound>,
 }
 
 /// What a configuration makes of them; to be [taken over](Listeners::alter) or dropped.
@@ -46,7 +46,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 enum Step {
     Keep(Arc<Endpoint>, Option<Arc<Termination>>),
-    Open(Arc<Endpoint>, Vec<TcpListener>),
+    Open(Arc<Endpoint>, Vec<Bound>),
 }
 
 /// Why there is no plan.
@@ -135,15 +135,15 @@ impl Listeners {
     }
 
     /// Gives the sockets out, each to one worker.
-    fn open(&self, endpoint: Arc<Endpoint>, sockets: Vec<TcpListener>) -> Held {
+    fn open(&self, endpoint: Arc<Endpoint>, sockets: Vec<Bound>) -> Held {
         let workers = lock(&self.workers);
         let mut kept = Vec::new();
-        for (index, socket) in sockets.into_iter().enumerate() {
-            match socket.try_clone() {
+        for (index, bound) in sockets.into_iter().enumerate() {
+            match bound.try_clone() {
                 Ok(clone) => kept.push(clone),
                 Err(error) => tracing::warn!(%error, "a socket could not be prepared for a hand-over"),
             }
-            let listening = Listening { endpoint: endpoint.clone(), socket };
+            let listening = Listening { endpoint: endpoint.clone(), bound };
             // A worker that is gone has ended with an error, which was logged.
             let _ = workers[index % workers.len()].send(listening);
         }
@@ -151,10 +151,10 @@ impl Listeners {
     }
 
     /// Second handles of all sockets, by the address in the configuration.
-    pub(super) fn sockets(&self) -> std::io::Result<Vec<(SocketAddr, Vec<TcpListener>)>> {
+    pub(super) fn sockets(&self) -> std::io::Result<Vec<(SocketAddr, Vec<Bound>)>> {
         let held = lock(&self.held);
         let clones = |held: &Held| {
-            let clones: std::io::Result<_> = held.sockets.iter().map(TcpListener::try_clone).collect();
+            let clones: std::io::Result<_> = held.sockets.iter().map(Bound::try_clone).collect();
             Ok((held.endpoint.address, clones?))
         };
         held.iter().map(clones).collect()
@@ -163,7 +163,7 @@ impl Listeners {
     /// Where they listen, with the ports that the system chose.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         let address = |held: &Held| {
-            let bound = held.sockets.first().and_then(|socket| socket.local_addr().ok());
+            let bound = held.sockets.first().and_then(|bound| bound.socket.local_addr().ok());
             bound.unwrap_or(held.endpoint.address)
         };
         lock(&self.held).iter().map(address).collect()
@@ -198,14 +198,14 @@ pub(super) fn sockets(
     address: SocketAddr,
     workers: usize,
     inherited: &mut Inherited,
-) -> Result<Vec<TcpListener>, BindError> {
+) -> Result<Vec<Bound>, BindError> {
     let Some(mut sockets) = inherited.take(address).filter(|sockets| !sockets.is_empty()) else {
         return listen::bind(address, workers);
     };
     let fail = |source| BindError { address, source };
     let missing = workers.saturating_sub(sockets.len());
-    if SockRef::from(&sockets[0]).reuse_port().map_err(fail)? {
-        let bound = sockets[0].local_addr().map_err(fail)?;
+    if SockRef::from(&sockets[0].socket).reuse_port().map_err(fail)? {
+        let bound = sockets[0].socket.local_addr().map_err(fail)?;
         sockets.extend(listen::join(bound, missing)?);
     } else {
         // One queue for several workers.

@@ -30,9 +30,9 @@ use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::webhooks::Webhooks;
 use crate::limiter::NamesKey;
-use crate::listen;
 use crate::listen::tls::Termination;
 use crate::listen::worker::{self, Stage, Start};
+use crate::listen::{self, Bound};
 use crate::pipeline::{Shared, Sighting};
 use crate::store::management::Management;
 use crate::telemetry::access_log::AccessLog;
@@ -85,7 +85,7 @@ struct Parts {
 struct Admin {
     tls: ArcSwapOption<Termination>,
     /// Second handles of its sockets, for a hand-over.
-    sockets: Mutex<Vec<std::net::TcpListener>>,
+    sockets: Mutex<Vec<Bound>>,
     /// True: another process answers from now on.
     left: watch::Sender<bool>,
 }

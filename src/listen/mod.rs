@@ -14,7 +14,7 @@ mod watch;
 pub mod worker;
 mod x509;
 
-pub use socket::{BindError, bind, join};
+pub use socket::{BindError, Bound, bind, join, welcome};
 
 use crate::config::{Bounds, Listener};
 use crate::telemetry::metrics::{Counter, Gauge, Metrics};

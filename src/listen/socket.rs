@@ -9,6 +9,26 @@ use std::os::fd::AsFd;
 /// Connections that may wait to be accepted; the system's `net.core.somaxconn` bounds it too.
 pub(super) const BACKLOG: i32 = 4096;
 
+/// A listening socket, which does not block.
+#[derive(Debug)]
+pub struct Bound {
+    /// The socket.
+    pub socket: TcpListener,
+    /// Somebody outside has it too, as systemd has what it passes, and goes on with it when this process has ended:
+    /// what is set on it stays, and what waits in its queue is served by the next.
+    pub kept: bool,
+}
+
+impl Bound {
+    /// A second handle.
+    ///
+    /// # Errors
+    /// When the system has none left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { socket: self.socket.try_clone()?, kept: self.kept })
+    }
+}
+
 /// An address could not be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}")]
@@ -24,12 +44,12 @@ pub struct BindError {
 ///
 /// # Errors
 /// [`BindError`] when the address is in use by somebody else, not ours, or not allowed.
-pub fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindError> {
+pub fn bind(address: SocketAddr, count: usize) -> Result<Vec<Bound>, BindError> {
     let fail = |source| BindError { address, source };
     // Without SO_REUSEPORT first: with it, a second process would silently share the port.
     open(address, false).map_err(fail)?;
     let first = open(address, true).map_err(fail)?;
-    let address = first.local_addr().map_err(fail)?;
+    let address = first.socket.local_addr().map_err(fail)?;
     let mut sockets = vec![first];
     for _ in 1..count {
         sockets.push(open(address, true).map_err(fail)?);
@@ -41,7 +61,7 @@ pub fn bind(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindE
 ///
 /// # Errors
 /// [`BindError`] when those are somebody else's, or do not share their address.
-pub fn join(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindError> {
+pub fn join(address: SocketAddr, count: usize) -> Result<Vec<Bound>, BindError> {
     let fail = |source| BindError { address, source };
     (0..count).map(|_| open(address, true).map_err(fail)).collect()
 }
@@ -50,6 +70,8 @@ pub fn join(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, BindE
 /// still has in its queue when it is closed is reset, and so is what was half-way into it: so nothing new may come in
 /// between the last look into the queue and the close. To a client it is as if its first segment was lost: it sends
 /// another after a second, and then learns that nobody listens.
+///
+/// It is the socket that this is set on, not the handle: nothing for one that is [kept](Bound::kept).
 pub(super) fn refuse(socket: &impl AsFd) -> io::Result<()> {
     const FLAGS: u32 = 13;
     const SYN_ACK: u32 = 0x12;
@@ -65,7 +87,13 @@ pub(super) fn refuse(socket: &impl AsFd) -> io::Result<()> {
     SockRef::from(socket).attach_filter(&program)
 }
 
-fn open(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+/// Takes back what [`refuse`] has done, and does nothing where it has not.
+pub fn welcome(socket: &impl AsFd) {
+    // Without a filter there is nothing to take away, which the system calls an error.
+    let _ = SockRef::from(socket).detach_filter();
+}
+
+fn open(address: SocketAddr, shared: bool) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
@@ -77,5 +105,5 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     if shared {
         socket.listen(BACKLOG)?;
     }
-    Ok(socket.into())
+    Ok(Bound { socket: socket.into(), kept: false })
 }

@@ -1,14 +1,15 @@
 //! Sockets that systemd has opened: taken by their address, by every worker; what matches nothing is refused.
 
+use crate::support::client::Connection;
 use crate::support::fixture::Fixture;
-use crate::support::gateway::{Gateway, PROGRAM};
+use crate::support::gateway::{Gateway, PROGRAM, alive};
 use crate::support::load::Load;
 use crate::support::settings::Settings;
 use crate::support::upstream::Upstream;
 use crate::support::world::organization;
 use crate::support::{get, wait};
 use serde_json::json;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
@@ -77,10 +78,12 @@ fn a_passed_socket_is_served_by_all_workers_and_handed_on() {
     let upstream = Upstream::http();
     let (gateway, key, notify) = prepared(&upstream);
     let socket = TcpListener::bind(gateway.address).expect("bind");
+    // As systemd does, which has it before, between and after.
+    let same = || socket.try_clone().expect("a second handle");
     // Somebody comes before the program runs at all.
     let mut early = gateway.connect();
     early.write(&get(TARGET).key(&key).bytes("gateway.test"));
-    let child = activated(&gateway, socket, &notify);
+    let child = activated(&gateway, same(), &notify);
     assert_eq!(early.reply("GET").expect("an answer").status, 200);
     let ready = told(&notify);
     assert!(ready.contains("READY=1") && ready.contains(&format!("MAINPID={}", child.id())), "{ready}");
@@ -100,6 +103,20 @@ fn a_passed_socket_is_served_by_all_workers_and_handed_on() {
     assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
     signal(&after.0, "TERM");
     wait::until("systemd hears that it stops", || told(&notify).contains("STOPPING=1"));
+    let number = after.0.parse().expect("a number");
+    assert!(
+        wait::poll(Duration::from_secs(40), || (!alive(number)).then_some(())).is_some(),
+        "it does not end"
+    );
+    // Nobody runs now, and whoever comes waits for the next process.
+    let waiting = TcpStream::connect_timeout(&gateway.address, Duration::from_millis(500)).expect("connect");
+    let mut waiting = Connection::over(waiting, gateway.address);
+    waiting.write(&get(TARGET).key(&key).bytes("gateway.test"));
+    let mut third = activated(&gateway, same(), &notify);
+    assert_eq!(waiting.reply("GET").expect("an answer").status, 200);
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    signal(&third.id().to_string(), "TERM");
+    assert_eq!(finished(&mut third), Some(0));
 }
 
 #[test]

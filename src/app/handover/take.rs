@@ -4,6 +4,7 @@ use super::channel::{Channel, Heard};
 use super::{COUNTED, GREETING, VARIABLE};
 use crate::app::inherited::Inherited;
 use crate::limiter::{Carried, NamesKey};
+use crate::listen::Bound;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -84,9 +85,11 @@ impl Predecessor {
             if text == "end" {
                 return Ok((Self { channel, so_far, names }, inherited));
             }
-            let address: SocketAddr =
-                text.strip_prefix("at ").and_then(|it| it.parse().ok()).ok_or(NotTaken::Strange)?;
-            inherited.add(address, sockets);
+            let at = text.strip_prefix("at ").ok_or(NotTaken::Strange)?;
+            let (address, kept) = at.strip_suffix(" kept").map_or((at, false), |address| (address, true));
+            let address: SocketAddr = address.parse().map_err(|_| NotTaken::Strange)?;
+            let bound = |socket| Bound { socket, kept };
+            inherited.add(address, sockets.into_iter().map(bound).collect());
         }
     }
 
