@@ -139,6 +139,10 @@ impl Listeners {
         let workers = lock(&self.workers);
         let mut kept = Vec::new();
         for (index, bound) in sockets.into_iter().enumerate() {
+            if let Err(error) = listen::listen(&bound) {
+                tracing::error!(listener = %endpoint.address, %error, "a worker has to go without a socket");
+                continue;
+            }
             match bound.try_clone() {
                 Ok(clone) => kept.push(clone),
                 Err(error) => tracing::warn!(%error, "a socket could not be prepared for a hand-over"),

@@ -14,7 +14,7 @@ mod watch;
 pub mod worker;
 mod x509;
 
-pub use socket::{BindError, Bound, bind, join, welcome};
+pub use socket::{BindError, Bound, bind, join, listen, welcome};
 
 use crate::config::{Bounds, Listener};
 use crate::telemetry::metrics::{Counter, Gauge, Metrics};

@@ -40,7 +40,8 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Opens `count` sockets on one address. Port 0 picks one free port for all.
+/// Opens `count` sockets on one address, which listen at once: to a second process an address is taken only where somebody
+/// listens. Port 0 picks one free port for all.
 ///
 /// # Errors
 /// [`BindError`] when the address is in use by somebody else, not ours, or not allowed.
@@ -49,21 +50,37 @@ pub fn bind(address: SocketAddr, count: usize) -> Result<Vec<Bound>, BindError> 
     // Without SO_REUSEPORT first: with it, a second process would silently share the port.
     open(address, false).map_err(fail)?;
     let first = open(address, true).map_err(fail)?;
+    listen(&first).map_err(fail)?;
     let address = first.socket.local_addr().map_err(fail)?;
     let mut sockets = vec![first];
     for _ in 1..count {
-        sockets.push(open(address, true).map_err(fail)?);
+        let another = open(address, true).map_err(fail)?;
+        listen(&another).map_err(fail)?;
+        sockets.push(another);
     }
     Ok(sockets)
 }
 
-/// Opens `count` sockets beside those that this process, or the one that it takes over from, has on an address.
+/// Opens `count` sockets beside those that this process, or the one that it takes over from, has on an address. They do not
+/// [listen] yet: the system would send them clients that nobody accepts.
 ///
 /// # Errors
 /// [`BindError`] when those are somebody else's, or do not share their address.
 pub fn join(address: SocketAddr, count: usize) -> Result<Vec<Bound>, BindError> {
     let fail = |source| BindError { address, source };
     (0..count).map(|_| open(address, true).map_err(fail)).collect()
+}
+
+/// Has a socket take connections into its queue, unless it does so already.
+///
+/// # Errors
+/// When the system refuses.
+pub fn listen(bound: &Bound) -> io::Result<()> {
+    let socket = SockRef::from(&bound.socket);
+    if !socket.is_listener()? {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(())
 }
 
 /// Has the system drop the segments that would begin a connection; those that have begun go on. What a listening socket
@@ -102,8 +119,5 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<Bound> {
         socket.set_only_v6(false)?;
     }
     socket.bind(&address.into())?;
-    if shared {
-        socket.listen(BACKLOG)?;
-    }
     Ok(Bound { socket: socket.into(), kept: false })
 }

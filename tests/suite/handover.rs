@@ -109,6 +109,24 @@ fn a_new_process_that_does_not_start_changes_nothing() {
 }
 
 #[test]
+fn a_new_process_that_fails_late_costs_no_connection() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url()).unlimited().with(|value| value["workers"] = json!(1));
+    let (gateway, key) = with_one_key(&settings);
+    // More sockets than before, and a failure after they were made.
+    let failing = settings.clone().with(|value| {
+        value["workers"] = json!(16);
+        value["telemetry"]["access_log"] = json!({ "path": "no/such/folder/access.log" });
+    });
+    gateway.configure(&failing);
+    gateway.signal("USR2");
+    while handovers(&gateway, "failure") == 0.0 {
+        assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    }
+    wait::until("the log says why", || gateway.stderr().contains("the access log can not be opened"));
+}
+
+#[test]
 fn a_new_process_takes_other_listeners_and_the_old_ones_end_in_peace() {
     let upstream = Upstream::http();
     let settings = Settings::usual(&upstream.url()).unlimited().tls(&["a"]);
