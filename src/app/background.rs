@@ -200,6 +200,7 @@ async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Wat
                 None => return,
             },
             told = changed => if told.is_none() { return },
+            () = parts.listeners.closed() => break,
         }
         let Some(file) = &parts.file else { continue };
         match parts.reload(file) {
@@ -213,5 +214,9 @@ async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Wat
                 tracing::error!("the configuration in {} was not taken over: {error}", file.display())
             }
         }
+    }
+    // What ends takes no other configuration; it still writes its log.
+    while hangup.recv().await.is_some() {
+        lock(&parts.access_log).reopen();
     }
 }

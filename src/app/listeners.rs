@@ -22,10 +22,21 @@ const ARRIVE: Duration = Duration::from_millis(200);
 pub(super) struct Listeners {
     held: Mutex<Vec<Held>>,
     workers: Mutex<Vec<UnboundedSender<Listening>>>,
-    /// True once the first plan was carried out.
-    opened: watch::Sender<bool>,
+    /// Altered only while `held` is locked.
+    phase: watch::Sender<Phase>,
     /// Certificates that come while they listen.
     obtained: Arc<Obtained>,
+}
+
+/// How far they are, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Before the first plan was carried out.
+    #[default]
+    Before,
+    Open,
+    /// The process ends: none is opened any more, because nobody would serve it.
+    Closed,
 }
 
 /// One of them.
@@ -58,6 +69,9 @@ pub enum PlanError {
     /// A certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// They were closed.
+    #[error("this process is ending")]
+    Ending,
 }
 
 impl Listeners {
@@ -72,6 +86,9 @@ impl Listeners {
         metrics: &Metrics,
     ) -> Result<Plan, PlanError> {
         let held = lock(&self.held);
+        if *self.phase.borrow() == Phase::Closed {
+            return Err(PlanError::Ending);
+        }
         let mut present: Vec<_> = held.iter().map(|held| &held.endpoint).collect();
         let mut steps = Vec::new();
         for listener in &config.listeners {
@@ -108,9 +125,13 @@ impl Listeners {
         *lock(&self.workers) = workers;
     }
 
-    /// Carries a plan out. What `config` has no more is closed in a moment, in a task of the present runtime.
+    /// Carries a plan out, unless the process ends meanwhile. What `config` has no more is closed in a moment, in a task of
+    /// the present runtime.
     pub(super) fn alter(&self, plan: Plan, config: &Config) {
         let mut held = lock(&self.held);
+        if *self.phase.borrow() == Phase::Closed {
+            return;
+        }
         let mut before = std::mem::take(&mut *held);
         for (step, listener) in plan.steps.into_iter().zip(&config.listeners) {
             match step {
@@ -122,7 +143,7 @@ impl Listeners {
                 Step::Open(endpoint, sockets) => held.push(self.open(endpoint, sockets)),
             }
         }
-        self.opened.send_replace(true);
+        self.phase.send_replace(Phase::Open);
         if !before.is_empty() {
             tokio::spawn(close(before));
         }
@@ -130,8 +151,17 @@ impl Listeners {
 
     /// Waits until the first plan was carried out: a second one has to know what there is.
     pub(super) async fn opened(&self) {
+        self.phase(Phase::Open).await;
+    }
+
+    /// Waits until the process ends.
+    pub(super) async fn closed(&self) {
+        self.phase(Phase::Closed).await;
+    }
+
+    async fn phase(&self, phase: Phase) {
         // The sender is ours.
-        let _ = self.opened.subscribe().wait_for(|opened| *opened).await;
+        let _ = self.phase.subscribe().wait_for(|present| *present >= phase).await;
     }
 
     /// Gives the sockets out, each to one worker.
@@ -176,7 +206,11 @@ impl Listeners {
     /// Stops accepting, so that nothing that was begun is lost. Where another process goes on with the sockets, that is
     /// except at `unused`, they are only let go.
     pub(super) async fn close(&self, unused: Option<&[SocketAddr]>) {
-        let held = std::mem::take(&mut *lock(&self.held));
+        let held = {
+            let mut held = lock(&self.held);
+            self.phase.send_replace(Phase::Closed);
+            std::mem::take(&mut *held)
+        };
         let ends = |held: &Held| unused.is_none_or(|unused| unused.contains(&held.endpoint.address));
         let (ending, going_on): (Vec<_>, Vec<_>) = held.into_iter().partition(ends);
         going_on.iter().for_each(|held| held.endpoint.admit(Admission::Over));

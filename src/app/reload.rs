@@ -29,6 +29,9 @@ pub enum ReloadError {
     /// TLS to an upstream can not be had as configured.
     #[error(transparent)]
     Upstream(#[from] TlsError),
+    /// Nothing is opened any more.
+    #[error("this process is ending")]
+    Ending,
     /// It differs in what only a restart can change.
     #[error("`{0}` has changed, which takes a new process; put it back, or hand over to one: kill -USR2 {pid}", pid = std::process::id())]
     NeedsRestart(&'static str),
@@ -104,6 +107,7 @@ impl From<PlanError> for ReloadError {
         match error {
             PlanError::Bind(error) => Self::Bind(error),
             PlanError::Certificate(error) => Self::Certificate(error),
+            PlanError::Ending => Self::Ending,
         }
     }
 }

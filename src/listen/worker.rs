@@ -94,7 +94,12 @@ async fn work(start: Start) -> io::Result<()> {
     }
     let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
     // Each ends when its listener is told to.
-    while acceptors.join_next().await.is_some() {}
+    loop {
+        tokio::select! {
+            ended = acceptors.join_next() => if ended.is_none() { break },
+            _ = stage.wait_for(|stage| *stage >= Stage::Closing) => break,
+        }
+    }
     while connections.count() > 0 && *stage.borrow() < Stage::Closing {
         connections.tell(Order::Last);
         tokio::time::sleep(Duration::from_millis(20)).await;

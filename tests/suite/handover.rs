@@ -9,7 +9,7 @@ use crate::support::upstream::Upstream;
 use crate::support::world::{organization, with_one_key};
 use crate::support::{get, wait};
 use serde_json::json;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -180,6 +180,30 @@ fn a_signal_in_a_drain_ends_it_at_once() {
     gateway.signal("TERM");
     assert!(gateway.wait_for_end().success());
     assert!(wait::now().since(before) < Duration::from_secs(6), "the second signal was not heard");
+}
+
+#[test]
+fn a_reload_while_it_drains_opens_nothing() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url()).unlimited();
+    let (mut gateway, key) = with_one_key(&settings);
+    let mut begun = gateway.connect();
+    let request = get(TARGET).key(&key).bytes("gateway.test");
+    begun.write(&request[..40]);
+    std::thread::sleep(Duration::from_millis(100));
+    gateway.signal("TERM");
+    let tried = || TcpStream::connect_timeout(&gateway.address, Duration::from_millis(200));
+    wait::until("nobody listens", || {
+        tried().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    });
+    gateway.configure(&settings.with(|value| value["drain"] = json!({ "timeout": "20s" })));
+    gateway.signal("HUP");
+    // As long as a change of the file may take to be seen.
+    let opened = wait::poll(Duration::from_secs(2), || tried().ok());
+    assert!(opened.is_none(), "a process that ends listens again");
+    begun.write(&request[40..]);
+    assert_eq!(begun.reply("GET").expect("an answer").status, 200);
+    assert!(gateway.wait_for_end().success());
 }
 
 #[test]
