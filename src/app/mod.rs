@@ -48,7 +48,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use supervisor::PidFile;
+use supervisor::{PidDraft, PidFile};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
@@ -104,11 +104,17 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts everything; when this returns, the listeners accept. `file` is reloaded when it changes and on SIGHUP.
-    /// Whoever watches over the process, or hands over to it, is told that it is ready.
+    /// Whoever watches over the process, or hands over to it, is told that it is ready; `pid_file` has the process's number
+    /// then, until it ends.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
-    pub fn start(loaded: Loaded, file: Option<&Path>, inheritance: Inheritance) -> Result<Self, StartError> {
+    pub fn start(
+        loaded: Loaded,
+        file: Option<&Path>,
+        pid_file: Option<&Path>,
+        inheritance: Inheritance,
+    ) -> Result<Self, StartError> {
         listen::tls::install_provider();
         let Loaded { config, files, outline } = loaded;
         descriptors::raise(&config);
@@ -125,6 +131,8 @@ impl Gateway {
             None => sockets.all_taken(&config)?,
             Some(predecessor) => metrics.set_handovers(predecessor.so_far),
         }
+        // After a hand-over it would be too late to find that it can not be written.
+        let pid_draft = pid_file.map(pid_draft).transpose()?;
         let beside = Beside::new(predecessor.is_some());
         let given = build::Given {
             file,
@@ -151,24 +159,19 @@ impl Gateway {
             parts.shared.metrics.handed_over(true);
         }
         control.block_on(async { parts.listeners.alter(plan, &parts.config.load()) });
+        let pid_file = pid_draft.and_then(PidDraft::put);
         supervisor::tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));
-        Ok(Self { parts, control, workers, stepwise, signals, pid_file: None })
-    }
-
-    /// Writes the process's number into a file, which is taken away at the end.
-    ///
-    /// # Errors
-    /// When it can not be written.
-    pub fn write_pid_file(&mut self, path: &Path) -> Result<(), StartError> {
-        let fail = |source| StartError::PidFile { path: path.to_owned(), source };
-        self.pid_file = Some(PidFile::write(path).map_err(fail)?);
-        Ok(())
+        Ok(Self { parts, control, workers, stepwise, signals, pid_file })
     }
 
     /// Where it listens, in the order of the configuration; with the ports that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.parts.listeners.addresses()
     }
+}
+
+fn pid_draft(path: &Path) -> Result<PidDraft, StartError> {
+    PidDraft::write(path).map_err(|source| StartError::PidFile { path: path.to_owned(), source })
 }
 
 fn control_runtime() -> Result<Runtime, StartError> {

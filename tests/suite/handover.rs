@@ -127,6 +127,27 @@ fn a_new_process_that_fails_late_costs_no_connection() {
 }
 
 #[test]
+fn a_pid_file_that_can_not_be_written_is_found_before_the_old_process_leaves() {
+    let upstream = Upstream::http();
+    let (mut gateway, key) = with_one_key(&Settings::usual(&upstream.url()).unlimited());
+    // Where the new process would write it first.
+    let blocked = gateway.path("pid");
+    std::fs::remove_file(&blocked).expect("the file that it wrote");
+    std::fs::create_dir(&blocked).expect("a folder in its place");
+    std::fs::write(blocked.join("full"), "").expect("a file, so that it can not be replaced");
+    gateway.signal("USR2");
+    wait::until("the failure is counted", || handovers(&gateway, "failure") == 1.0);
+    let said = gateway.stderr();
+    assert!(said.contains("pid can not be written") && said.contains("--pid-file FILE"), "{said}");
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    std::fs::remove_dir_all(&blocked).expect("remove");
+    gateway.hand_over().end();
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    assert!(gateway.stop().success());
+    assert!(!gateway.path("pid").exists(), "the file outlived the process");
+}
+
+#[test]
 fn a_new_process_takes_other_listeners_and_the_old_ones_end_in_peace() {
     let upstream = Upstream::http();
     let settings = Settings::usual(&upstream.url()).unlimited().tls(&["a"]);
