@@ -93,6 +93,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         health,
         draining,
         beside,
+        changing: Arc::default(),
     })
 }
 

@@ -78,6 +78,8 @@ struct Parts {
     stage: watch::Sender<Stage>,
     draining: Arc<AtomicBool>,
     beside: Beside,
+    /// Held by a reload, and by a hand-over until it has failed or the process ends.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The admin listener.
@@ -116,7 +118,7 @@ impl Gateway {
         inheritance: Inheritance,
     ) -> Result<Self, StartError> {
         listen::tls::install_provider();
-        let Loaded { config, files, outline } = loaded;
+        let Loaded { config, files, prints, outline } = loaded;
         descriptors::raise(&config);
         let Inheritance { mut sockets, predecessor } = inheritance;
         let control = control_runtime()?;
@@ -148,7 +150,7 @@ impl Gateway {
         let workers = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {
             let certificates = acme::restored(&parts).await;
-            background::start(&parts, files, certificates)
+            background::start(&parts, files, &prints, certificates)
         });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {

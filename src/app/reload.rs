@@ -4,6 +4,7 @@ use super::inherited::Inherited;
 use super::listeners::PlanError;
 use super::{Parts, admin, background};
 use crate::config::diff::{Changes, needs_new_process};
+use crate::config::watch::Prints;
 use crate::config::{Config, LoadError, Loaded};
 use crate::listen::BindError;
 use crate::listen::tls::CertificateError;
@@ -42,6 +43,8 @@ pub enum ReloadError {
 pub(super) struct Taken {
     /// The files that it is made of.
     pub(super) files: Vec<PathBuf>,
+    /// How those were, before they were read.
+    pub(super) prints: Prints,
     /// What is otherwise than before.
     pub(super) changes: Changes,
 }
@@ -78,7 +81,7 @@ impl Parts {
     }
 
     fn take_over(&self, file: &Path) -> Result<Taken, ReloadError> {
-        let Loaded { config, files, outline } = Config::load(file)?;
+        let Loaded { config, files, prints, outline } = Config::load(file)?;
         if let Some(what) = needs_new_process(&self.config.load(), &config) {
             return Err(ReloadError::NeedsRestart(what));
         }
@@ -98,7 +101,7 @@ impl Parts {
         background::certificates(self);
         let changes = Changes::between(&self.outline.load(), &outline);
         self.outline.store(Arc::new(outline));
-        Ok(Taken { files, changes })
+        Ok(Taken { files, prints, changes })
     }
 }
 
