@@ -126,12 +126,14 @@ async fn ending(parts: &Arc<Parts>, signals: &mut Signals, stops: &mut Stops) ->
         if parts.file.is_none() {
             continue;
         }
+        // From the moment that the new one accepts, what is taken away has to be in force in both.
+        parts.beside.live.fetch_add(1, Ordering::Relaxed);
         let alone = parts.changing.clone().lock_owned().await;
         match hand_over(parts, stops).await {
             Ok(successor) => return Ending::HandedOver(successor, alone),
             Err(Failed::Stopped) => return Ending::Stopped,
             Err(error) => {
-                parts.beside.lives.store(false, Ordering::Relaxed);
+                parts.beside.live.fetch_sub(1, Ordering::Relaxed);
                 parts.shared.metrics.handed_over(false);
                 tracing::error!("no hand-over, this process goes on: {error}");
             }
@@ -148,8 +150,6 @@ async fn hand_over(parts: &Arc<Parts>, stops: &mut Stops) -> Result<Successor, F
     let so_far = parts.shared.metrics.handovers();
     let names = parts.shared.limiter.key();
     let giving = Giving { sockets, so_far, names, stopped: stopped.clone() };
-    // From the moment that it accepts, what is taken away has to be in force in both.
-    parts.beside.lives.store(true, Ordering::Relaxed);
     let mut given = tokio::task::spawn_blocking(move || giving.run());
     let given = tokio::select! {
         given = &mut given => given,

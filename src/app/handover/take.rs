@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -37,11 +37,11 @@ pub(in crate::app) struct Predecessor {
     pub(in crate::app) names: NamesKey,
 }
 
-/// What is known of another process of ours that lives beside this one, because one takes over from the other.
+/// What is known of other processes of ours that live beside this one, because one takes over from the other.
 #[derive(Clone, Debug)]
 pub(in crate::app) struct Beside {
-    /// Whether there is one that accepts requests.
-    pub(in crate::app) lives: Arc<AtomicBool>,
+    /// How many accept requests: the one before this one, one after it, or both.
+    pub(in crate::app) live: Arc<AtomicUsize>,
     /// True: what only one process may do is this one's.
     pub(in crate::app) yielded: watch::Sender<bool>,
 }
@@ -49,7 +49,10 @@ pub(in crate::app) struct Beside {
 impl Beside {
     /// With a process that this one takes over from, or without.
     pub(in crate::app) fn new(taking_over: bool) -> Self {
-        Self { lives: Arc::new(AtomicBool::new(taking_over)), yielded: watch::Sender::new(!taking_over) }
+        Self {
+            live: Arc::new(AtomicUsize::new(taking_over.into())),
+            yielded: watch::Sender::new(!taking_over),
+        }
     }
 
     /// Waits until what only one process may do is this one's.
@@ -119,7 +122,7 @@ impl Predecessor {
             while let Ok(Heard::Message(..)) = self.channel.receive(None) {
                 beside.yielded.send_replace(true);
             }
-            beside.lives.store(false, Ordering::Relaxed);
+            beside.live.fetch_sub(1, Ordering::Relaxed);
             beside.yielded.send_replace(true);
             tracing::info!("the process before this one has ended");
         })?;
