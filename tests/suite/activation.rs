@@ -134,6 +134,32 @@ fn a_socket_that_nothing_is_configured_for_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn the_limit_of_open_files_is_raised_to_what_it_may_be() {
+    let upstream = Upstream::http();
+    let (gateway, _, notify) = prepared(&upstream);
+    let limits = |process: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{process}/limits")).expect("its limits");
+        let line = text.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a line");
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        (words[0].clone(), words[1].clone())
+    };
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -Sn 256; exec \"$@\"", "sh", PROGRAM, "serve", "--config"])
+        .arg(gateway.config())
+        .current_dir(gateway.folder())
+        .env("NOTIFY_SOCKET", notify.local_addr().expect("an address").as_pathname().expect("a path"))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("start");
+    assert!(told(&notify).contains("READY=1"));
+    let (soft, hard) = limits(&child.id().to_string());
+    assert_eq!((&soft, &hard), (&limits("self").1, &limits("self").1));
+    signal(&child.id().to_string(), "TERM");
+    assert_eq!(finished(&mut child), Some(0));
+}
+
+#[test]
 fn what_is_passed_to_somebody_else_is_not_ours() {
     let upstream = Upstream::http();
     let (gateway, key, notify) = prepared(&upstream);
