@@ -10,6 +10,7 @@ use crate::control::domain::DomainError;
 use crate::control::error::Refusal;
 use crate::control::openapi;
 use crate::dialect::endpoint::{self, BODY_MOST, Call, Found};
+use crate::listen::Bound;
 use crate::listen::tls::{self, CertificateError, Termination};
 use crate::token::random_id;
 use arc_swap::ArcSwapOption;
@@ -24,7 +25,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,7 +43,7 @@ impl Admin {
     pub(super) fn new(config: &Config, inherited: &mut Inherited) -> Result<Self, StartError> {
         let tls = tls_of(config, None)?;
         let sockets = sockets(config.admin.address, 1, inherited)?;
-        if let Some(address) = sockets.first().and_then(|socket| socket.local_addr().ok()) {
+        if let Some(address) = sockets.first().and_then(|bound| bound.socket.local_addr().ok()) {
             tracing::info!(%address, "listening for operators");
         }
         Ok(Self {
@@ -53,8 +54,8 @@ impl Admin {
     }
 
     /// Second handles of its sockets.
-    pub(super) fn sockets(&self) -> io::Result<Vec<StdListener>> {
-        lock(&self.sockets).iter().map(StdListener::try_clone).collect()
+    pub(super) fn sockets(&self) -> io::Result<Vec<Bound>> {
+        lock(&self.sockets).iter().map(Bound::try_clone).collect()
     }
 }
 
@@ -79,8 +80,8 @@ pub(super) fn tls_of(
 /// # Errors
 /// When a socket can not be registered.
 pub(super) fn start(parts: &Arc<Parts>) -> io::Result<()> {
-    for socket in parts.admin.sockets()? {
-        tokio::spawn(accept(parts.clone(), TcpListener::from_std(socket)?));
+    for bound in parts.admin.sockets()? {
+        tokio::spawn(accept(parts.clone(), TcpListener::from_std(bound.socket)?));
     }
     Ok(())
 }

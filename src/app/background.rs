@@ -2,7 +2,7 @@
 
 use super::{Parts, acme, admin, lock, memory, sightings};
 use crate::clock::Moment;
-use crate::config::watch::{Watcher, watch};
+use crate::config::watch::{Prints, Watcher, watch};
 use crate::control::acme::Certificates;
 use crate::control::webhooks::Now;
 use crate::control::{operations, signing};
@@ -30,10 +30,10 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 pub(super) fn start(
     parts: &Arc<Parts>,
     files: Vec<PathBuf>,
+    prints: &Prints,
     obtained: Certificates,
 ) -> io::Result<Vec<JoinHandle<()>>> {
-    // Before anybody can learn that the gateway is ready: what changes from then on is seen.
-    let watching = Watching::start(parts, files);
+    let watching = Watching::start(parts, files, prints);
     admin::start(parts)?;
     scrape_hook(parts);
     parts.shared.metrics.set_config_since(parts.shared.clock.now());
@@ -174,12 +174,12 @@ struct Watching {
 
 impl Watching {
     /// `None` when there is no file to reload from.
-    fn start(parts: &Parts, files: Vec<PathBuf>) -> Option<Self> {
-        parts.file.as_ref().map(|_| Self::over(files))
+    fn start(parts: &Parts, files: Vec<PathBuf>, prints: &Prints) -> Option<Self> {
+        parts.file.as_ref().map(|_| Self::over(files, prints))
     }
 
-    fn over(files: Vec<PathBuf>) -> Self {
-        let (watcher, changed) = watch(files.clone());
+    fn over(files: Vec<PathBuf>, prints: &Prints) -> Self {
+        let (watcher, changed) = watch(files.clone(), prints);
         Self { files, changed, _watcher: watcher }
     }
 }
@@ -200,18 +200,29 @@ async fn reloads(parts: Arc<Parts>, mut hangup: Signal, mut watching: Option<Wat
                 None => return,
             },
             told = changed => if told.is_none() { return },
+            () = parts.listeners.closed() => break,
         }
         let Some(file) = &parts.file else { continue };
+        // A process that takes over has read the configuration: this one stays at what it has handed on.
+        let _alone = tokio::select! {
+            biased;
+            () = parts.listeners.closed() => break,
+            alone = parts.changing.lock() => alone,
+        };
         match parts.reload(file) {
             Ok(taken) => {
                 taken.log(file);
                 if watching.as_ref().is_some_and(|watching| watching.files != taken.files) {
-                    watching = Some(Watching::over(taken.files));
+                    watching = Some(Watching::over(taken.files, &taken.prints));
                 }
             }
             Err(error) => {
                 tracing::error!("the configuration in {} was not taken over: {error}", file.display())
             }
         }
+    }
+    // What ends takes no other configuration; it still writes its log.
+    while hangup.recv().await.is_some() {
+        lock(&parts.access_log).reopen();
     }
 }

@@ -62,7 +62,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
     let max_staleness = config.store.max_staleness;
-    let edge = Edge::Here(Here { tokens: tokens.clone(), beside: beside.lives.clone(), max_staleness });
+    let edge = Edge::Here(Here { tokens: tokens.clone(), beside: beside.live.clone(), max_staleness });
     let domain = Arc::new(Domain::new(store.clone(), edge.clone()));
     let sessions = Sessions::new(store.clone(), edge, &config.jwt, config.accounts);
     let api = Arc::new(Api::new(domain.clone(), sessions));
@@ -93,6 +93,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         health,
         draining,
         beside,
+        changing: Arc::default(),
     })
 }
 

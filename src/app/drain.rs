@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 /// How long the workers have to hear that they accept no more.
 const SETTLE: Duration = Duration::from_millis(10);
@@ -52,8 +52,8 @@ impl Stops {
 enum Ending {
     /// It was told to.
     Stopped,
-    /// This process goes on.
-    HandedOver(Successor),
+    /// This process goes on; the present one takes no other configuration.
+    HandedOver(Successor, OwnedMutexGuard<()>),
 }
 
 impl Gateway {
@@ -79,7 +79,7 @@ impl Gateway {
 
     fn end(self, ending: Ending, mut at_once: watch::Receiver<bool>) {
         let Self { parts, control, workers, stepwise, signals: _, mut pid_file } = self;
-        if let Ending::HandedOver(_) = ending
+        if let Ending::HandedOver(..) = ending
             && let Some(pid_file) = pid_file.take()
         {
             pid_file.leave();
@@ -126,11 +126,14 @@ async fn ending(parts: &Arc<Parts>, signals: &mut Signals, stops: &mut Stops) ->
         if parts.file.is_none() {
             continue;
         }
+        // From the moment that the new one accepts, what is taken away has to be in force in both.
+        parts.beside.live.fetch_add(1, Ordering::Relaxed);
+        let alone = parts.changing.clone().lock_owned().await;
         match hand_over(parts, stops).await {
-            Ok(successor) => return Ending::HandedOver(successor),
+            Ok(successor) => return Ending::HandedOver(successor, alone),
             Err(Failed::Stopped) => return Ending::Stopped,
             Err(error) => {
-                parts.beside.lives.store(false, Ordering::Relaxed);
+                parts.beside.live.fetch_sub(1, Ordering::Relaxed);
                 parts.shared.metrics.handed_over(false);
                 tracing::error!("no hand-over, this process goes on: {error}");
             }
@@ -147,8 +150,6 @@ async fn hand_over(parts: &Arc<Parts>, stops: &mut Stops) -> Result<Successor, F
     let so_far = parts.shared.metrics.handovers();
     let names = parts.shared.limiter.key();
     let giving = Giving { sockets, so_far, names, stopped: stopped.clone() };
-    // From the moment that it accepts, what is taken away has to be in force in both.
-    parts.beside.lives.store(true, Ordering::Relaxed);
     let mut given = tokio::task::spawn_blocking(move || giving.run());
     let given = tokio::select! {
         given = &mut given => given,
@@ -162,15 +163,16 @@ async fn hand_over(parts: &Arc<Parts>, stops: &mut Stops) -> Result<Successor, F
 
 /// Stops accepting.
 async fn leave(parts: &Parts, ending: Ending, at_once: &mut watch::Receiver<bool>) -> Option<Successor> {
-    let successor = match ending {
-        Ending::HandedOver(successor) => {
+    // Kept until the listeners are closed: no reload comes in between.
+    let (successor, _alone) = match ending {
+        Ending::HandedOver(successor, alone) => {
             supervisor::tell(&format!("MAINPID={}\nSTATUS=draining, the new process serves", successor.id));
             tracing::info!(
                 process = successor.id,
                 "the new process serves; this one finishes what is under way"
             );
             parts.admin.left.send_replace(true);
-            Some(successor)
+            (Some(successor), Some(alone))
         }
         Ending::Stopped => {
             supervisor::tell("STOPPING=1\nSTATUS=draining");
@@ -180,7 +182,7 @@ async fn leave(parts: &Parts, ending: Ending, at_once: &mut watch::Receiver<bool
                 () = tokio::time::sleep(delay) => {}
                 _ = at_once.wait_for(|at_once| *at_once) => {}
             }
-            None
+            (None, None)
         }
     };
     parts.listeners.close(successor.as_ref().map(|successor| &*successor.unused)).await;

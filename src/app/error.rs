@@ -53,6 +53,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// It was told to end before it ran.
+    #[error("this process is ending")]
+    Ending,
     /// Threads or runtimes.
     #[error("the system refuses threads or timers: {0}")]
     System(#[source] io::Error),
@@ -63,6 +66,7 @@ impl From<PlanError> for StartError {
         match error {
             PlanError::Bind(error) => Self::Bind(error),
             PlanError::Certificate(error) => Self::Certificate(error),
+            PlanError::Ending => Self::Ending,
         }
     }
 }

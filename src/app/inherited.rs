@@ -2,15 +2,16 @@
 
 use super::handover::{NotTaken, Predecessor};
 use crate::config::Config;
+use crate::listen::{self, Bound};
 use listenfd::ListenFd;
 use socket2::SockRef;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 /// Sockets by the address that the configuration has for them.
 #[derive(Debug, Default)]
 pub(super) struct Inherited {
-    sockets: Vec<(SocketAddr, Vec<TcpListener>)>,
+    sockets: Vec<(SocketAddr, Vec<Bound>)>,
 }
 
 /// What a process was started with.
@@ -89,14 +90,16 @@ fn from_systemd(mut passed: ListenFd) -> Result<Inherited, InheritError> {
         }
         socket.set_nonblocking(true).map_err(fail)?;
         let address = socket.local_addr().map_err(fail)?;
-        inherited.add(address, vec![socket]);
+        // An earlier process of ours may have had it refuse.
+        listen::welcome(&socket);
+        inherited.add(address, vec![Bound { socket, kept: true }]);
     }
     Ok(inherited)
 }
 
 impl Inherited {
     /// More sockets at an address.
-    pub(super) fn add(&mut self, address: SocketAddr, more: Vec<TcpListener>) {
+    pub(super) fn add(&mut self, address: SocketAddr, more: Vec<Bound>) {
         match self.sockets.iter_mut().find(|(known, _)| *known == address) {
             Some((_, sockets)) => sockets.extend(more),
             None => self.sockets.push((address, more)),
@@ -104,7 +107,7 @@ impl Inherited {
     }
 
     /// The sockets at an address, if there are any; nobody else gets them then.
-    pub(super) fn take(&mut self, address: SocketAddr) -> Option<Vec<TcpListener>> {
+    pub(super) fn take(&mut self, address: SocketAddr) -> Option<Vec<Bound>> {
         let index = self.sockets.iter().position(|(known, _)| *known == address)?;
         Some(self.sockets.swap_remove(index).1)
     }

@@ -5,10 +5,10 @@ use super::lock;
 use crate::config::{Config, Listener};
 use crate::listen::tls::{self, CertificateError, Obtained, Termination};
 use crate::listen::worker::Listening;
-use crate::listen::{self, Admission, BindError, Endpoint};
+use crate::listen::{self, Admission, BindError, Bound, Endpoint};
 use crate::telemetry::metrics::Metrics;
 use socket2::SockRef;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -22,10 +22,21 @@ const ARRIVE: Duration = Duration::from_millis(200);
 pub(super) struct Listeners {
     held: Mutex<Vec<Held>>,
     workers: Mutex<Vec<UnboundedSender<Listening>>>,
-    /// True once the first plan was carried out.
-    opened: watch::Sender<bool>,
+    /// Altered only while `held` is locked.
+    phase: watch::Sender<Phase>,
     /// Certificates that come while they listen.
     obtained: Arc<Obtained>,
+}
+
+/// How far they are, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Before the first plan was carried out.
+    #[default]
+    Before,
+    Open,
+    /// The process ends: none is opened any more, because nobody would serve it.
+    Closed,
 }
 
 /// One of them.
@@ -33,7 +44,7 @@ pub(super) struct Listeners {
 struct Held {
     endpoint: Arc<Endpoint>,
     /// Second handles; the workers have the first.
-    sockets: Vec<TcpListener>,
+    sockets: Vec<Bound>,
 }
 
 /// What a configuration makes of them; to be [taken over](Listeners::alter) or dropped.
@@ -46,7 +57,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 enum Step {
     Keep(Arc<Endpoint>, Option<Arc<Termination>>),
-    Open(Arc<Endpoint>, Vec<TcpListener>),
+    Open(Arc<Endpoint>, Vec<Bound>),
 }
 
 /// Why there is no plan.
@@ -58,6 +69,9 @@ pub enum PlanError {
     /// A certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// They were closed.
+    #[error("this process is ending")]
+    Ending,
 }
 
 impl Listeners {
@@ -72,6 +86,9 @@ impl Listeners {
         metrics: &Metrics,
     ) -> Result<Plan, PlanError> {
         let held = lock(&self.held);
+        if *self.phase.borrow() == Phase::Closed {
+            return Err(PlanError::Ending);
+        }
         let mut present: Vec<_> = held.iter().map(|held| &held.endpoint).collect();
         let mut steps = Vec::new();
         for listener in &config.listeners {
@@ -108,9 +125,13 @@ impl Listeners {
         *lock(&self.workers) = workers;
     }
 
-    /// Carries a plan out. What `config` has no more is closed in a moment, in a task of the present runtime.
+    /// Carries a plan out, unless the process ends meanwhile. What `config` has no more is closed in a moment, in a task of
+    /// the present runtime.
     pub(super) fn alter(&self, plan: Plan, config: &Config) {
         let mut held = lock(&self.held);
+        if *self.phase.borrow() == Phase::Closed {
+            return;
+        }
         let mut before = std::mem::take(&mut *held);
         for (step, listener) in plan.steps.into_iter().zip(&config.listeners) {
             match step {
@@ -122,7 +143,7 @@ impl Listeners {
                 Step::Open(endpoint, sockets) => held.push(self.open(endpoint, sockets)),
             }
         }
-        self.opened.send_replace(true);
+        self.phase.send_replace(Phase::Open);
         if !before.is_empty() {
             tokio::spawn(close(before));
         }
@@ -130,20 +151,33 @@ impl Listeners {
 
     /// Waits until the first plan was carried out: a second one has to know what there is.
     pub(super) async fn opened(&self) {
+        self.phase(Phase::Open).await;
+    }
+
+    /// Waits until the process ends.
+    pub(super) async fn closed(&self) {
+        self.phase(Phase::Closed).await;
+    }
+
+    async fn phase(&self, phase: Phase) {
         // The sender is ours.
-        let _ = self.opened.subscribe().wait_for(|opened| *opened).await;
+        let _ = self.phase.subscribe().wait_for(|present| *present >= phase).await;
     }
 
     /// Gives the sockets out, each to one worker.
-    fn open(&self, endpoint: Arc<Endpoint>, sockets: Vec<TcpListener>) -> Held {
+    fn open(&self, endpoint: Arc<Endpoint>, sockets: Vec<Bound>) -> Held {
         let workers = lock(&self.workers);
         let mut kept = Vec::new();
-        for (index, socket) in sockets.into_iter().enumerate() {
-            match socket.try_clone() {
+        for (index, bound) in sockets.into_iter().enumerate() {
+            if let Err(error) = listen::listen(&bound) {
+                tracing::error!(listener = %endpoint.address, %error, "a worker has to go without a socket");
+                continue;
+            }
+            match bound.try_clone() {
                 Ok(clone) => kept.push(clone),
                 Err(error) => tracing::warn!(%error, "a socket could not be prepared for a hand-over"),
             }
-            let listening = Listening { endpoint: endpoint.clone(), socket };
+            let listening = Listening { endpoint: endpoint.clone(), bound };
             // A worker that is gone has ended with an error, which was logged.
             let _ = workers[index % workers.len()].send(listening);
         }
@@ -151,10 +185,10 @@ impl Listeners {
     }
 
     /// Second handles of all sockets, by the address in the configuration.
-    pub(super) fn sockets(&self) -> std::io::Result<Vec<(SocketAddr, Vec<TcpListener>)>> {
+    pub(super) fn sockets(&self) -> std::io::Result<Vec<(SocketAddr, Vec<Bound>)>> {
         let held = lock(&self.held);
         let clones = |held: &Held| {
-            let clones: std::io::Result<_> = held.sockets.iter().map(TcpListener::try_clone).collect();
+            let clones: std::io::Result<_> = held.sockets.iter().map(Bound::try_clone).collect();
             Ok((held.endpoint.address, clones?))
         };
         held.iter().map(clones).collect()
@@ -163,7 +197,7 @@ impl Listeners {
     /// Where they listen, with the ports that the system chose.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         let address = |held: &Held| {
-            let bound = held.sockets.first().and_then(|socket| socket.local_addr().ok());
+            let bound = held.sockets.first().and_then(|bound| bound.socket.local_addr().ok());
             bound.unwrap_or(held.endpoint.address)
         };
         lock(&self.held).iter().map(address).collect()
@@ -172,7 +206,11 @@ impl Listeners {
     /// Stops accepting, so that nothing that was begun is lost. Where another process goes on with the sockets, that is
     /// except at `unused`, they are only let go.
     pub(super) async fn close(&self, unused: Option<&[SocketAddr]>) {
-        let held = std::mem::take(&mut *lock(&self.held));
+        let held = {
+            let mut held = lock(&self.held);
+            self.phase.send_replace(Phase::Closed);
+            std::mem::take(&mut *held)
+        };
         let ends = |held: &Held| unused.is_none_or(|unused| unused.contains(&held.endpoint.address));
         let (ending, going_on): (Vec<_>, Vec<_>) = held.into_iter().partition(ends);
         going_on.iter().for_each(|held| held.endpoint.admit(Admission::Over));
@@ -198,14 +236,14 @@ pub(super) fn sockets(
     address: SocketAddr,
     workers: usize,
     inherited: &mut Inherited,
-) -> Result<Vec<TcpListener>, BindError> {
+) -> Result<Vec<Bound>, BindError> {
     let Some(mut sockets) = inherited.take(address).filter(|sockets| !sockets.is_empty()) else {
         return listen::bind(address, workers);
     };
     let fail = |source| BindError { address, source };
     let missing = workers.saturating_sub(sockets.len());
-    if SockRef::from(&sockets[0]).reuse_port().map_err(fail)? {
-        let bound = sockets[0].local_addr().map_err(fail)?;
+    if SockRef::from(&sockets[0].socket).reuse_port().map_err(fail)? {
+        let bound = sockets[0].socket.local_addr().map_err(fail)?;
         sockets.extend(listen::join(bound, missing)?);
     } else {
         // One queue for several workers.

@@ -30,9 +30,9 @@ use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::webhooks::Webhooks;
 use crate::limiter::NamesKey;
-use crate::listen;
 use crate::listen::tls::Termination;
 use crate::listen::worker::{self, Stage, Start};
+use crate::listen::{self, Bound};
 use crate::pipeline::{Shared, Sighting};
 use crate::store::management::Management;
 use crate::telemetry::access_log::AccessLog;
@@ -48,7 +48,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use supervisor::PidFile;
+use supervisor::{PidDraft, PidFile};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
@@ -78,6 +78,8 @@ struct Parts {
     stage: watch::Sender<Stage>,
     draining: Arc<AtomicBool>,
     beside: Beside,
+    /// Held by a reload, and by a hand-over until it has failed or the process ends.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The admin listener.
@@ -85,7 +87,7 @@ struct Parts {
 struct Admin {
     tls: ArcSwapOption<Termination>,
     /// Second handles of its sockets, for a hand-over.
-    sockets: Mutex<Vec<std::net::TcpListener>>,
+    sockets: Mutex<Vec<Bound>>,
     /// True: another process answers from now on.
     left: watch::Sender<bool>,
 }
@@ -104,13 +106,19 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts everything; when this returns, the listeners accept. `file` is reloaded when it changes and on SIGHUP.
-    /// Whoever watches over the process, or hands over to it, is told that it is ready.
+    /// Whoever watches over the process, or hands over to it, is told that it is ready; `pid_file` has the process's number
+    /// then, until it ends.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
-    pub fn start(loaded: Loaded, file: Option<&Path>, inheritance: Inheritance) -> Result<Self, StartError> {
+    pub fn start(
+        loaded: Loaded,
+        file: Option<&Path>,
+        pid_file: Option<&Path>,
+        inheritance: Inheritance,
+    ) -> Result<Self, StartError> {
         listen::tls::install_provider();
-        let Loaded { config, files, outline } = loaded;
+        let Loaded { config, files, prints, outline } = loaded;
         descriptors::raise(&config);
         let Inheritance { mut sockets, predecessor } = inheritance;
         let control = control_runtime()?;
@@ -125,6 +133,8 @@ impl Gateway {
             None => sockets.all_taken(&config)?,
             Some(predecessor) => metrics.set_handovers(predecessor.so_far),
         }
+        // After a hand-over it would be too late to find that it can not be written.
+        let pid_draft = pid_file.map(pid_draft).transpose()?;
         let beside = Beside::new(predecessor.is_some());
         let given = build::Given {
             file,
@@ -140,7 +150,7 @@ impl Gateway {
         let workers = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {
             let certificates = acme::restored(&parts).await;
-            background::start(&parts, files, certificates)
+            background::start(&parts, files, &prints, certificates)
         });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {
@@ -151,24 +161,19 @@ impl Gateway {
             parts.shared.metrics.handed_over(true);
         }
         control.block_on(async { parts.listeners.alter(plan, &parts.config.load()) });
+        let pid_file = pid_draft.and_then(PidDraft::put);
         supervisor::tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));
-        Ok(Self { parts, control, workers, stepwise, signals, pid_file: None })
-    }
-
-    /// Writes the process's number into a file, which is taken away at the end.
-    ///
-    /// # Errors
-    /// When it can not be written.
-    pub fn write_pid_file(&mut self, path: &Path) -> Result<(), StartError> {
-        let fail = |source| StartError::PidFile { path: path.to_owned(), source };
-        self.pid_file = Some(PidFile::write(path).map_err(fail)?);
-        Ok(())
+        Ok(Self { parts, control, workers, stepwise, signals, pid_file })
     }
 
     /// Where it listens, in the order of the configuration; with the ports that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.parts.listeners.addresses()
     }
+}
+
+fn pid_draft(path: &Path) -> Result<PidDraft, StartError> {
+    PidDraft::write(path).map_err(|source| StartError::PidFile { path: path.to_owned(), source })
 }
 
 fn control_runtime() -> Result<Runtime, StartError> {

@@ -4,6 +4,7 @@ use super::inherited::Inherited;
 use super::listeners::PlanError;
 use super::{Parts, admin, background};
 use crate::config::diff::{Changes, needs_new_process};
+use crate::config::watch::Prints;
 use crate::config::{Config, LoadError, Loaded};
 use crate::listen::BindError;
 use crate::listen::tls::CertificateError;
@@ -29,6 +30,9 @@ pub enum ReloadError {
     /// TLS to an upstream can not be had as configured.
     #[error(transparent)]
     Upstream(#[from] TlsError),
+    /// Nothing is opened any more.
+    #[error("this process is ending")]
+    Ending,
     /// It differs in what only a restart can change.
     #[error("`{0}` has changed, which takes a new process; put it back, or hand over to one: kill -USR2 {pid}", pid = std::process::id())]
     NeedsRestart(&'static str),
@@ -39,6 +43,8 @@ pub enum ReloadError {
 pub(super) struct Taken {
     /// The files that it is made of.
     pub(super) files: Vec<PathBuf>,
+    /// How those were, before they were read.
+    pub(super) prints: Prints,
     /// What is otherwise than before.
     pub(super) changes: Changes,
 }
@@ -75,7 +81,7 @@ impl Parts {
     }
 
     fn take_over(&self, file: &Path) -> Result<Taken, ReloadError> {
-        let Loaded { config, files, outline } = Config::load(file)?;
+        let Loaded { config, files, prints, outline } = Config::load(file)?;
         if let Some(what) = needs_new_process(&self.config.load(), &config) {
             return Err(ReloadError::NeedsRestart(what));
         }
@@ -95,7 +101,7 @@ impl Parts {
         background::certificates(self);
         let changes = Changes::between(&self.outline.load(), &outline);
         self.outline.store(Arc::new(outline));
-        Ok(Taken { files, changes })
+        Ok(Taken { files, prints, changes })
     }
 }
 
@@ -104,6 +110,7 @@ impl From<PlanError> for ReloadError {
         match error {
             PlanError::Bind(error) => Self::Bind(error),
             PlanError::Certificate(error) => Self::Certificate(error),
+            PlanError::Ending => Self::Ending,
         }
     }
 }

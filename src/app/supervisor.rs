@@ -19,23 +19,49 @@ pub(super) fn tell(state: &str) {
     }
 }
 
-/// A file that names the process; taken away when it ends.
+/// A file that is to name the process, written under another name; taken away unless it is put in place.
 #[derive(Debug)]
-pub(super) struct PidFile {
+pub(super) struct PidDraft {
+    draft: PathBuf,
     path: PathBuf,
 }
 
-impl PidFile {
-    /// Writes it, in one step: who reads it finds the number before or this one.
+impl PidDraft {
+    /// Writes it.
     ///
     /// # Errors
     /// When it can not be written.
     pub(super) fn write(path: &Path) -> io::Result<Self> {
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         let draft = path.with_extension(format!("{}.new", std::process::id()));
         std::fs::write(&draft, own())?;
-        std::fs::rename(&draft, path)?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { draft, path: path.to_owned() })
     }
+
+    /// Gives it its name, in one step: who reads it finds the number before or this one. Once the process serves, a file is no
+    /// reason to end it: what goes wrong is only told.
+    pub(super) fn put(self) -> Option<PidFile> {
+        if let Err(error) = std::fs::rename(&self.draft, &self.path) {
+            tracing::warn!(file = %self.path.display(), %error, "the file with the process's number could not be put in place");
+            return None;
+        }
+        Some(PidFile { path: self.path.clone() })
+    }
+}
+
+impl Drop for PidDraft {
+    fn drop(&mut self) {
+        // Once it is in place, there is nothing by this name.
+        let _ = std::fs::remove_file(&self.draft);
+    }
+}
+
+/// A file that names the process; taken away when it ends.
+#[derive(Debug)]
+pub(super) struct PidFile {
+    path: PathBuf,
 }
 
 impl PidFile {

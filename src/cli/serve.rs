@@ -29,15 +29,11 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let mut gateway = match Gateway::start(loaded, Some(&arguments.file.config), inheritance) {
+    let (file, pid_file) = (&arguments.file.config, arguments.pid_file.as_deref());
+    let gateway = match Gateway::start(loaded, Some(file), pid_file, inheritance) {
         Ok(gateway) => gateway,
         Err(error) => return complain(format_args!("error: {error}")),
     };
-    if let Some(path) = &arguments.pid_file
-        && let Err(error) = gateway.write_pid_file(path)
-    {
-        return complain(format_args!("error: {error}"));
-    }
     for address in gateway.addresses() {
         tracing::info!(%address, "listening");
     }

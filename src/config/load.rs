@@ -2,6 +2,7 @@
 
 use super::diff::Outline;
 use super::problem::Problems;
+use super::watch::Prints;
 use super::{Config, compile};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ pub struct Loaded {
     pub config: Config,
     /// Every file it was made of: its own, certificates and keys, what `${file:…}` named. All of them to be watched.
     pub files: Vec<PathBuf>,
+    /// How they were, each before it was read.
+    pub prints: Prints,
     /// The file itself, to be compared with another.
     pub outline: Outline,
 }
@@ -47,14 +50,24 @@ impl Config {
     /// When the file cannot be read, or with every problem in it.
     pub fn load_with(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, LoadError> {
         let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-        let source = std::fs::read_to_string(path).map_err(unreadable)?;
+        let own = path.to_owned();
+        let mut prints = Prints::of([own.clone()]);
+        let mut source = std::fs::read_to_string(path).map_err(unreadable)?;
         // `config.yaml` has the parent ``, which stands for the current folder.
         let folder = path.parent().unwrap_or(Path::new(""));
         let base_dir = std::path::absolute(folder_or_current(folder)).map_err(unreadable)?;
-        let compiled = compile::compile(&source, &path.display().to_string(), &base_dir, env)?;
-        let mut files = vec![path.to_owned()];
+        let compile = |source: &str| compile::compile(source, &path.display().to_string(), &base_dir, env);
+        let mut compiled = compile(&source)?;
+        if !compiled.files.is_empty() {
+            // Which files there are is known only now, when some were read: they are read again, so that what changes from
+            // here on is seen.
+            prints = Prints::of(std::iter::once(own.clone()).chain(compiled.files));
+            source = std::fs::read_to_string(path).map_err(unreadable)?;
+            compiled = compile(&source)?;
+        }
+        let mut files = vec![own];
         files.extend(compiled.files);
-        Ok(Loaded { config: compiled.config, files, outline: compiled.outline })
+        Ok(Loaded { config: compiled.config, files, prints, outline: compiled.outline })
     }
 }
 

@@ -6,7 +6,7 @@
 //! container. A change is told 250 ms after the last sign of it: in the middle of a save the file is half a file.
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
@@ -35,13 +35,13 @@ impl Drop for Watcher {
 }
 
 /// Starts to watch `files`; must be called inside a Tokio runtime. A message in the receiver says that at least one
-/// file has changed since the last message; several changes are one message. The caller reads the files again, and
+/// file has changed since the last message, or is not as `seen` has it; several changes are one message. The caller reads the files again, and
 /// starts a new watcher if they are others now.
-pub fn watch(files: Vec<PathBuf>) -> (Watcher, mpsc::Receiver<()>) {
+pub fn watch(files: Vec<PathBuf>, seen: &Prints) -> (Watcher, mpsc::Receiver<()>) {
     // One waiting message says all that a second one could.
     let (changed, receiver) = mpsc::channel(1);
-    // The state from which changes are counted is taken here, not when the task first runs.
-    let seen = prints(&files);
+    // A file that was not seen counts as one that was not there.
+    let seen = files.iter().map(|file| seen.0.get(file).cloned().flatten()).collect();
     let task = tokio::spawn(run(files, seen, changed));
     (Watcher { task }, receiver)
 }
@@ -101,6 +101,21 @@ fn notifications(files: &[PathBuf], sign: mpsc::Sender<()>) -> Option<Recommende
     Some(watcher)
 }
 
+/// How files were at one time; tells whether they have changed since.
+#[derive(Clone, Debug, Default)]
+pub struct Prints(BTreeMap<PathBuf, Option<Print>>);
+
+impl Prints {
+    /// As they are now.
+    pub fn of(files: impl IntoIterator<Item = PathBuf>) -> Self {
+        let seen = |file: PathBuf| {
+            let print = print(&file);
+            (file, print)
+        };
+        Self(files.into_iter().map(seen).collect())
+    }
+}
+
 /// What tells two states of a file apart without reading it. Symlinks are followed to what they name, so a swapped
 /// link is a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +173,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         std::fs::write(&file, "one").unwrap();
-        let (watcher, mut receiver) = watch(vec![file.clone()]);
+        let (watcher, mut receiver) = watch(vec![file.clone()], &Prints::of([file.clone()]));
         quiet(&mut receiver).await;
         for part in ["t", "tw", "two parts"] {
             std::fs::write(&file, part).unwrap();
@@ -179,6 +194,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_has_changed_before_anybody_watched_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.yaml");
+        std::fs::write(&file, "one").unwrap();
+        let seen = Prints::of([file.clone()]);
+        std::fs::write(&file, "and two").unwrap();
+        let (_watcher, mut receiver) = watch(vec![file], &seen);
+        told(&mut receiver).await;
+    }
+
+    #[tokio::test]
     async fn a_swapped_data_link_is_a_change() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -188,7 +214,7 @@ mod tests {
         }
         symlink("v1", path("..data")).unwrap();
         symlink("..data/a.yaml", path("a.yaml")).unwrap();
-        let (_watcher, mut receiver) = watch(vec![path("a.yaml")]);
+        let (_watcher, mut receiver) = watch(vec![path("a.yaml")], &Prints::of([path("a.yaml")]));
         symlink("v2", path("..data_tmp")).unwrap();
         std::fs::rename(path("..data_tmp"), path("..data")).unwrap();
         told(&mut receiver).await;

@@ -9,7 +9,7 @@ use crate::store::journal::in_use;
 use crate::telemetry::log::chain;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How often the edge is asked to catch up with the store, and how long is waited in between.
@@ -30,8 +30,8 @@ pub enum Edge {
 pub struct Here {
     /// Its keys.
     pub tokens: Arc<Tokens>,
-    /// Whether there is another process that accepts keys: one takes over from the other.
-    pub beside: Arc<AtomicBool>,
+    /// Other processes that accept keys: one takes over from the other, and may itself be taken over from meanwhile.
+    pub beside: Arc<AtomicUsize>,
     /// How long that one accepts keys without having asked the store.
     pub max_staleness: Duration,
 }
@@ -85,7 +85,7 @@ impl Edge {
 impl Here {
     async fn caught_up(&self, now: Moment, effect: Effect) -> Result<(), StoreError> {
         caught_up(&self.tokens, now).await?;
-        if effect == Effect::TakesAway && self.beside.load(Ordering::Relaxed) {
+        if effect == Effect::TakesAway && self.beside.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(self.max_staleness + PAUSE).await;
         }
         Ok(())

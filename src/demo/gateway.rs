@@ -22,7 +22,9 @@ pub(super) fn start(config: &Path, fixture: &str, now: Moment) -> Result<Running
     let runtime = runtime.map_err(|error| failed(&error))?;
     runtime.block_on(store.import(&fixture, now.unix_ms)).map_err(|error| failed(&error))?;
     drop(store);
-    Gateway::start(loaded, Some(config), Inheritance::default()).map(Running).map_err(|error| failed(&error))
+    Gateway::start(loaded, Some(config), None, Inheritance::default())
+        .map(Running)
+        .map_err(|error| failed(&error))
 }
 
 impl Running {

@@ -14,7 +14,7 @@ mod watch;
 pub mod worker;
 mod x509;
 
-pub use socket::{BindError, bind, join};
+pub use socket::{BindError, Bound, bind, join, listen, welcome};
 
 use crate::config::{Bounds, Listener};
 use crate::telemetry::metrics::{Counter, Gauge, Metrics};
@@ -102,11 +102,15 @@ impl Endpoint {
     }
 
     /// Other settings, for the connections that come from now on. Those that are open end with their next answer when
-    /// something else is asked of new ones: encryption, or another kind of certificate of their own.
+    /// something else is asked of new ones, or believed or told of them: encryption, certificates of their own, proxies.
     pub fn replace(&self, listener: &Listener, tls: Option<Arc<tls::Termination>>) {
-        let altered = !tls::same_terms(self.settings.load().tls.as_deref(), tls.as_deref());
-        let era = self.era.load(Ordering::Relaxed) + u32::from(altered);
-        self.settings.store(Arc::new(Settings::new(listener, tls, era)));
+        let era = self.era.load(Ordering::Relaxed);
+        let mut settings = Settings::new(listener, tls, era);
+        if !settings.same_terms(&self.settings.load()) {
+            settings.era = era + 1;
+        }
+        let era = settings.era;
+        self.settings.store(Arc::new(settings));
         self.era.store(era, Ordering::Relaxed);
     }
 
@@ -172,6 +176,15 @@ impl Settings {
             bounds: listener.bounds.clone(),
             era,
         }
+    }
+
+    /// Whether connections that began under the others may go on under these.
+    fn same_terms(&self, others: &Self) -> bool {
+        let forwards = |settings: &Self| settings.tls.as_ref().is_some_and(|tls| tls.forwards_certificates());
+        tls::same_terms(self.tls.as_deref(), others.tls.as_deref())
+            && forwards(self) == forwards(others)
+            && self.trusted_proxies == others.trusted_proxies
+            && self.proxy_protocol == others.proxy_protocol
     }
 
     /// See [`Listener::forwarders`].

@@ -2,14 +2,13 @@
 
 use super::connection::{self, Setting};
 use super::watch::{Connections, Order};
-use super::{Admission, Endpoint, socket};
+use super::{Admission, Bound, Endpoint, socket};
 use crate::deadline::TICK;
 use crate::pipeline::{Shared, Worker};
 use crate::telemetry::access_log::LogWriter;
 use crate::upstream::Pools;
 use std::io;
 use std::net::SocketAddr;
-use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -53,8 +52,8 @@ pub struct Start {
 pub struct Listening {
     /// Whose it is.
     pub endpoint: Arc<Endpoint>,
-    /// The socket, which does not block.
-    pub socket: StdListener,
+    /// The socket.
+    pub bound: Bound,
 }
 
 /// Starts a worker thread. It ends when it is told to close, or when it has drained.
@@ -89,13 +88,18 @@ async fn work(start: Start) -> io::Result<()> {
             // The sender is dropped only when the whole program is: the same as being told to close.
             _ = stage.wait_for(|stage| *stage >= Stage::Draining) => None,
         };
-        let Some(Listening { endpoint, socket }) = more else { break };
-        let door = Door { worker: worker.clone(), connections: connections.clone(), endpoint };
+        let Some(Listening { endpoint, bound: Bound { socket, kept } }) = more else { break };
+        let door = Door { worker: worker.clone(), connections: connections.clone(), endpoint, kept };
         acceptors.spawn_local(door.keep(TcpListener::from_std(socket)?));
     }
     let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
     // Each ends when its listener is told to.
-    while acceptors.join_next().await.is_some() {}
+    loop {
+        tokio::select! {
+            ended = acceptors.join_next() => if ended.is_none() { break },
+            _ = stage.wait_for(|stage| *stage >= Stage::Closing) => break,
+        }
+    }
     while connections.count() > 0 && *stage.borrow() < Stage::Closing {
         connections.tell(Order::Last);
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -131,16 +135,20 @@ struct Door {
     worker: Rc<Worker>,
     connections: Rc<Connections>,
     endpoint: Arc<Endpoint>,
+    /// See [`Bound::kept`].
+    kept: bool,
 }
 
 impl Door {
-    /// Accepts until the listener is told that it is over; what the system has queued by then is still served.
+    /// Accepts until the listener is told that it is over; what the system has queued by then is still served, here or, when the
+    /// socket is kept, by whoever goes on with it.
     async fn keep(self, listener: TcpListener) {
         let mut admission = self.endpoint.admission();
         loop {
             let now = *admission.borrow_and_update();
             match now {
                 Admission::Open => {}
+                Admission::Refusing | Admission::Over if self.kept => return,
                 Admission::Refusing => refuse(&self.endpoint, &listener),
                 Admission::Over => return self.empty(listener),
             }

@@ -1,14 +1,15 @@
 //! Sockets that systemd has opened: taken by their address, by every worker; what matches nothing is refused.
 
+use crate::support::client::Connection;
 use crate::support::fixture::Fixture;
-use crate::support::gateway::{Gateway, PROGRAM};
+use crate::support::gateway::{Gateway, PROGRAM, alive};
 use crate::support::load::Load;
 use crate::support::settings::Settings;
 use crate::support::upstream::Upstream;
 use crate::support::world::organization;
 use crate::support::{get, wait};
 use serde_json::json;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
@@ -77,10 +78,12 @@ fn a_passed_socket_is_served_by_all_workers_and_handed_on() {
     let upstream = Upstream::http();
     let (gateway, key, notify) = prepared(&upstream);
     let socket = TcpListener::bind(gateway.address).expect("bind");
+    // As systemd does, which has it before, between and after.
+    let same = || socket.try_clone().expect("a second handle");
     // Somebody comes before the program runs at all.
     let mut early = gateway.connect();
     early.write(&get(TARGET).key(&key).bytes("gateway.test"));
-    let child = activated(&gateway, socket, &notify);
+    let child = activated(&gateway, same(), &notify);
     assert_eq!(early.reply("GET").expect("an answer").status, 200);
     let ready = told(&notify);
     assert!(ready.contains("READY=1") && ready.contains(&format!("MAINPID={}", child.id())), "{ready}");
@@ -100,6 +103,20 @@ fn a_passed_socket_is_served_by_all_workers_and_handed_on() {
     assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
     signal(&after.0, "TERM");
     wait::until("systemd hears that it stops", || told(&notify).contains("STOPPING=1"));
+    let number = after.0.parse().expect("a number");
+    assert!(
+        wait::poll(Duration::from_secs(40), || (!alive(number)).then_some(())).is_some(),
+        "it does not end"
+    );
+    // Nobody runs now, and whoever comes waits for the next process.
+    let waiting = TcpStream::connect_timeout(&gateway.address, Duration::from_millis(500)).expect("connect");
+    let mut waiting = Connection::over(waiting, gateway.address);
+    waiting.write(&get(TARGET).key(&key).bytes("gateway.test"));
+    let mut third = activated(&gateway, same(), &notify);
+    assert_eq!(waiting.reply("GET").expect("an answer").status, 200);
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    signal(&third.id().to_string(), "TERM");
+    assert_eq!(finished(&mut third), Some(0));
 }
 
 #[test]
@@ -114,6 +131,32 @@ fn a_socket_that_nothing_is_configured_for_is_refused_with_what_to_do() {
     for text in [&format!("listens on {address}"), "help:", &gateway.address.to_string()] {
         assert!(said.contains(text), "no {text:?} in {said}");
     }
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised_to_what_it_may_be() {
+    let upstream = Upstream::http();
+    let (gateway, _, notify) = prepared(&upstream);
+    let limits = |process: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{process}/limits")).expect("its limits");
+        let line = text.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a line");
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        (words[0].clone(), words[1].clone())
+    };
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -Sn 256; exec \"$@\"", "sh", PROGRAM, "serve", "--config"])
+        .arg(gateway.config())
+        .current_dir(gateway.folder())
+        .env("NOTIFY_SOCKET", notify.local_addr().expect("an address").as_pathname().expect("a path"))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("start");
+    assert!(told(&notify).contains("READY=1"));
+    let (soft, hard) = limits(&child.id().to_string());
+    assert_eq!((&soft, &hard), (&limits("self").1, &limits("self").1));
+    signal(&child.id().to_string(), "TERM");
+    assert_eq!(finished(&mut child), Some(0));
 }
 
 #[test]

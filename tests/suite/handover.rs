@@ -9,7 +9,7 @@ use crate::support::upstream::Upstream;
 use crate::support::world::{organization, with_one_key};
 use crate::support::{get, wait};
 use serde_json::json;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -109,6 +109,45 @@ fn a_new_process_that_does_not_start_changes_nothing() {
 }
 
 #[test]
+fn a_new_process_that_fails_late_costs_no_connection() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url()).unlimited().with(|value| value["workers"] = json!(1));
+    let (gateway, key) = with_one_key(&settings);
+    // More sockets than before, and a failure after they were made.
+    let failing = settings.clone().with(|value| {
+        value["workers"] = json!(16);
+        value["telemetry"]["access_log"] = json!({ "path": "no/such/folder/access.log" });
+    });
+    gateway.configure(&failing);
+    gateway.signal("USR2");
+    while handovers(&gateway, "failure") == 0.0 {
+        assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    }
+    wait::until("the log says why", || gateway.stderr().contains("the access log can not be opened"));
+}
+
+#[test]
+fn a_pid_file_that_can_not_be_written_is_found_before_the_old_process_leaves() {
+    let upstream = Upstream::http();
+    let (mut gateway, key) = with_one_key(&Settings::usual(&upstream.url()).unlimited());
+    // Where the new process would write it first.
+    let blocked = gateway.path("pid");
+    std::fs::remove_file(&blocked).expect("the file that it wrote");
+    std::fs::create_dir(&blocked).expect("a folder in its place");
+    std::fs::write(blocked.join("full"), "").expect("a file, so that it can not be replaced");
+    gateway.signal("USR2");
+    wait::until("the failure is counted", || handovers(&gateway, "failure") == 1.0);
+    let said = gateway.stderr();
+    assert!(said.contains("pid can not be written") && said.contains("--pid-file FILE"), "{said}");
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    std::fs::remove_dir_all(&blocked).expect("remove");
+    gateway.hand_over().end();
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    assert!(gateway.stop().success());
+    assert!(!gateway.path("pid").exists(), "the file outlived the process");
+}
+
+#[test]
 fn a_new_process_takes_other_listeners_and_the_old_ones_end_in_peace() {
     let upstream = Upstream::http();
     let settings = Settings::usual(&upstream.url()).unlimited().tls(&["a"]);
@@ -162,6 +201,30 @@ fn a_signal_in_a_drain_ends_it_at_once() {
     gateway.signal("TERM");
     assert!(gateway.wait_for_end().success());
     assert!(wait::now().since(before) < Duration::from_secs(6), "the second signal was not heard");
+}
+
+#[test]
+fn a_reload_while_it_drains_opens_nothing() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url()).unlimited();
+    let (mut gateway, key) = with_one_key(&settings);
+    let mut begun = gateway.connect();
+    let request = get(TARGET).key(&key).bytes("gateway.test");
+    begun.write(&request[..40]);
+    std::thread::sleep(Duration::from_millis(100));
+    gateway.signal("TERM");
+    let tried = || TcpStream::connect_timeout(&gateway.address, Duration::from_millis(200));
+    wait::until("nobody listens", || {
+        tried().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    });
+    gateway.configure(&settings.with(|value| value["drain"] = json!({ "timeout": "20s" })));
+    gateway.signal("HUP");
+    // As long as a change of the file may take to be seen.
+    let opened = wait::poll(Duration::from_secs(2), || tried().ok());
+    assert!(opened.is_none(), "a process that ends listens again");
+    begun.write(&request[40..]);
+    assert_eq!(begun.reply("GET").expect("an answer").status, 200);
+    assert!(gateway.wait_for_end().success());
 }
 
 #[test]

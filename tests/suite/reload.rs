@@ -75,6 +75,33 @@ fn every_worker_swaps() {
 }
 
 #[test]
+fn what_changes_while_it_starts_is_seen() {
+    let upstream = Upstream::http();
+    // A pipe that nobody reads holds the start up, after the configuration was read.
+    let settings = Settings::usual(&upstream.url()).unlimited().with(|value| {
+        value["telemetry"]["access_log"] = json!({ "path": "pipe" });
+    });
+    let mut gateway = Gateway::prepare(&settings);
+    gateway.import(&Fixture::default().with(organization()).text()).expect_success();
+    let (pipe, draft, config) = (gateway.path("pipe"), gateway.path("draft"), gateway.config());
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("run mkfifo").success());
+    let altered = gateway.filled(&settings.with(|value| value["drain"] = json!({ "timeout": "7s" })));
+    let address = gateway.address;
+    let meanwhile = std::thread::spawn(move || {
+        wait::until("it has its addresses", || std::net::TcpStream::connect(address).is_ok());
+        fs::write(&draft, altered.yaml()).expect("write");
+        fs::rename(&draft, config).expect("put in place");
+        // To its end, which is the gateway's.
+        std::io::copy(&mut fs::File::open(pipe).expect("open"), &mut std::io::sink()).expect("read");
+    });
+    gateway.serve();
+    let taken = || gateway.metric("portcullis_config_reloads_total", &[("result", "success")]);
+    wait::until("the change is taken", || taken() == 1.0);
+    assert!(gateway.stop().success());
+    meanwhile.join().expect("the other side of the pipe");
+}
+
+#[test]
 fn a_bad_file_changes_nothing_and_says_so() {
     let scene = Scene::start();
     let mut kept = scene.gateway.connect();

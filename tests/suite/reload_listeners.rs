@@ -129,6 +129,22 @@ fn a_listener_may_begin_to_encrypt_and_a_bad_certificate_changes_nothing() {
 }
 
 #[test]
+fn a_proxy_that_is_trusted_no_longer_is_not_on_open_connections_either() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url()).unlimited();
+    let trusting = settings.clone().with(|value| {
+        value["listeners"] = json!([{ "trusted_proxies": ["127.0.0.1"] }]);
+    });
+    let (gateway, key) = with_one_key(&trusting);
+    let mut kept = gateway.connect();
+    assert_eq!(kept.send(&get(TARGET).key(&key)).header("connection"), None);
+    gateway.configure(&settings);
+    wait::until("the reload", || reloads(&gateway, "success") == 1.0);
+    assert!(kept.closes_within(std::time::Duration::from_secs(5)));
+    assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+}
+
+#[test]
 fn what_only_a_new_process_can_change_is_refused_with_the_way_to_it() {
     let upstream = Upstream::http();
     let settings = Settings::usual(&upstream.url()).unlimited();

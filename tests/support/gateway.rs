@@ -346,7 +346,7 @@ impl Running {
 }
 
 /// Whether there is a process with this number that has not ended.
-fn alive(id: u32) -> bool {
+pub(crate) fn alive(id: u32) -> bool {
     let state = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     // One that nobody has waited for yet is in the state Z.
     state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['Z', 'X']))

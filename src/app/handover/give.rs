@@ -3,10 +3,11 @@
 use super::channel::{Channel, Heard, MOST};
 use super::{COUNTED, GREETING, VARIABLE};
 use crate::limiter::{Carried, NamesKey};
+use crate::listen::Bound;
 use rustix::fd::AsFd;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Seek, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -54,7 +55,7 @@ pub(in crate::app) enum Failed {
 #[derive(Debug)]
 pub(in crate::app) struct Giving {
     /// Addresses as the configuration has them, and their sockets.
-    pub(in crate::app) sockets: Vec<(SocketAddr, Vec<TcpListener>)>,
+    pub(in crate::app) sockets: Vec<(SocketAddr, Vec<Bound>)>,
     /// Hand-overs so far: good and bad ones.
     pub(in crate::app) so_far: [u64; 2],
     /// What the limiter's names are hashed with.
@@ -112,9 +113,12 @@ impl Giving {
         let names = u128::from_ne_bytes(self.names.0);
         channel.send(&format!("{GREETING} {good} {bad} {names:032x}"), &[])?;
         for (address, sockets) in &self.sockets {
-            for some in sockets.chunks(MOST) {
-                let some: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
-                channel.send(&format!("at {address}"), &some)?;
+            for (kept, mark) in [(true, " kept"), (false, "")] {
+                let some = sockets.iter().filter(|bound| bound.kept == kept);
+                let some: Vec<BorrowedFd<'_>> = some.map(|bound| bound.socket.as_fd()).collect();
+                for some in some.chunks(MOST) {
+                    channel.send(&format!("at {address}{mark}"), some)?;
+                }
             }
         }
         channel.send("end", &[])?;

@@ -8,7 +8,7 @@
 //! | from the old process | from the new one |
 //! |---|---|
 //! | `portcullis 1 SUCCESSES FAILURES KEY`: version of this table, hand-overs so far, what the limiter's names are hashed with | |
-//! | `at ADDRESS`, with sockets; as often as needed | |
+//! | `at ADDRESS`, with sockets, or `at ADDRESS kept`, with those that systemd has, too; as often as needed | |
 //! | `end` | |
 //! | | `ready ADDRESS…`: nothing can go wrong any more; the addresses that it has no use for |
 //! | `counted`, with a file: what is used of every limit, once it accepts no more | |

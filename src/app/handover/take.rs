@@ -4,11 +4,12 @@ use super::channel::{Channel, Heard};
 use super::{COUNTED, GREETING, VARIABLE};
 use crate::app::inherited::Inherited;
 use crate::limiter::{Carried, NamesKey};
+use crate::listen::Bound;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -36,11 +37,11 @@ pub(in crate::app) struct Predecessor {
     pub(in crate::app) names: NamesKey,
 }
 
-/// What is known of another process of ours that lives beside this one, because one takes over from the other.
+/// What is known of other processes of ours that live beside this one, because one takes over from the other.
 #[derive(Clone, Debug)]
 pub(in crate::app) struct Beside {
-    /// Whether there is one that accepts requests.
-    pub(in crate::app) lives: Arc<AtomicBool>,
+    /// How many accept requests: the one before this one, one after it, or both.
+    pub(in crate::app) live: Arc<AtomicUsize>,
     /// True: what only one process may do is this one's.
     pub(in crate::app) yielded: watch::Sender<bool>,
 }
@@ -48,7 +49,10 @@ pub(in crate::app) struct Beside {
 impl Beside {
     /// With a process that this one takes over from, or without.
     pub(in crate::app) fn new(taking_over: bool) -> Self {
-        Self { lives: Arc::new(AtomicBool::new(taking_over)), yielded: watch::Sender::new(!taking_over) }
+        Self {
+            live: Arc::new(AtomicUsize::new(taking_over.into())),
+            yielded: watch::Sender::new(!taking_over),
+        }
     }
 
     /// Waits until what only one process may do is this one's.
@@ -84,9 +88,11 @@ impl Predecessor {
             if text == "end" {
                 return Ok((Self { channel, so_far, names }, inherited));
             }
-            let address: SocketAddr =
-                text.strip_prefix("at ").and_then(|it| it.parse().ok()).ok_or(NotTaken::Strange)?;
-            inherited.add(address, sockets);
+            let at = text.strip_prefix("at ").ok_or(NotTaken::Strange)?;
+            let (address, kept) = at.strip_suffix(" kept").map_or((at, false), |address| (address, true));
+            let address: SocketAddr = address.parse().map_err(|_| NotTaken::Strange)?;
+            let bound = |socket| Bound { socket, kept };
+            inherited.add(address, sockets.into_iter().map(bound).collect());
         }
     }
 
@@ -116,7 +122,7 @@ impl Predecessor {
             while let Ok(Heard::Message(..)) = self.channel.receive(None) {
                 beside.yielded.send_replace(true);
             }
-            beside.lives.store(false, Ordering::Relaxed);
+            beside.live.fetch_sub(1, Ordering::Relaxed);
             beside.yielded.send_replace(true);
             tracing::info!("the process before this one has ended");
         })?;
