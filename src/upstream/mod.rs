@@ -256,8 +256,12 @@ impl Service {
                 patiently(errand.deadlines, time, passage.as_deref(), work.as_mut()).await
             }
         };
-        let late = |_| Err(Undelivered::new(UpstreamError::ResponseTimeout(target.authority.clone()), None));
-        let mut sent = sent.unwrap_or_else(late);
+        let mut sent = match sent {
+            Ok(sent) => sent,
+            Err(Elapsed) => {
+                Err(Undelivered::new(UpstreamError::ResponseTimeout(target.authority.clone()), None))
+            }
+        };
         if let (Err(undelivered), Some(passage), false) = (&mut sent, &passage, switches) {
             undelivered.look_at(passage);
         }
