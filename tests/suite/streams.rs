@@ -82,7 +82,7 @@ fn grpc_calls_go_both_ways_at_once_and_end_with_trailers() {
 
 #[test]
 fn grpc_clients_are_told_of_refusals_in_their_own_way() {
-    let (gateway, _backend, key) = grpc();
+    let (gateway, backend, key) = grpc();
     for (key, path, status) in
         [("ocr_nobody", CALL, "16"), (&*key, "/v1/open.Service/../x", "3"), (&*key, "/nowhere", "12")]
     {
@@ -108,6 +108,8 @@ fn grpc_clients_are_told_of_refusals_in_their_own_way() {
     assert_eq!(Pipe::take(&mut talk, 5).expect("an echo"), b"hello");
     Console::open(&gateway, OWNER).patch("calling", &json!({ "isActive": false })).expect(200);
     assert_eq!(talk.trailers()["grpc-status"], "16");
+    // Nor does what its client still has to say reach the backend.
+    wait::until("the backend's call is reset", || backend.under_way() == 0);
 }
 
 #[test]

@@ -3,20 +3,28 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A running backend.
 pub(crate) struct Grpc {
     address: SocketAddr,
-    heads: Arc<Mutex<Vec<HeaderMap>>>,
+    calls: Arc<Calls>,
+}
+
+/// What it has been asked.
+#[derive(Default)]
+struct Calls {
+    heads: Mutex<Vec<HeaderMap>>,
+    under_way: AtomicUsize,
 }
 
 impl Grpc {
     pub(crate) fn new() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("non-blocking");
-        let (address, heads) = (listener.local_addr().expect("an address"), Arc::default());
-        let for_thread = Arc::clone(&heads);
+        let (address, calls) = (listener.local_addr().expect("an address"), Arc::default());
+        let for_thread = Arc::clone(&calls);
         std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -27,7 +35,7 @@ impl Grpc {
                 }
             });
         });
-        Self { address, heads }
+        Self { address, calls }
     }
 
     /// Its URL, for `endpoints`.
@@ -37,16 +45,26 @@ impl Grpc {
 
     /// The fields of the newest call.
     pub(crate) fn head(&self) -> HeaderMap {
-        self.heads.lock().expect("heads").last().cloned().expect("a call")
+        self.calls.heads.lock().expect("heads").last().cloned().expect("a call")
+    }
+
+    /// Calls that have not ended, neither well nor by a reset.
+    pub(crate) fn under_way(&self) -> usize {
+        self.calls.under_way.load(Ordering::SeqCst)
     }
 }
 
-async fn connection(socket: tokio::net::TcpStream, heads: Arc<Mutex<Vec<HeaderMap>>>) {
+async fn connection(socket: tokio::net::TcpStream, calls: Arc<Calls>) {
     let Ok(mut connection) = h2::server::handshake(socket).await else { return };
     while let Some(Ok((request, respond))) = connection.accept().await {
-        heads.lock().expect("heads").push(request.headers().clone());
-        // A call that is reset is what some tests are about.
-        tokio::spawn(async { call(request, respond).await.ok() });
+        calls.heads.lock().expect("heads").push(request.headers().clone());
+        calls.under_way.fetch_add(1, Ordering::SeqCst);
+        let calls = Arc::clone(&calls);
+        tokio::spawn(async move {
+            // A call that is reset is what some tests are about.
+            let _ = call(request, respond).await;
+            calls.under_way.fetch_sub(1, Ordering::SeqCst);
+        });
     }
 }
 
