@@ -28,7 +28,10 @@ import tempfile
 import time
 import urllib.request
 
-KEY = "ocr_" + "5eed" * 16
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "compare"))
+import servers
+
+KEY = servers.KEY
 PATH = "/v1/loaded"
 
 NGINX = """
@@ -80,14 +83,6 @@ organizations:
 """
 
 
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 def wait_for(what, holds, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -112,7 +107,7 @@ class World(contextlib.ExitStack):
         self.binary, self.with_policy = str(pathlib.Path(binary).resolve()), with_policy
         self.dir = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory(prefix="portcullis-endure-")))
         self.dir.chmod(0o755)
-        self.plain, self.second, self.admin, *self.upstreams = free_ports(5)
+        self.plain, self.second, self.admin, *self.upstreams = servers.free_ports(5)
         self.upstream_processes = {}
 
     def __enter__(self):

@@ -34,8 +34,6 @@ const LIFE: Duration = Duration::from_secs(30);
 /// Who gets copies of a route's requests.
 #[derive(Debug)]
 pub struct Mirror {
-    /// Its place in the configuration.
-    pub upstream: usize,
     /// Who gets them.
     pub service: Arc<Service>,
     /// Of a million requests, how many.
@@ -64,7 +62,7 @@ impl Mirror {
     /// Prepares it.
     pub fn new(mirror: config::Mirror, services: &[Arc<Service>], cells: Arc<MirrorCells>) -> Self {
         let share = (mirror.share * 1e6).round().max(1.0) as u64;
-        Self { upstream: mirror.upstream, service: services[mirror.upstream].clone(), share, cells }
+        Self { service: services[mirror.upstream].clone(), share, cells }
     }
 
     /// Whether this request is one of those that are copied.

@@ -166,7 +166,7 @@ async fn walk(
     let grant = grant.with_body(routed, in_body.as_deref(), trail)?;
     trail.granted(&grant);
     let service = match &routed.route.service {
-        Serve::Upstream(_, service) => service,
+        Serve::Upstream(service) => service,
         Serve::Split(split) => {
             let part = split.draw(worker, grant.known());
             trail.drew(&part.cells);

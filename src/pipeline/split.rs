@@ -21,8 +21,6 @@ pub struct Split {
 /// One of them.
 #[derive(Debug)]
 pub struct Part {
-    /// Its place in the configuration.
-    pub upstream: usize,
     /// Who answers.
     pub service: Arc<Service>,
     /// Its share of [`Split::total`].
@@ -40,7 +38,7 @@ impl Split {
     ) -> Self {
         let part = |&(upstream, weight): &(usize, u32)| {
             let service = services[upstream].clone();
-            Part { upstream, weight, cells: cells(&service.name), service }
+            Part { weight, cells: cells(&service.name), service }
         };
         let parts: Vec<Part> = split.parts.iter().map(part).collect();
         let total = parts.iter().map(|part| u64::from(part.weight)).sum();

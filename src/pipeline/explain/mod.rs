@@ -319,22 +319,20 @@ fn answer(
 ) -> Result<End, Reject> {
     let Scene { worker, snapshot, peer, routed, .. } = *scene;
     let (to, why) = match &routed.route.service {
-        Serve::Upstream(upstream, service) => {
-            ((*upstream, service), format!("the upstream {} gets it", service.name))
-        }
+        Serve::Upstream(service) => (service, format!("the upstream {} gets it", service.name)),
         Serve::Split(split) => {
             let (part, why) = choice::of(split, grant.known());
-            ((part.upstream, &part.service), why)
+            (&part.service, why)
         }
         _ => return here(scene, way, grant, &parts),
     };
     way.enter(Stage::Swap);
     let client = parts.headers.clone();
-    let outbound = swap::credentials(worker, peer, routed, grant, to.1, parts, trail)?;
+    let outbound = swap::credentials(worker, peer, routed, grant, to, parts, trail)?;
     way.allow(say::swapped(routed, grant.known()));
     way.enter(Stage::Forward);
     choice::facts(way, routed, outbound.head());
-    let forwarded = outbound::describe(snapshot, to.1, outbound, &client);
+    let forwarded = outbound::describe(snapshot, to, outbound, &client);
     way.allow(why);
     Ok(End::Forwarded(forwarded))
 }

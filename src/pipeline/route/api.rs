@@ -70,7 +70,7 @@ impl RoutedApi {
         let mut routes: Vec<Route> = builtins(api, metrics).collect();
         routes.extend(api.routes.iter().map(|route| {
             let service = match &route.target {
-                Target::Upstream(index) => Serve::Upstream(*index, services[*index].clone()),
+                Target::Upstream(index) => Serve::Upstream(services[*index].clone()),
                 Target::Split(split) => {
                     let counted = |service: &str| metrics.weighted(&api.name, &route.path, service);
                     Serve::Split(Arc::new(Split::new(split, services, counted)))

@@ -38,8 +38,8 @@ pub struct Route {
 /// Who answers a route.
 #[derive(Clone, Debug)]
 pub enum Serve {
-    /// A backend service, by its place in the configuration too.
-    Upstream(usize, Arc<Service>),
+    /// A backend service.
+    Upstream(Arc<Service>),
     /// One of several, drawn for each request.
     Split(Arc<Split>),
     /// The gateway, which sends the client elsewhere.
