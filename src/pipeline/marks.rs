@@ -6,7 +6,6 @@ use super::route::{PreparedLimit, Routed};
 use crate::limiter::Verdict;
 use crate::upstream::Displaced;
 use crate::wire::{write_field, write_number};
-use bytes::BufMut;
 use http::Version;
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
@@ -36,12 +35,14 @@ impl<'t> Marks<'t> {
         visit(&X_REQUEST_ID, self.request_id.as_bytes());
         let Some((limit, verdict)) = self.quota else { return };
         visit(&X_RATELIMIT_LIMIT, limit.limit_value.as_bytes());
-        visit(&X_RATELIMIT_REMAINING, Text::default().number(verdict.remaining.into()).bytes());
-        visit(&X_RATELIMIT_RESET, Text::default().number(verdict.reset_unix_s).bytes());
+        visit(&X_RATELIMIT_REMAINING, Text::of(verdict.remaining.into()).bytes());
+        visit(&X_RATELIMIT_RESET, Text::of(verdict.reset_unix_s).bytes());
         visit(&RATELIMIT_POLICY, limit.policy_value.as_bytes());
-        visit(&RATELIMIT, rate_limit(Text::default(), verdict).bytes());
+        let mut text = Text::default();
+        text.rate_limit(verdict);
+        visit(&RATELIMIT, text.bytes());
         if limit.refuses(verdict) {
-            visit(&RETRY_AFTER, Text::default().number(verdict.retry_after_s).bytes());
+            visit(&RETRY_AFTER, Text::of(verdict.retry_after_s).bytes());
         }
     }
 
@@ -58,12 +59,17 @@ impl<'t> Marks<'t> {
         out.extend_from_slice(b"x-request-id: ");
         out.extend_from_slice(self.request_id.as_bytes());
         let Some((limit, verdict)) = self.quota else { return out.extend_from_slice(b"\r\n") };
-        let text = Text::default().number(verdict.remaining.into()).text(b"\r\nx-ratelimit-reset: ");
-        let text = text.number(verdict.reset_unix_s).text(b"\r\nratelimit: ");
         out.extend_from_slice(&limit.lines);
-        out.extend_from_slice(rate_limit(text, verdict).text(b"\r\n").bytes());
+        let mut text = Text::default();
+        text.number(verdict.remaining.into());
+        text.text(b"\r\nx-ratelimit-reset: ");
+        text.number(verdict.reset_unix_s);
+        text.text(b"\r\nratelimit: ");
+        text.rate_limit(verdict);
+        text.text(b"\r\n");
+        out.extend_from_slice(text.bytes());
         if limit.refuses(verdict) {
-            write_field(out, &RETRY_AFTER, Text::default().number(verdict.retry_after_s).bytes());
+            write_field(out, &RETRY_AFTER, Text::of(verdict.retry_after_s).bytes());
         }
     }
 
@@ -76,12 +82,6 @@ impl<'t> Marks<'t> {
             }
         });
     }
-}
-
-/// The `RateLimit` field of draft-ietf-httpapi-ratelimit-headers: what remains, and seconds until there is more.
-fn rate_limit(text: Text, verdict: &Verdict) -> Text {
-    let wait = if verdict.allowed { verdict.reset_after_s } else { verdict.retry_after_s };
-    text.text(b"\"default\";r=").number(verdict.remaining.into()).text(b";t=").number(wait)
 }
 
 /// The lines that begin with the end of the request id's and end within that of what remains.
@@ -141,18 +141,31 @@ impl Default for Text {
 }
 
 impl Text {
-    fn text(mut self, text: &[u8]) -> Self {
-        (&mut self.bytes[self.length..]).put_slice(text);
-        self.length += text.len();
-        self
+    fn of(number: u64) -> Self {
+        let mut text = Self::default();
+        text.number(number);
+        text
     }
 
-    fn number(mut self, number: u64) -> Self {
+    fn text(&mut self, text: &[u8]) {
+        self.bytes[self.length..self.length + text.len()].copy_from_slice(text);
+        self.length += text.len();
+    }
+
+    fn number(&mut self, number: u64) {
         let mut rest = &mut self.bytes[self.length..];
         let room = rest.len();
         write_number(&mut rest, number);
         self.length += room - rest.len();
-        self
+    }
+
+    /// The `RateLimit` field of draft-ietf-httpapi-ratelimit-headers: what remains, and seconds until there is more.
+    fn rate_limit(&mut self, verdict: &Verdict) {
+        let wait = if verdict.allowed { verdict.reset_after_s } else { verdict.retry_after_s };
+        self.text(b"\"default\";r=");
+        self.number(verdict.remaining.into());
+        self.text(b";t=");
+        self.number(wait);
     }
 
     fn bytes(&self) -> &[u8] {
@@ -171,12 +184,10 @@ mod tests {
     #[test]
     fn the_longest_text_fits() {
         let most = u64::MAX;
-        let text = Text::default().number(most).text(b"\r\nx-ratelimit-reset: ").number(most);
-        let text =
-            text.text(b"\r\nratelimit: \"default\";r=").number(most).text(b";t=").number(most).text(b"\r\n");
         let longest =
             format!("{most}\r\nx-ratelimit-reset: {most}\r\nratelimit: \"default\";r={most};t={most}\r\n");
-        assert_eq!(text.bytes(), longest.as_bytes());
+        assert!(longest.len() <= TEXT);
+        assert_eq!(Text::of(most).bytes(), most.to_string().as_bytes());
     }
 
     #[test]

@@ -38,38 +38,48 @@ pub(super) enum Fate {
     Ends,
 }
 
+/// Whether two texts are the same but for case. The usual spelling is told by a few words at once.
+fn is<const N: usize>(text: &[u8], usual: &[u8; N]) -> bool {
+    *text == usual[..] || text.eq_ignore_ascii_case(usual)
+}
+
 impl Hop<'_> {
     /// Reads what of a field is for this hop. The name may be in any case.
     pub(super) fn look(&mut self, name: &[u8], value: &[u8]) -> Result<Fate, Error> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         // By their lengths first: most fields are none of these.
         match name.len() {
-            4 if is("date") => Ok(Fate::Dates),
-            7 if is("trailer") => Ok(Fate::Announces),
-            7 if is("upgrade") => {
+            4 if is(name, b"Date") => Ok(Fate::Dates),
+            7 if is(name, b"Trailer") => Ok(Fate::Announces),
+            7 if is(name, b"Upgrade") => {
                 let wanted = self.wanted.map(HeaderValue::as_bytes);
                 self.agreed |= wanted.is_some_and(|wanted| wanted.eq_ignore_ascii_case(value));
                 Ok(Fate::Ends)
             }
-            10 if is("connection") => {
-                value.split(|&b| b == b',').for_each(|option| self.option(option.trim_ascii()));
+            10 if is(name, b"Connection") => {
+                self.options(value);
                 Ok(Fate::Ends)
             }
-            10 if is("keep-alive") => Ok(Fate::Ends),
-            14 if is("content-length") => {
+            10 if is(name, b"Keep-Alive") => Ok(Fate::Ends),
+            14 if is(name, b"Content-Length") => {
                 self.length = Some(wire::length(self.length, value)?);
                 Ok(Fate::Measures)
             }
-            16 if is("proxy-connection") => Ok(Fate::Ends),
-            17 if is("transfer-encoding") => {
-                if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            16 if is(name, b"Proxy-Connection") => Ok(Fate::Ends),
+            17 if is(name, b"Transfer-Encoding") => {
+                if self.chunked || !is(value, b"chunked") {
                     return Err(Error::Malformed("its transfer coding is not chunked"));
                 }
                 self.chunked = true;
                 Ok(Fate::Ends)
             }
-            18 if is("proxy-authenticate") => Ok(Fate::Ends),
+            18 if is(name, b"Proxy-Authenticate") => Ok(Fate::Ends),
             _ => Ok(Fate::Passes),
+        }
+    }
+
+    fn options(&mut self, value: &[u8]) {
+        if !is(value, b"keep-alive") {
+            value.split(|&b| b == b',').for_each(|option| self.option(option.trim_ascii()));
         }
     }
 
