@@ -40,7 +40,8 @@ def arguments():
     parser.add_argument("--peers", default="nginx,haproxy,caddy", help=f"of {', '.join(PEERS)}; default: %(default)s")
     parser.add_argument("--pingora", action="store_true", help="build pingora/ and measure it too, in h1 and idle")
     parser.add_argument("--modes", default=",".join(MODES), help="default: all of them")
-    parser.add_argument("--rounds", type=int, default=9, help=f"default: %(default)s; of idle ones at most {IDLE_ROUNDS}")
+    rounds = f"default: %(default)s; of idle ones at most {IDLE_ROUNDS}"
+    parser.add_argument("--rounds", type=int, default=9, help=rounds)
     parser.add_argument("--seconds", type=int, default=2, help="of load per server and round, default: %(default)s")
     parser.add_argument("--connections", type=int, default=4000, help="held open when idle, default: %(default)s")
     parser.add_argument("--cores", default="0,1", metavar="PROXY,LOAD", help="default: %(default)s")
@@ -85,7 +86,7 @@ def order(names, number):
     return turned if number // count % 2 == 0 else turned[::-1]
 
 
-def rounds(mode, names, count, figure):
+def measure(mode, names, count, figure):
     """Per name, `figure(name)` of each round."""
     taken = {name: [] for name in names}
     for number in range(count):
@@ -109,7 +110,7 @@ def loaded(bench, start, given, core):
         for name in names:
             load.run(running[name], mode, 1, core)  # opens the connections to the backend, fills the caches
         resumed = proof.resumed(running["portcullis"])
-        results[mode] = rounds(
+        results[mode] = measure(
             mode, names, given.rounds, lambda name: microseconds(bench, running[name], mode, given.seconds, core)
         )
         if mode == "handshake" and proof.resumed(running["portcullis"]) != resumed:
@@ -129,7 +130,7 @@ def microseconds(bench, server, mode, seconds, core):
 
 
 def idle(bench, start, given):
-    """The modes of memory: one server at a time, started anew, because memory freed by a load would hide what is taken."""
+    """The modes of memory: each server started anew, since memory freed by a load would hide what is taken."""
 
     def bytes_each(name):
         server = start[name]()
@@ -140,7 +141,7 @@ def idle(bench, start, given):
     results = {}
     for mode in (mode for mode in given.modes if mode in memory.MODES):
         names = [name for name in start if mode == "idle" or name != "pingora"]  # which has no TLS here
-        results[mode] = rounds(mode, names, min(given.rounds, IDLE_ROUNDS), bytes_each)
+        results[mode] = measure(mode, names, min(given.rounds, IDLE_ROUNDS), bytes_each)
     return results
 
 

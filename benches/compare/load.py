@@ -17,8 +17,8 @@ MODES = {
 SUITE, GROUP = "TLS_AES_128_GCM_SHA256", "X25519"
 WRK = ["wrk", "--threads", "1", "--connections", "64"]
 H2LOAD = ["h2load", "--threads=1", "--warm-up-time=0", f"--tls13-ciphers={SUITE}", f"--groups={GROUP}"]
-# Not wrk: it comes again with the session that a server has given it, which is no full handshake. ab does not, and has no
-# end but a number of requests: it is given more than it can make in the time. What it offers is in `CLIENT`.
+# Not wrk: it comes again with the session that a server has given it, which is no full handshake. ab does not; it wants
+# a number of requests as well, and is given more than it can make in the time. What it offers of TLS is in `CLIENT`.
 AB = ["ab", "-q", "-c", "16"]
 CLIENT = pathlib.Path(__file__).with_name("configs") / "client.cnf"
 

@@ -76,7 +76,8 @@ class Bench(contextlib.ExitStack):
         plain, tls = self._ports("plain", "tls")
         config = self._write(CONFIGS / "caddy.json")
         # One thread for what Go runs at a time, as the others have one; what it keeps for itself goes into the folder.
-        own = {"GOMAXPROCS": "1", "HOME": str(self.dir), "XDG_CONFIG_HOME": str(self.dir), "XDG_DATA_HOME": str(self.dir)}
+        homes = {name: str(self.dir) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+        own = {"GOMAXPROCS": "1", **homes}
         process = self._spawn("caddy", ["caddy", "run", "--config", config], self.proxy_core, own)
         self._wait(process, lambda: _connects(tls))
         return Server("caddy", process, plain, tls)

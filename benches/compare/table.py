@@ -24,7 +24,8 @@ class Goal:
     peer: str | None
 
     def __str__(self):
-        return f"`{self.mode}` ≤ {self.limit:.2f} × {NAMES[self.peer]}" if self.peer else f"`{self.mode}` ≤ {self.limit:,} bytes"
+        limit = f"{self.limit:.2f} × {NAMES[self.peer]}" if self.peer else f"{self.limit:,} bytes"
+        return f"`{self.mode}` ≤ {limit}"
 
 
 GOALS = (
@@ -43,7 +44,8 @@ class Spread:
     def __init__(self, figures):
         self.median = statistics.median(figures)
         self.low, self.high = min(figures), max(figures)
-        self.first, _, self.third = statistics.quantiles(figures, n=4, method="inclusive") if len(figures) > 1 else figures * 3
+        quarters = statistics.quantiles(figures, n=4, method="inclusive") if len(figures) > 1 else figures * 3
+        self.first, _, self.third = quarters
 
     def __str__(self):
         return f"{self.median:.2f} ({self.first:.2f}-{self.third:.2f}; {self.low:.2f}-{self.high:.2f})"
@@ -74,9 +76,10 @@ def verdict(results):
         if measured is None:
             rows.append([str(goal), "not measured", ""])
             continue
+        shown = str(measured) if goal.peer else f"{measured.median:,.0f} ({measured.low:,.0f}-{measured.high:,.0f})"
         # Judged as it is printed: a ratio of 1.004 reads 1.00, and no run can tell the two apart.
-        shown, digits = (str(measured), 2) if goal.peer else (f"{measured.median:,.0f} ({measured.low:,.0f}-{measured.high:,.0f})", 0)
-        rows.append([str(goal), shown, "yes" if round(measured.median, digits) <= goal.limit else "**no**"])
+        met = round(measured.median, 2 if goal.peer else 0) <= goal.limit
+        rows.append([str(goal), shown, "yes" if met else "**no**"])
     return _markdown(rows)
 
 
