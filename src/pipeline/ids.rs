@@ -7,6 +7,9 @@ use bytes::BufMut;
 use http::HeaderValue;
 use std::cell::Cell;
 
+/// Bytes of the line that says `traceparent`.
+const TRACEPARENT: usize = 70;
+
 /// One worker's generator (SplitMix64: Steele, Lea, Flood 2014), seeded from the system.
 #[derive(Debug)]
 pub(super) struct Ids {
@@ -48,30 +51,20 @@ impl Ids {
     }
 
     /// A `traceparent` (W3C Trace Context): the client's trace goes on where it sent a valid one, else the request id
-    /// begins one that is not sampled.
+    /// begins one that is not sampled. As a line of HTTP/1.1.
     pub(super) fn traceparent(
         &self,
         client: Option<&HeaderValue>,
         request_id: &HeaderValue,
-        arena: &Arena,
-    ) -> HeaderValue {
-        let span = self.next() | 1;
-        arena.value(55, |buffer| {
-            match client.map(HeaderValue::as_bytes).filter(|value| is_traceparent(value)) {
-                Some(value) => {
-                    buffer.put_slice(&value[..36]);
-                    buffer.put_slice(&hex(span));
-                    buffer.put_slice(&value[52..55]);
-                }
-                None => {
-                    buffer.put_slice(b"00-");
-                    buffer.put_slice(request_id.as_bytes());
-                    buffer.put_u8(b'-');
-                    buffer.put_slice(&hex(span));
-                    buffer.put_slice(b"-00");
-                }
-            }
-        })
+    ) -> [u8; TRACEPARENT] {
+        let span = hex(self.next() | 1);
+        let mut line = *b"traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\n";
+        match client.map(HeaderValue::as_bytes).filter(|value| is_traceparent(value)) {
+            Some(value) => line[13..68].copy_from_slice(value),
+            None => line[16..48].copy_from_slice(request_id.as_bytes().get(..32).unwrap_or(&[b'f'; 32])),
+        }
+        line[49..65].copy_from_slice(&span);
+        line
     }
 }
 
@@ -130,14 +123,21 @@ mod tests {
         let id = ids.request_id(&arena);
         assert_eq!(id.len(), 32);
         assert_ne!(id, ids.request_id(&arena));
+        let value = |line: [u8; TRACEPARENT]| {
+            let value =
+                line.strip_prefix(b"traceparent: ").and_then(|rest| rest.strip_suffix(b"\r\n")).unwrap();
+            HeaderValue::from_bytes(value).unwrap()
+        };
         let client = HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-        let ours = ids.traceparent(Some(&client), &id, &arena);
+        let ours = value(ids.traceparent(Some(&client), &id));
         assert!(is_traceparent(ours.as_bytes()));
         assert!(ours.to_str().unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+        assert!(ours.to_str().unwrap().ends_with("-01"));
         assert_ne!(ours, client);
         let none = HeaderValue::from_static("00-00000000000000000000000000000000-00f067aa0ba902b7-01");
-        let fresh = ids.traceparent(Some(&none), &id, &arena);
+        let fresh = value(ids.traceparent(Some(&none), &id));
         assert!(is_traceparent(fresh.as_bytes()));
         assert_eq!(&fresh.as_bytes()[3..35], id.as_bytes());
+        assert!(fresh.to_str().unwrap().ends_with("-00"));
     }
 }

@@ -17,6 +17,7 @@ use crate::telemetry::metrics::{AuthOutcome, Gauge, Policy, RouteCells};
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
 use crate::upstream::Answer;
 use crate::upstream::body::{BodyError, Passage};
+use crate::wire::Lines;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -383,7 +384,7 @@ pub enum Payload {
     /// The gateway's own.
     Own(Full<Bytes>),
     /// An upstream's, passed on as it comes.
-    Upstream(Answer),
+    Upstream(Box<Answer>),
 }
 
 /// An answer's body with the trail of its request.
@@ -397,6 +398,14 @@ impl Observed {
     /// The fields that the answer carries besides its own.
     pub fn marks(&self) -> Marks<'_> {
         Marks::of(&self.trail)
+    }
+
+    /// Status line and fields of an upstream's answer, where they are not in the map: see [`Answer::take_lines`].
+    pub fn take_lines(&mut self) -> Option<Lines> {
+        match &mut self.payload {
+            Payload::Upstream(answer) => answer.take_lines(),
+            Payload::Own(_) => None,
+        }
     }
 
     /// Goes on with the request's body, although nobody takes the answer's; ready when there is nothing left of it.
@@ -438,7 +447,7 @@ impl Body for Observed {
         }
         let polled = match &mut this.payload {
             Payload::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
-            Payload::Upstream(answer) => Pin::new(answer).poll_frame(cx),
+            Payload::Upstream(answer) => Pin::new(&mut **answer).poll_frame(cx),
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {

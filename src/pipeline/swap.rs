@@ -4,23 +4,20 @@ use super::authorize::Grant;
 use super::observe::Trail;
 use super::reject::Reject;
 use super::route::Routed;
-use super::{Peer, Worker, rewrite};
+use super::{Peer, Worker, marks, rewrite};
 use crate::config::is_judged;
 pub(super) use crate::config::is_reserved as is_ours;
-use crate::upstream::{Head, Service};
+use crate::upstream::{Added, Head, Service};
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
 use http::{Uri, request};
 use std::borrow::Cow;
 
-static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-static TE_NAME: HeaderName = TE;
 
 /// The head of a request as the upstream will see it. Only [`credentials`] makes one.
 #[derive(Debug)]
@@ -39,9 +36,14 @@ impl Outbound {
         self.head
     }
 
+    /// Wants the answer's fields in its map.
+    pub(super) fn look_at_fields(&mut self) {
+        self.head.lines = None;
+    }
+
     /// Adds a field of ours.
-    pub(super) fn add(&mut self, name: &'static HeaderName, value: HeaderValue) {
-        self.head.added.push((name, value));
+    pub(super) fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.head.added.push(name, value);
     }
 }
 
@@ -60,25 +62,25 @@ pub(super) fn credentials(
     trail: &Trail,
 ) -> Result<Outbound, Reject> {
     let target = target(&parts.uri, routed, grant)?;
-    let host = host_of(&parts.uri, &parts.headers);
     let client = parts.headers;
-    let traceparent = worker.ids.traceparent(client.get(&TRACEPARENT), trail.request_id(), &worker.arena);
-    let mut added = Vec::with_capacity(6);
-    added.push((&X_FORWARDED_FOR, peer.forwarded_for(&client)));
-    added.push((&X_FORWARDED_PROTO, peer.proto.clone()));
-    if let Some(host) = host {
-        added.push((&X_FORWARDED_HOST, host));
+    let mut added = Added::new(&worker.pools.scratch);
+    peer.forward(&client, &mut added);
+    match parts.uri.authority() {
+        None => client.get(HOST).into_iter().for_each(|host| added.push(&X_FORWARDED_HOST, host)),
+        Some(_) => {
+            host_of(&parts.uri, &client).into_iter().for_each(|host| added.push(&X_FORWARDED_HOST, &host))
+        }
     }
     if let Some(prefix) = &routed.route.forwarded_prefix {
-        added.push((&X_FORWARDED_PREFIX, prefix.clone()));
+        added.push(&X_FORWARDED_PREFIX, prefix);
     }
-    if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.clone()) {
-        added.push((&CLIENT_CERT, field));
+    if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.as_ref()) {
+        added.push(&CLIENT_CERT, field);
     }
-    added.push((&X_REQUEST_ID, trail.request_id().clone()));
-    added.push((&TRACEPARENT, traceparent));
+    added.push(&X_REQUEST_ID, trail.request_id());
+    added.lines(&worker.ids.traceparent(client.get(&TRACEPARENT), trail.request_id()));
     if client.get(TE).is_some_and(|te| contains_token(te, "trailers")) {
-        added.push((&TE_NAME, HeaderValue::from_static("trailers")));
+        added.lines(b"te: trailers\r\n");
     }
     let prepared = worker.identities.of(trail.snapshot(), routed, grant, to, trail.at())?;
     let listed = listed(&client);
@@ -89,8 +91,19 @@ pub(super) fn credentials(
         return Err(Reject::Listed);
     }
     let (overlay, timeout) = (routed.route.request_headers.clone(), routed.route.config.timeout);
-    let head =
-        Head { method: parts.method, target, client, hides, listed, added, prepared, overlay, timeout };
+    let lines = marks::displaced(parts.version, routed, trail);
+    let head = Head {
+        method: parts.method,
+        target,
+        client,
+        hides,
+        listed,
+        added,
+        prepared,
+        overlay,
+        timeout,
+        lines,
+    };
     Ok(Outbound { head })
 }
 
@@ -189,10 +202,11 @@ mod tests {
             listed: listed(&client),
             client,
             hides,
-            added: Vec::new(),
+            added: Added::default(),
             prepared: Rc::new(Prepared::default()),
             overlay: None,
             timeout: None,
+            lines: None,
         };
         let out: Vec<&str> =
             head.client.keys().filter(|name| head.passes(name)).map(HeaderName::as_str).collect();
