@@ -49,11 +49,12 @@ hammer: ## Revoke keys five hundred times while fifty threads use them (about a 
 fuzz-api: setup ## Let the API fuzzer try everything some hundred times (thirty of each take about two minutes)
 	FUZZ_API=$${FUZZ_API:-200} $(CARGO) test --locked --test main fuzzing_api
 
-bench: ## Measure the policy alone, then CPU per request beside nginx and HAProxy
-	@scripts/setup.sh bench
+# PINGORA=1 builds and measures Pingora too; COMPARE has further options of the script, as `--peers nginx --rounds 15`.
+bench: ## Measure the policy alone, then a request and a connection beside nginx, HAProxy and Caddy
+	@scripts/setup.sh $(if $(PINGORA),bench-pingora,bench)
 	$(CARGO) bench --locked --bench policy --features jemalloc
 	$(CARGO) build --release --locked --features jemalloc
-	benches/compare/compare.py target/release/portcullis
+	benches/compare/compare.py target/release/portcullis $(if $(PINGORA),--pingora) $(COMPARE)
 
 endure: ## Change everything under load, stream gibibytes, stand crowds; count what failed (about ten minutes)
 	@scripts/setup.sh bench

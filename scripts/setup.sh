@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a task of the Makefile needs and this machine lacks, or names it and fails.
 #
-#   scripts/setup.sh demo | test | bench
+#   scripts/setup.sh demo | test | bench | bench-pingora
 #
 # Says nothing and takes no time when everything is there.
 set -euo pipefail
@@ -12,14 +12,16 @@ build=(gcc:gcc make:make cargo:rust)
 clients=(curl:curl openssl:openssl)
 browser=(chromium:chromium chromedriver:chromium-driver)
 fuzzer=(python3:python3)
-measuring=(nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client taskset:util-linux python3:python3)
+peers=(nginx:nginx haproxy:haproxy caddy:caddy)
+measuring=("${peers[@]}" wrk:wrk h2load:nghttp2-client ab:apache2-utils taskset:util-linux python3:python3)
 
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
   test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}") ;;
   bench) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
+  bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;
   *)
-    echo "usage: scripts/setup.sh demo | test | bench" >&2
+    echo "usage: scripts/setup.sh demo | test | bench | bench-pingora" >&2
     exit 2
     ;;
 esac
@@ -84,4 +86,11 @@ if ! "${install[@]}" >/dev/null 2>&1; then
   apt-get update --quiet
   "${install[@]}"
 fi
+
+# Debian starts a server as soon as it is installed. The bench runs its own; another one only takes time from it.
+for pair in "${peers[@]}"; do
+  if [[ " ${packages[*]} " == *" ${pair#*:} "* ]] && systemctl --quiet is-active "${pair#*:}" 2>/dev/null; then
+    echo "Installing has started ${pair#*:} as a service. If it is not wanted: systemctl disable --now ${pair#*:}"
+  fi
+done
 finish "$@"
