@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint unit deny hammer fuzz-api bench clean setup console openapi endure
+.PHONY: help dist demo test check format lint unit deny hammer fuzz-api bench clean setup console openapi endure
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,11 +50,14 @@ fuzz-api: setup ## Let the API fuzzer try everything some hundred times (thirty 
 	FUZZ_API=$${FUZZ_API:-200} $(CARGO) test --locked --test main fuzzing_api
 
 # PINGORA=1 builds and measures Pingora too; COMPARE has further options of the script, as `--peers nginx --rounds 15`.
+dist: ## Build the program to run in earnest, optimised for a recorded load: target/dist/portcullis (about fifteen minutes)
+	@scripts/dist.sh
+
 bench: ## Measure the policy alone, then a request and a connection beside nginx, HAProxy and Caddy
 	@scripts/setup.sh $(if $(PINGORA),bench-pingora,bench)
 	$(CARGO) bench --locked --bench policy --features jemalloc
-	$(CARGO) build --release --locked --features jemalloc
-	benches/compare/compare.py target/release/portcullis $(if $(PINGORA),--pingora) $(COMPARE)
+	scripts/dist.sh
+	benches/compare/compare.py target/dist/portcullis $(if $(PINGORA),--pingora) $(COMPARE)
 
 endure: ## Change everything under load, stream gibibytes, stand crowds; count what failed (about ten minutes)
 	@scripts/setup.sh bench

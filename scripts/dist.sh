@@ -6,33 +6,33 @@
 # It is built twice: first so that it counts how often which part of it runs, under the load of benches/compare; then with
 # these counts (profile-guided optimisation, https://doc.rust-lang.org/rustc/profile-guided-optimization.html). What it
 # does is the same as that of `cargo build --release --features jemalloc`; it takes fewer instructions, and those that it
-# takes most lie together.
+# takes most lie together. Does nothing when the program is there and its sources are what they were.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scripts/setup.sh dist
 folder=$PWD/target/dist
 raw=$folder/counts profile=$folder/portcullis.profdata
 mkdir -p "$folder"
 
-# The compiler's own, where it is installed (`rustup component add llvm-tools`), or the system's newest.
-profdata() {
-  local found
-  found=$(find "$(rustc --print sysroot)" -name llvm-profdata -print -quit)
-  : "${found:=$(command -v llvm-profdata || true)}"
-  : "${found:=$(compgen -c llvm-profdata- | sort -V | tail -n 1)}"
-  "${found:?llvm-profdata is missing: rustup component add llvm-tools}" "$@"
-}
+sources=$(find Cargo.toml Cargo.lock build.rs .cargo src console/dist -type f -print0 | sort -z | xargs -0 sha256sum)
+if [[ -x $folder/portcullis && -f $folder/sources && $sources == "$(<"$folder/sources")" ]]; then
+  exit 0
+fi
+scripts/setup.sh dist
 
+# Each kind has a folder of its own: else one would take the other's place, libraries and all.
 build() {
-  RUSTFLAGS="$1" cargo build --release --locked --features jemalloc --target-dir "$folder/build" "${@:2}"
+  RUSTFLAGS="$2" cargo build --release --locked --features jemalloc --target-dir "$folder/$1" "${@:3}"
 }
 
 rm -rf "$raw"
 # Without what is done across modules, which takes long and counts nothing.
-build "-Cprofile-generate=$raw" --config 'profile.release.lto="off"' --config profile.release.codegen-units=16
-benches/compare/train.py "$folder/build/release/portcullis"
-profdata merge --output "$profile" "$raw"
-build "-Cprofile-use=$profile"
-cp "$folder/build/release/portcullis" "$folder/portcullis"
+build counting "-Cprofile-generate=$raw" --config 'profile.release.lto="off"' --config profile.release.codegen-units=16
+benches/compare/train.py "$folder/counting/release/portcullis"
+scripts/profdata.sh merge --output "$profile" "$raw"
+# Cargo does not look into the file: what depends on the counts is our own crate most of all.
+touch src/lib.rs
+build final "-Cprofile-use=$profile"
+cp "$folder/final/release/portcullis" "$folder/portcullis"
+echo "$sources" >"$folder/sources"
 echo "Built target/dist/portcullis"

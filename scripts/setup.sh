@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a task of the Makefile needs and this machine lacks, or names it and fails.
 #
-#   scripts/setup.sh demo | test | bench | bench-pingora
+#   scripts/setup.sh demo | test | bench | bench-pingora | dist
 #
 # Says nothing and takes no time when everything is there.
 set -euo pipefail
@@ -18,10 +18,10 @@ measuring=("${peers[@]}" wrk:wrk h2load:nghttp2-client ab:apache2-utils taskset:
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
   test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}") ;;
-  bench) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
+  bench | dist) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;
   *)
-    echo "usage: scripts/setup.sh demo | test | bench | bench-pingora" >&2
+    echo "usage: scripts/setup.sh demo | test | bench | bench-pingora | dist" >&2
     exit 2
     ;;
 esac
@@ -44,6 +44,11 @@ if command -v gcc >/dev/null && ! echo '#include <stdlib.h>' | gcc -E - >/dev/nu
   packages+=(libc6-dev)
 elif [[ " ${packages[*]} " == *" gcc "* ]]; then
   packages+=(libc6-dev)
+fi
+
+# What merges the counts of a build has to be as new as the compiler's own LLVM writes them: 19 or later.
+if [[ "${1:-test}" == dist && -z "$(scripts/profdata.sh --find)" ]]; then
+  packages+=(llvm-19)
 fi
 
 # Debian's Python makes no environments without this one.
