@@ -5,10 +5,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint unit deny hammer fuzz-api bench clean setup console openapi endure
+.PHONY: help demo test check format lint unit deny hammer fuzz-api bench budget budget-update stages clean setup console openapi endure
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install, or name, what this machine lacks
 	@scripts/setup.sh test
@@ -54,6 +54,14 @@ bench: ## Measure the policy alone, then CPU per request beside nginx and HAProx
 	$(CARGO) bench --locked --bench policy --features jemalloc
 	$(CARGO) build --release --locked --features jemalloc
 	benches/compare/compare.py target/release/portcullis
+
+budget: ## Hold the instructions that a request takes to benches/budget/budget.toml
+	@scripts/setup.sh budget
+	benches/budget/budget.py
+
+budget-update: ## Count them, and write that file
+	@scripts/setup.sh budget
+	benches/budget/budget.py --write
 
 endure: ## Change everything under load, stream gibibytes, stand crowds; count what failed (about ten minutes)
 	@scripts/setup.sh bench

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a task of the Makefile needs and this machine lacks, or names it and fails.
 #
-#   scripts/setup.sh demo | test | bench
+#   scripts/setup.sh demo | test | budget | bench
 #
 # Says nothing and takes no time when everything is there.
 set -euo pipefail
@@ -12,14 +12,16 @@ build=(gcc:gcc make:make cargo:rust)
 clients=(curl:curl openssl:openssl)
 browser=(chromium:chromium chromedriver:chromium-driver)
 fuzzer=(python3:python3)
+counting=(valgrind:valgrind openssl:openssl python3:python3)
 measuring=(nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client taskset:util-linux python3:python3)
 
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
   test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}") ;;
+  budget) wanted=("${build[@]}" "${counting[@]}") ;;
   bench) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   *)
-    echo "usage: scripts/setup.sh demo | test | bench" >&2
+    echo "usage: scripts/setup.sh demo | test | budget | bench" >&2
     exit 2
     ;;
 esac
