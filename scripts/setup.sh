@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a task of the Makefile needs and this machine lacks, or names it and fails.
 #
-#   scripts/setup.sh demo | test | bench | bench-pingora | dist
+#   scripts/setup.sh demo | test | budget | bench | bench-pingora | dist
 #
 # Says nothing and takes no time when everything is there.
 set -euo pipefail
@@ -12,16 +12,18 @@ build=(gcc:gcc make:make cargo:rust)
 clients=(curl:curl openssl:openssl)
 browser=(chromium:chromium chromedriver:chromium-driver)
 fuzzer=(python3:python3)
+counting=(valgrind:valgrind openssl:openssl python3:python3)
 peers=(nginx:nginx haproxy:haproxy caddy:caddy)
 measuring=("${peers[@]}" wrk:wrk h2load:nghttp2-client ab:apache2-utils taskset:util-linux python3:python3)
 
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
   test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}") ;;
+  budget) wanted=("${build[@]}" "${counting[@]}") ;;
   bench | dist) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;
   *)
-    echo "usage: scripts/setup.sh demo | test | bench | bench-pingora | dist" >&2
+    echo "usage: scripts/setup.sh demo | test | budget | bench | bench-pingora | dist" >&2
     exit 2
     ;;
 esac

@@ -17,7 +17,8 @@ impl Arena {
     /// Whatever `write` puts into the buffer: at most `most` bytes, visible ASCII.
     pub(super) fn value(&self, most: usize, write: impl FnOnce(&mut BytesMut)) -> HeaderValue {
         let mut buffer = self.buffer.borrow_mut();
-        if buffer.capacity() - buffer.len() < most {
+        // When all that was cut from it is gone, as it mostly is by then, the memory is used again.
+        if buffer.capacity() - buffer.len() < most && !buffer.try_reclaim(most) {
             *buffer = BytesMut::with_capacity(CHUNK.max(most));
         }
         write(&mut buffer);

@@ -237,7 +237,7 @@ pub async fn decide(
     if let authenticate::Known::Key(entry) = caller.known() {
         worker.noticed.notice(&worker.shared.sightings, entry.record.row, from, now);
     }
-    authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)
+    authorize::check(caller, routed, parts, trail)
 }
 
 /// The client's body as it comes.

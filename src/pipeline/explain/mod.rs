@@ -237,13 +237,13 @@ fn scope(
 ) -> Result<Grant, Reject> {
     let (routed, query) = (scene.routed, parts.uri.query());
     let known = caller.known().clone();
-    let membership = authorize::organization(&caller, routed, &parts.headers).ok().flatten();
+    let membership = authorize::organization(&caller, routed, parts).ok().flatten();
     let place = membership.as_ref();
-    let checked = authorize::check(caller, routed, &parts.headers, query, trail);
+    let checked = authorize::check(caller, routed, parts, trail);
     let refused_at = checked.as_ref().err().map(stage_of);
     let grant = checked.as_ref().ok();
     let stages: [(Stage, Saying<'_>); 3] = [
-        (Stage::Organization, &|way| scope::organization(way, routed, &known, place, &parts.headers)),
+        (Stage::Organization, &|way| scope::organization(way, routed, &known, place, parts)),
         (Stage::Project, &|way| scope::project(way, routed, &known, grant, query)),
         (Stage::Require, &|way| scope::requirements(way, routed, &known, place)),
     ];
