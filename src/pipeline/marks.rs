@@ -1,6 +1,7 @@
 //! The fields that every answer carries: the request's id, and what is left of the caller's quota. They are handed out
 //! as bytes, so that an HTTP/1.1 answer has them written without their being put into a map first.
 
+use super::ids::RequestId;
 use super::observe::Trail;
 use super::route::{PreparedLimit, Routed};
 use crate::limiter::Verdict;
@@ -19,7 +20,7 @@ static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// What is put on one answer, in place of whatever an upstream said under the same names.
 #[derive(Debug)]
 pub struct Marks<'t> {
-    request_id: &'t HeaderValue,
+    request_id: &'t RequestId,
     /// On every answer to somebody identified, refused or not.
     quota: Option<(&'t PreparedLimit, &'t Verdict)>,
 }
@@ -175,6 +176,7 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ids::Ids;
     use super::*;
     use crate::config::{Mode, RateLimit};
     use crate::limiter::{Algorithm, Limiter, Rate};
@@ -207,7 +209,7 @@ mod tests {
         };
         let limit =
             PreparedLimit::new(RateLimit { rate, mode: Mode::Enforce }, Limiter::new().slot("an-api"));
-        let request_id = HeaderValue::from_static("an-id");
+        let request_id = Ids::new().unwrap().request_id();
         for quota in [None, Some((&limit, &verdict(true))), Some((&limit, &verdict(false)))] {
             let marks = Marks { request_id: &request_id, quota };
             let (mut written, mut handed_out) = (Vec::new(), Vec::new());

@@ -1,6 +1,5 @@
 //! The way of a request, from its parsed head to its answer: one stage a file, one value per gate.
 
-mod arena;
 pub mod authenticate;
 pub mod authorize;
 mod beside;

@@ -4,6 +4,7 @@ use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
 use super::credential::Foreseen;
 use super::exchange::{Cut, Slot};
+use super::ids::RequestId;
 use super::marks::Marks;
 use super::reject::Reject;
 use super::route::{Found, PreparedLimit};
@@ -36,7 +37,7 @@ pub struct Trail {
     snapshot: Rc<Current>,
     at: Moment,
     method: Method,
-    request_id: HeaderValue,
+    request_id: RequestId,
     api: usize,
     route: usize,
     /// The key that the request most likely shows.
@@ -99,7 +100,7 @@ impl Trail {
             snapshot: snapshot.clone(),
             at,
             method: request.method().clone(),
-            request_id: worker.ids.request_id(&worker.arena),
+            request_id: worker.ids.request_id(),
             api: found.api.index,
             route: found.route.index,
             foreseen: None,
@@ -124,7 +125,7 @@ impl Trail {
     }
 
     /// The id under which the request is logged, answered and forwarded.
-    pub fn request_id(&self) -> &HeaderValue {
+    pub fn request_id(&self) -> &RequestId {
         &self.request_id
     }
 
@@ -245,7 +246,7 @@ impl Trail {
             facts.refused = Some(reject.code());
         }
         let Some(cause) = reject.cause() else { return };
-        let request_id = self.request_id.to_str().unwrap_or_default();
+        let request_id = self.request_id.as_str();
         tracing::warn!(request_id, code = reject.code(), cause = %chain(cause), "a request failed");
     }
 
@@ -260,7 +261,7 @@ impl Trail {
         if let Some(facts) = &mut self.facts {
             facts.refused = Some(cut.code());
         }
-        let request_id = self.request_id.to_str().unwrap_or_default();
+        let request_id = self.request_id.as_str();
         tracing::info!(
             request_id,
             reason = cut.code(),
@@ -306,7 +307,7 @@ impl Trail {
             |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         self.worker.log.borrow_mut().write(&AccessRecord {
             at: self.at,
-            request_id: &text(Some(&self.request_id)),
+            request_id: self.request_id.as_str(),
             client: facts.client,
             method: self.method.as_str(),
             host: &text(facts.host.as_ref()),
@@ -454,7 +455,7 @@ impl Body for Observed {
                 this.trail.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64)
             }
             Poll::Ready(Some(Err(error))) => {
-                let request_id = this.trail.request_id.to_str().unwrap_or_default();
+                let request_id = this.trail.request_id.as_str();
                 tracing::warn!(request_id, cause = %chain(error), "an answer broke off");
             }
             _ => {}

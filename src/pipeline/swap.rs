@@ -16,7 +16,6 @@ use std::borrow::Cow;
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The head of a request as the upstream will see it. Only [`credentials`] makes one.
@@ -80,8 +79,7 @@ pub(super) fn credentials(
     if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.as_ref()) {
         added.push(&CLIENT_CERT, field);
     }
-    added.push(&X_REQUEST_ID, trail.request_id());
-    added.lines(&worker.ids.traceparent(told.traceparent, trail.request_id()));
+    added.lines(&worker.ids.lines(told.traceparent, trail.request_id()));
     if told.trailers {
         added.lines(b"te: trailers\r\n");
     }
