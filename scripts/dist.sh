@@ -20,19 +20,21 @@ if [[ -x $folder/portcullis && -f $folder/sources && $sources == "$(<"$folder/so
 fi
 scripts/setup.sh dist
 
-# Each kind has a folder of its own: else one would take the other's place, libraries and all.
+# With the target named, the flags are not for what runs while it is built. Each kind has a folder of its own: else one
+# would take the other's place, libraries and all.
+target=$(rustc -vV | sed -n 's/^host: //p')
 build() {
-  RUSTFLAGS="$2" cargo build --release --locked --features jemalloc --target-dir "$folder/$1" "${@:3}"
+  RUSTFLAGS="$2" cargo build --release --locked --features jemalloc --target "$target" --target-dir "$folder/$1" "${@:3}"
 }
 
-rm -rf "$raw"
 # Without what is done across modules, which takes long and counts nothing.
 build counting "-Cprofile-generate=$raw" --config 'profile.release.lto="off"' --config profile.release.codegen-units=16
-benches/compare/train.py "$folder/counting/release/portcullis"
+rm -rf "$raw"
+benches/compare/train.py "$folder/counting/$target/release/portcullis"
 scripts/profdata.sh merge --output "$profile" "$raw"
 # Cargo does not look into the file: what depends on the counts is our own crate most of all.
 touch src/lib.rs
 build final "-Cprofile-use=$profile"
-cp "$folder/final/release/portcullis" "$folder/portcullis"
+cp "$folder/final/$target/release/portcullis" "$folder/portcullis"
 echo "$sources" >"$folder/sources"
 echo "Built target/dist/portcullis"
