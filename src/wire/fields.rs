@@ -77,43 +77,7 @@ pub fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A decimal number, two digits at a time.
-pub fn write_number(out: &mut impl BufMut, mut number: u64) {
-    if let Ok(digit @ 0..10) = u8::try_from(number) {
-        return out.put_u8(b'0' + digit);
-    }
-    const PAIRS: &[u8; 200] = b"000102030405060708091011121314151617181920212223242526272829\
-        30313233343536373839404142434445464748495051525354555657585960616263646566676869\
-        707172737475767778798081828384858687888990919293949596979899";
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    while number >= 100 {
-        let pair = (number % 100) as usize * 2;
-        number /= 100;
-        at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
-    }
-    if number >= 10 {
-        let pair = number as usize * 2;
-        at -= 2;
-        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
-    } else {
-        at -= 1;
-        digits[at] = b'0' + number as u8;
-    }
-    out.put_slice(&digits[at..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_spelled_out() {
-        for number in [0, 7, 10, 99, 100, 101, 12_345, 1_800_000_000, u64::MAX] {
-            let mut out = Vec::new();
-            write_number(&mut out, number);
-            assert_eq!(out, number.to_string().as_bytes());
-        }
-    }
+/// A decimal number.
+pub fn write_number(out: &mut impl BufMut, number: u64) {
+    out.put_slice(itoa::Buffer::new().format(number).as_bytes());
 }
