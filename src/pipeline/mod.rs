@@ -3,6 +3,8 @@
 mod arena;
 pub mod authenticate;
 pub mod authorize;
+#[doc(hidden)]
+pub mod bench;
 mod beside;
 mod builtin;
 mod challenge;
