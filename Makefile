@@ -67,6 +67,10 @@ budget-update: ## Count them, and write that file
 	@scripts/setup.sh budget
 	benches/budget/budget.py --write
 
+stages: ## What each stage of a request costs by itself: instructions and nanoseconds
+	@scripts/setup.sh budget
+	benches/budget/stages.py
+
 endure: ## Change everything under load, stream gibibytes, stand crowds; count what failed (about ten minutes)
 	@scripts/setup.sh bench
 	$(CARGO) build --release --locked --features jemalloc

@@ -61,7 +61,8 @@ fn note() {
 
 /// How often `work` takes memory, and from where first.
 fn allocations(work: impl FnOnce()) -> (usize, Option<Backtrace>) {
-    (TAKEN.set(0), COUNTS.set(true));
+    TAKEN.set(0);
+    COUNTS.set(true);
     work();
     COUNTS.set(false);
     (TAKEN.get(), FIRST.take())
@@ -96,8 +97,11 @@ apis:
 telemetry: { access_log: { path: stderr, sample: 0.0 } }
 ";
 
+/// A field of a request.
+type Field = (&'static str, String);
+
 /// Requests of every plain kind: what they are, their target, and the fields that they have besides the usual.
-fn requests() -> Vec<(&'static str, String, Vec<(&'static str, String)>)> {
+fn requests() -> Vec<(&'static str, String, Vec<Field>)> {
     let shown = || ("x-api-key", key(7));
     let bearer = || ("authorization", format!("Bearer {}", key(8)));
     let history = format!("/v1/openapi/processing-history?page=1&projectId={PROJECT}&limit=20");
@@ -128,7 +132,7 @@ fn requests() -> Vec<(&'static str, String, Vec<(&'static str, String)>)> {
     ]
 }
 
-fn request(target: &str, fields: &[(&'static str, String)]) -> http::Request<()> {
+fn request(target: &str, fields: &[Field]) -> http::Request<()> {
     let mut request = http::Request::get(target).body(()).expect("a request");
     for (name, value) in [("host", "api.example.com"), ("user-agent", "a/1"), ("accept", "application/json")]
     {
@@ -145,7 +149,7 @@ fn edge(algorithm: &str, reach: Reach) -> Edge {
 }
 
 /// What a thousand decisions take, when it is warm: tables have grown to their size, buffers were taken.
-fn taken_by(edge: &Edge, target: &str, fields: &[(&'static str, String)]) -> (usize, Option<Backtrace>) {
+fn taken_by(edge: &Edge, target: &str, fields: &[Field]) -> (usize, Option<Backtrace>) {
     (0..50).for_each(|_| edge.decide(request(target, fields)));
     let parsed: Vec<_> = (0..1000).map(|_| request(target, fields)).collect();
     allocations(|| parsed.into_iter().for_each(|request| edge.decide(request)))

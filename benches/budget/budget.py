@@ -10,12 +10,9 @@ has become cheaper has to be written down as well, or the next one could take ba
 """
 
 import argparse
-import json
-import os
 import pathlib
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,9 +21,10 @@ import tomllib
 
 import drive
 import gateway
+import profiles
 import stages
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = gateway.ROOT
 BUDGET = pathlib.Path(__file__).with_name("budget.toml")
 KEPT = ROOT / "target" / "budget"
 UPDATE = "make budget-update"
@@ -51,20 +49,9 @@ def arguments():
     return parser.parse_args()
 
 
-def build():
-    """The program and the bench of its stages, as the budget counts them: quick to build, next to what is released."""
-    command = [os.environ.get("CARGO", "cargo"), "build", "--locked", "--profile", "profiling", "--features", "jemalloc"]
-    command += ["--bin", "portcullis", "--message-format", "json-render-diagnostics"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise gateway.Failed("cargo build failed")
-    messages = map(json.loads, done.stdout.splitlines())
-    made = {it["target"]["name"]: it["executable"] for it in messages if it.get("executable")}
-    return made["portcullis"], made.get("stages")
-
-
 def count_requests(binary, lines):
-    """Per line: instructions of a request in each round, and the profile of the last one."""
+    """Per line: instructions of a request in each round."""
+    print(f"Instructions of a request, in {ROUNDS} rounds of {REQUESTS}:", flush=True)
     counted = {}
     for sample in sorted({sample for _, _, sample in lines.values()}):
         of_sample = {name: line for name, line in lines.items() if line[2] == sample}
@@ -94,6 +81,9 @@ def count(name, served, backend, clients):
         rounds.append((instructions - idle[worker] * (time.monotonic() - start)) / REQUESTS)
     KEPT.mkdir(parents=True, exist_ok=True)
     shutil.copy(profile, KEPT / f"{name}.callgrind")
+    spread = max(rounds) / min(rounds) - 1
+    each, taken = ", ".join(f"{figure:,.0f}" for figure in rounds), profiles.allocations(profile) / REQUESTS
+    print(f"  {name:14} {each}; spread {spread:.2%}; {taken:.1f} allocations a request", flush=True)
     return rounds
 
 
@@ -143,21 +133,17 @@ def explain(moved, grown, counted_with):
     """What to do about lines that moved, and where the instructions are."""
     for name in moved:
         if (profile := KEPT / f"{name}.callgrind").exists():
-            print(f"\n{name}: the functions with most instructions of their own, of {REQUESTS} requests")
-            print("\n".join(annotated(profile)[:25]))
+            print(f"\n{name}: the functions with most instructions of their own, for one request")
+            for function, count in profiles.functions(profile).most_common(25):
+                print(f"  {count / REQUESTS:7,.0f} {function}")
     print(f"\nOver 5 % from the budget: {', '.join(moved)}. The profiles are in {KEPT.relative_to(ROOT)}.")
     if grown:
-        print("A request has become dearer. Take it back, or run the command below and say in the commit what it is worth.")
+        print("A request has become dearer. Take it back; or run the command below, and say in the commit what for.")
     else:
         print("A request has become cheaper. Keep it so: run the command below and commit what it writes.")
     print(f"  {UPDATE}")
-    if counted_with.get("rustc") != rustc():
-        print(f"The budget was counted with Rust {counted_with.get('rustc')}, this is {rustc()}: that alone may be why.")
-
-
-def annotated(profile):
-    done = subprocess.run(["callgrind_annotate", "--auto=no", profile], capture_output=True, text=True)
-    return [line.strip() for line in done.stdout.splitlines() if " (" in line and "%) " in line and "TOTALS" not in line]
+    if (before := counted_with.get("rustc")) != rustc():
+        print(f"The budget was counted with Rust {before}, this is {rustc()}: that alone may be why.")
 
 
 def main():
@@ -166,13 +152,11 @@ def main():
     counted_with = budget.get("counted-with", {})
     if not given.write and counted_with.get("machine", platform.machine()) != platform.machine():
         raise gateway.Failed(f"the budget is for {counted_with['machine']}, this is {platform.machine()}")
-    binary, bench = (given.binary, None) if given.binary else build()
+    binary, bench = (given.binary, None) if given.binary else gateway.build()
     rounds = count_requests(binary, LINES | SHOWN if given.tls else LINES)
-    for name, figures in rounds.items():
-        spread = (max(figures) - min(figures)) / statistics.median(figures)
-        print(f"  {name:24} {', '.join(f'{figure:,.0f}' for figure in figures)}  spread {spread:.2%}")
-    medians = {name: statistics.median(figures) for name, figures in rounds.items() if name in LINES}
-    sections = {"requests": medians} | ({"stages": stages.count(bench)} if bench else {})
+    # What happens beside the requests only adds.
+    least = {name: min(figures) for name, figures in rounds.items() if name in LINES}
+    sections = {"requests": least} | ({"stages": stages.count(bench)} if bench else {})
     if given.write:
         return write({section: sections.get(section) or budget.get(section, {}) for section in ("requests", "stages")})
     moved, grown = [], False

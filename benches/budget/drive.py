@@ -31,13 +31,13 @@ class Backend:
         self._selector.register(self._listening, selectors.EVENT_READ)
         self.seen = b""
 
-    def await_request(self):
-        """The connection on which a request has come; what came is `seen`."""
+    def await_request(self, client):
+        """The connection on which the client's request has come; what came is `seen`."""
         self.seen = b""
         while not self.seen.endswith(b"\r\n\r\n"):
             ready = self._selector.select(PATIENCE_S)
             if not ready:
-                raise Failed("no request has come to the backend")
+                raise Failed(f"no request has come to the backend; the client got: {client.at_hand()!r}")
             for key, _ in ready:
                 if key.fileobj is self._listening:
                     connection, _ = self._listening.accept()
@@ -56,13 +56,28 @@ class Backend:
         connection.sendall(ANSWER)
 
 
-class Http1:
+class Client:
+    """A client's connection."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def at_hand(self):
+        """What has come by now."""
+        self._stream.settimeout(0.1)
+        try:
+            return self._stream.recv(65536)
+        except OSError as error:
+            return error
+
+
+class Http1(Client):
     """A client's connection, HTTP/1.1."""
 
     alpn = "http/1.1"
 
     def __init__(self, stream):
-        self._stream = stream
+        super().__init__(stream)
         lines = "".join(f"{name}: {value}\r\n" for name, value in FIELDS.items())
         self._request = f"GET {TARGET} HTTP/1.1\r\n{lines}\r\n".encode()
 
@@ -78,15 +93,16 @@ class Http1:
                 raise Failed(f"the answer is not the backend's: {came!r}")
 
 
-class Http2:
-    """A client's connection, HTTP/2 (RFC 9113): the second request names its fields by the table that the first filled."""
+class Http2(Client):
+    """A client's connection, HTTP/2 (RFC 9113): later requests name their fields by the table that the first filled."""
 
     alpn = "h2"
     DATA, HEADERS, SETTINGS, PING, WINDOW_UPDATE = 0, 1, 4, 6, 8
     END_STREAM, ACK, END_HEADERS = 1, 1, 4
 
     def __init__(self, stream):
-        self._stream, self._buffer, self._number, self._table = stream, b"", -1, []
+        super().__init__(stream)
+        self._buffer, self._number, self._table = b"", -1, []
         stream.sendall(
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
             + self._frame(self.SETTINGS, 0, 0, b"")
@@ -133,8 +149,8 @@ class Http2:
 
     def _next(self):
         head = self._read(9)
-        length, kind, flags, stream = int.from_bytes(head[:3], "big"), head[3], head[4], int.from_bytes(head[5:9], "big")
-        payload = self._read(length)
+        kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big")
+        payload = self._read(int.from_bytes(head[:3], "big"))
         if kind == self.SETTINGS and not flags & self.ACK:
             self._stream.sendall(self._frame(self.SETTINGS, self.ACK, 0, b""))
         if kind == self.PING and not flags & self.ACK:
@@ -179,7 +195,7 @@ def exchange(gateway, backend, client):
     """One request, from a gateway at rest to a gateway at rest."""
     gateway.settle()
     client.ask()
-    asked = backend.await_request()
+    asked = backend.await_request(client)
     gateway.settle()
     backend.answer(asked)
     client.receive()

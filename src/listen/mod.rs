@@ -14,6 +14,8 @@ mod watch;
 pub mod worker;
 mod x509;
 
+#[doc(hidden)]
+pub use h1::bench;
 pub use socket::{BindError, Bound, bind, join, listen, welcome};
 
 use crate::config::{Bounds, Listener};

@@ -2,6 +2,8 @@
 
 pub mod authenticate;
 pub mod authorize;
+#[doc(hidden)]
+pub mod bench;
 mod beside;
 mod builtin;
 mod challenge;

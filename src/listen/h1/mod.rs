@@ -5,6 +5,8 @@
 //! waits holds neither buffer nor future: memory is the worker's ([`crate::wire::Scratch`]).
 
 mod answer;
+#[doc(hidden)]
+pub mod bench;
 mod head;
 mod socket;
 

@@ -4,6 +4,8 @@
 //! first byte of its answer, so that it can be sent again when a connection that waited turns out to be closed.
 //! Reading is done by `httparse` ([`decode`]); what is written is in [`encode`].
 
+#[doc(hidden)]
+pub mod bench;
 mod connection;
 mod decode;
 mod encode;

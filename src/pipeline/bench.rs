@@ -1,0 +1,35 @@
+//! What the bench of the stages measures of the pipeline and is not public by itself. Nothing else uses it.
+
+use super::authenticate::{Known, Recalled, recall};
+use super::credential::{self, Foreseen};
+use super::route::Routed;
+use super::{Grant, Peer, Trail, Worker, swap};
+use crate::upstream::{Head, Service};
+use http::{HeaderMap, request};
+
+/// Whose key it is that a request shows, as memory tells.
+pub fn known(
+    worker: &Worker,
+    routed: &Routed<'_>,
+    headers: &HeaderMap,
+    foreseen: Option<Foreseen>,
+    trail: &Trail,
+) -> Option<Known> {
+    match recall(worker, credential::extract(routed, headers).ok()?, foreseen, trail.at()).ok()? {
+        Recalled::Known(known) => Some(known),
+        Recalled::Open(_) => None,
+    }
+}
+
+/// The head that an upstream gets.
+pub fn swapped(
+    worker: &Worker,
+    peer: &Peer,
+    routed: &Routed<'_>,
+    grant: &Grant,
+    to: &Service,
+    parts: request::Parts,
+    trail: &Trail,
+) -> Option<Head> {
+    swap::credentials(worker, peer, routed, grant, to, parts, trail).ok().map(swap::Outbound::into_head)
+}
