@@ -15,8 +15,8 @@ use portcullis::pipeline::{Peer, Shared, Snapshot, Trail, Worker, decide, forese
 use portcullis::store::cache::{Options, Tokens};
 use portcullis::store::journal::Journal;
 use portcullis::store::{
-    Answer, Change, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, Usage,
-    UserRecord, import,
+    Answer, Change, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, TokenRow,
+    Usage, UserRecord, import,
 };
 use portcullis::telemetry::{AccessLog, Metrics};
 use portcullis::token::signer::{KeyRing, Signer};
@@ -69,7 +69,12 @@ fn ready<T: Send + 'static>(value: T) -> Answer<'static, T> {
 }
 
 impl Store for Keys {
-    fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>> {
+    fn token_rows(&self, after: u64, most: usize) -> Answer<'_, Vec<TokenRow>> {
+        let rows = after + 1..=(self.0 as u64).min(after + most as u64);
+        ready(rows.map(|row| TokenRow { row, last_used_ms: 0 }).collect())
+    }
+
+    fn tokens(&self, rows: Vec<u64>) -> Answer<'_, Vec<TokenRecord>> {
         let terms = Arc::new(Terms {
             family: KeyFamily::Ocriva,
             organization: "68da2880b45d7a01d90a3c51".into(),
@@ -85,11 +90,11 @@ impl Store for Keys {
             version: 1,
             id: format!("{number:024x}").into(),
             digest: Digest::of(&key(number)),
-            row: number as u64,
+            row: number as u64 + 1,
             retiring: false,
             name: "Scanning receipts".into(),
         };
-        ready((0..self.0.min(limit)).map(record).collect())
+        ready(rows.into_iter().map(|row| record(row as usize - 1)).collect())
     }
 
     fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>> {
@@ -186,7 +191,8 @@ impl Bench {
             runtime.handle().clone(),
             clock.now(),
         );
-        let tokens = runtime.block_on(opening).expect("the keys are loaded");
+        let tokens = runtime.block_on(opening).expect("an index");
+        runtime.block_on(tokens.fill(clock.now())).expect("the keys are loaded");
         let config = config();
         let metrics = Metrics::new(1);
         let log = AccessLog::open(&config.telemetry.access_log, &metrics).expect("a log").writer();

@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 
 /// How often the store is asked what has changed.
 const FOLLOW: Duration = Duration::from_millis(100);
+/// How long to wait before the keys are loaded again, when that has failed.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How often usage is written and state is swept.
 const SECOND: Duration = Duration::from_secs(1);
 /// How often signing keys and expiring keys are looked at.
@@ -41,6 +43,7 @@ pub(super) fn start(
     sightings::start(parts);
     let hangup = signal(SignalKind::hangup())?;
     tokio::spawn(follow(parts.clone()));
+    tokio::spawn(fill(parts.clone()));
     tokio::spawn(each_second(parts.clone()));
     tokio::spawn(memory::watch(parts.clone()));
     tokio::spawn(each_minute(parts.clone()));
@@ -66,6 +69,26 @@ pub(super) fn start(
         operations.await;
     };
     Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations), tokio::spawn(certificates)])
+}
+
+/// Brings the keys in, beside the requests.
+async fn fill(parts: Arc<Parts>) {
+    let shared = &parts.shared;
+    let start = shared.clock.now();
+    loop {
+        match shared.tokens.fill(shared.clock.now()).await {
+            Ok(keys) => {
+                let took = shared.clock.now().since(start);
+                shared.metrics.set_cache_loaded(took);
+                tracing::info!(keys, ms = took.as_millis(), "the keys are loaded");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(cause = %chain(&error), "the keys could not be loaded; each is looked up when it is asked for, all are tried again");
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// Follows the store's changes; a store that does not answer makes the keys stale.
@@ -129,7 +152,8 @@ fn scrape_hook(parts: &Arc<Parts>) {
         let Some(parts) = weak.upgrade() else { return };
         let tokens = &parts.shared.tokens;
         let now = parts.shared.clock.now();
-        metrics.set_cache_entries(tokens.stats().entries);
+        let stats = tokens.stats();
+        metrics.set_cache_entries(stats.entries, stats.filled);
         expiries(&parts);
         if let Ok(bytes) = memory::resident() {
             metrics.set_resident(bytes);

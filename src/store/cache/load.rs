@@ -212,7 +212,10 @@ impl Tokens {
     }
 
     /// The organization's cell. Not entered when the organization changes while it is read: then it is read again.
-    async fn organization(&self, id: &OrganizationId) -> Result<Option<Arc<OrganizationCell>>, LookupError> {
+    pub(super) async fn organization(
+        &self,
+        id: &OrganizationId,
+    ) -> Result<Option<Arc<OrganizationCell>>, LookupError> {
         for _ in 0..ATTEMPTS {
             if let Some(cell) = self.organizations.cell(id) {
                 return Ok(Some(cell));
@@ -226,7 +229,7 @@ impl Tokens {
         Err(LookupError::Unsettled)
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         mut record: TokenRecord,
         organization: Arc<OrganizationCell>,
@@ -236,23 +239,6 @@ impl Tokens {
         let bucket = self.limiter.bucket(record.id.as_str());
         let slot = self.journal.slot(record.row).map_err(|error| LookupError::Journal(Arc::new(error)))?;
         Ok(Entry::new(record, organization, bucket, slot, now))
-    }
-
-    pub(super) async fn preload(&self, now: Moment) -> Result<(), StoreError> {
-        let gone = |error: LookupError| match error {
-            LookupError::Store(error) => {
-                Arc::try_unwrap(error).unwrap_or_else(|error| StoreError::Unavailable(Box::new(error)))
-            }
-            other => StoreError::Unavailable(Box::new(other)),
-        };
-        for record in self.store.tokens(self.options.capacity.get()).await? {
-            if let Some(cell) = self.organization(&record.terms.organization).await.map_err(gone)? {
-                let entry = self.entry(record, cell, now).map_err(gone)?;
-                self.enter(&mut self.gate.lock(), &Arc::new(entry));
-            }
-        }
-        self.codes.fit(&self.gate, self.by_digest.len());
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod codes;
 mod entry;
+mod fill;
 mod follow;
 mod gate;
 mod intern;
@@ -87,6 +88,7 @@ pub struct Tokens {
     /// [`heard_of`](Tokens::heard_of).
     absent: quick_cache::sync::Cache<Digest, ()>,
     gate: Gate,
+    filling: fill::Filling,
     terms: intern::Interner<Terms>,
     /// The change up to which this index is complete; locked while changes are applied.
     sequence: tokio::sync::Mutex<u64>,
@@ -102,11 +104,11 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Fills the index from the store, up to its capacity, those used last first. `runtime` is the control side's:
-    /// look-ups run there. `now` is the time before the call.
+    /// An index that is empty, and can be relied upon: what it does not hold is looked up. [`fill`](Self::fill) brings the keys
+    /// in. `runtime` is the control side's: look-ups run there. `now` is the time before the call.
     ///
     /// # Errors
-    /// The store's; [`StoreError::Unavailable`] as well when the usage journal can not grow.
+    /// The store's.
     pub async fn open(
         store: Arc<dyn Store>,
         journal: Journal,
@@ -117,7 +119,7 @@ impl Tokens {
     ) -> Result<Arc<Self>, StoreError> {
         // Before anything is read: what changes while we read is then applied by the first synchronisation.
         let sequence = store.newest_change().await?;
-        let tokens = Arc::new(Self {
+        Ok(Arc::new(Self {
             store,
             journal,
             limiter,
@@ -133,12 +135,11 @@ impl Tokens {
             unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
             absent: quick_cache::sync::Cache::new(ABSENT_CAPACITY),
             gate: Gate::default(),
+            filling: fill::Filling::default(),
             terms: intern::Interner::default(),
             sequence: tokio::sync::Mutex::new(sequence),
             synchronised_ns: AtomicU64::new(now.mono_ns),
-        });
-        tokens.preload(now).await?;
-        Ok(tokens)
+        }))
     }
 
     /// Begins to bring in what is known of a key that will be asked for in a moment: meanwhile there is other work.
@@ -247,10 +248,11 @@ impl Tokens {
     }
 
     /// Whether this value is held, or the store has named it lately, in a change or as a key that had to make room: then
-    /// nobody made it up, and it is most likely good. Forgets some when there are too many.
+    /// nobody made it up, and it is most likely good. Forgets some when there are too many. As long as the keys are still
+    /// being brought in, it may be any of them.
     pub fn heard_of(&self, digest: &Digest) -> bool {
         // In this order: what comes to be held is held before it is taken from among the absent.
-        self.absent.get(digest).is_some() || self.held(digest).is_some()
+        !self.filling.is_done() || self.absent.get(digest).is_some() || self.held(digest).is_some()
     }
 
     fn known_unknown(&self, name: &Name, now: Moment) -> bool {
@@ -284,6 +286,6 @@ impl Tokens {
 
     /// Sizes.
     pub fn stats(&self) -> Stats {
-        Stats { entries: self.by_digest.len(), negatives: self.unknown.len() }
+        Stats { entries: self.by_digest.len(), negatives: self.unknown.len(), filled: self.filling.is_done() }
     }
 }

@@ -24,7 +24,7 @@ async fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&folder.path().join("a.db")).unwrap();
     store.import(&fixture(), NOW_MS).await.unwrap();
-    let mut keys = store.tokens(2).await.unwrap().into_iter().map(|record| (record.id, record.row));
+    let mut keys = store.tokens(vec![1, 2]).await.unwrap().into_iter().map(|record| (record.id, record.row));
     let keys = [keys.next().unwrap(), keys.next().unwrap()];
     Bench { folder, store, keys }
 }
@@ -141,7 +141,7 @@ fn child_that_counts_until_it_is_killed() {
     let store = Sqlite::open(&folder.join("a.db")).unwrap();
     let journal = Journal::open(&folder.join("usage")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let keys = runtime.block_on(store.tokens(2)).unwrap();
+    let keys = runtime.block_on(store.tokens(vec![1, 2])).unwrap();
     for row in [keys[0].row, keys[1].row] {
         let journal = journal.clone();
         std::thread::spawn(move || count(&journal, row));
