@@ -95,21 +95,22 @@ impl Journal {
     ///
     /// # Errors
     /// When the file would have to grow and can not, for instance because the disk is full.
-    pub fn slot(&self, row: u64) -> io::Result<Slot> {
+    pub fn slot(&self, row: u64, now: Moment) -> io::Result<Slot> {
         loop {
-            if let Some(slot) = self.free_slot(row) {
+            if let Some(slot) = self.free_slot(row, now) {
                 return Ok(slot);
             }
             self.reserve(1)?;
         }
     }
 
-    fn free_slot(&self, row: u64) -> Option<Slot> {
+    fn free_slot(&self, row: u64, now: Moment) -> Option<Slot> {
         let mut slots = lock(&self.0.slots);
         let number = slots.free.pop()?;
         let leased = Arc::clone(&slots.segments[number as usize / SLOTS]);
         leased.segment.assign(number, row);
-        Some(Slot { leased, number })
+        let since_s = u32::try_from(now.unix_s()).unwrap_or(u32::MAX);
+        Some(Slot { leased, number, since_s })
     }
 
     /// Sees to it that there are so many counters to be had. Waits for the disk, as long as they last nobody else does.
@@ -201,6 +202,8 @@ impl Slots {
 pub struct Slot {
     leased: Arc<Leased>,
     number: u32,
+    /// When it was handed out, seconds since 1970.
+    since_s: u32,
 }
 
 impl Slot {
@@ -214,9 +217,14 @@ impl Slot {
         self.leased.segment.address(self.number)
     }
 
-    /// Latest use, milliseconds since 1970; 0 when there was none.
-    pub fn last_used_ms(&self) -> u64 {
-        self.leased.segment.last_used_ms(self.number)
+    /// Latest use, or else when it was handed out; milliseconds since 1970.
+    pub fn last_wanted_ms(&self) -> u64 {
+        self.leased.segment.last_used_ms(self.number).max(u64::from(self.since_s) * 1000)
+    }
+
+    /// The number that it counts for.
+    pub fn row(&self) -> u64 {
+        self.leased.segment.row(self.number)
     }
 }
 

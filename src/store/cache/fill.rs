@@ -161,8 +161,8 @@ impl Tokens {
             let record = &entry.record;
             let names = [Name::Digest(record.digest), Name::Token(record.id.clone())];
             if !names.iter().all(|name| gate.unchanged(seen, name)) {
-                altered.push(record.row);
-            } else if self.held(&record.digest).or_else(|| self.held_by_id(record.id.as_str())).is_none() {
+                altered.push(entry.row());
+            } else if self.held(&record.digest).or_else(|| self.held_by_id(&record.id)).is_none() {
                 self.enter(&mut gate, entry);
             }
         }

@@ -17,7 +17,7 @@ mod stats;
 mod tests;
 
 pub use codes::Code;
-pub use entry::{Entry, SessionEntry, UserEntry};
+pub use entry::{Entry, Held, SessionEntry, Standing, UserEntry};
 pub use load::LookupError;
 pub use organization::{OrganizationCell, OrganizationView};
 pub use stats::Stats;
@@ -26,7 +26,7 @@ use super::journal::Journal;
 use super::{Store, StoreError, Terms};
 use crate::clock::Moment;
 use crate::limiter::Limiter;
-use crate::token::{Digest, ShownKey, UserId};
+use crate::token::{Digest, ShownKey, TokenId, UserId};
 use codes::Codes;
 use gate::{Gate, Inner, Name};
 use names::{ByDigest, ById};
@@ -89,7 +89,7 @@ pub struct Tokens {
     absent: quick_cache::sync::Cache<Digest, ()>,
     gate: Gate,
     filling: fill::Filling,
-    terms: intern::Interner<Terms>,
+    terms: intern::Interner<Terms, Standing>,
     /// The change up to which this index is complete; locked while changes are applied.
     sequence: tokio::sync::Mutex<u64>,
     /// Start of the last successful synchronisation, monotonic nanoseconds.
@@ -180,7 +180,7 @@ impl Tokens {
     }
 
     /// The key with this id, from the index alone.
-    fn held_by_id(&self, id: &str) -> Option<Arc<Entry>> {
+    fn held_by_id(&self, id: &TokenId) -> Option<Arc<Entry>> {
         self.by_id.pin().get_key_value(id).map(|(named, ())| Arc::clone(&named.0))
     }
 
@@ -197,7 +197,7 @@ impl Tokens {
         self.by_digest.pin().insert(ByDigest(Arc::clone(entry)), ());
         // By its id a key is what it is by its present value.
         if !entry.record.retiring {
-            older[1] = self.held_by_id(entry.record.id.as_str());
+            older[1] = self.held_by_id(&entry.record.id);
             self.by_id.pin().insert(ById(Arc::clone(entry)), ());
         }
         for older in older.iter().flatten().filter(|older| !Arc::ptr_eq(older, entry)) {
@@ -214,15 +214,14 @@ impl Tokens {
         self.codes.forget(gate, entry);
         let _ =
             self.by_digest.pin().remove_if(&entry.record.digest, |named, ()| Arc::ptr_eq(&named.0, entry));
-        let _ =
-            self.by_id.pin().remove_if(entry.record.id.as_str(), |named, ()| Arc::ptr_eq(&named.0, entry));
+        let _ = self.by_id.pin().remove_if(&entry.record.id, |named, ()| Arc::ptr_eq(&named.0, entry));
     }
 
     /// What is known of the key with this id; as [`cached`](Self::cached).
-    pub fn cached_by_id(&self, id: &str, now: Moment) -> Cached {
+    pub fn cached_by_id(&self, id: &TokenId, now: Moment) -> Cached {
         match self.held_by_id(id) {
             Some(entry) => Cached::Hit(entry),
-            None => self.absent(&Name::Token(id.into()), now),
+            None => self.absent(&Name::Token(id.clone()), now),
         }
     }
 

@@ -80,6 +80,11 @@ impl Segment {
         prefetch::address(&self.slot(number)[0])
     }
 
+    /// Whom it counts for.
+    pub(super) fn row(&self, number: u32) -> u64 {
+        self.slot(number)[0].load(Ordering::Relaxed)
+    }
+
     pub(super) fn last_used_ms(&self, number: u32) -> u64 {
         self.slot(number)[2].load(Ordering::Relaxed)
     }

@@ -51,7 +51,7 @@ impl Bench {
 async fn uses_are_flushed_once() {
     let bench = bench().await;
     let journal = bench.open();
-    let slot = journal.slot(bench.keys[0].1).unwrap();
+    let slot = journal.slot(bench.keys[0].1, NOW).unwrap();
     (0..5).for_each(|_| slot.count(NOW));
     assert_eq!(journal.flush(&bench.store).await.unwrap(), 1);
     assert_eq!(journal.flush(&bench.store).await.unwrap(), 0);
@@ -64,15 +64,15 @@ async fn uses_are_flushed_once() {
 async fn a_slot_under_a_new_key_brings_nothing_along() {
     let bench = bench().await;
     let journal = bench.open();
-    let slot = journal.slot(bench.keys[0].1).unwrap();
+    let slot = journal.slot(bench.keys[0].1, NOW).unwrap();
     (0..5).for_each(|_| slot.count(NOW));
     let number = slot.number;
     drop(slot);
     // Not flushed: not to be had.
-    let other = journal.slot(bench.keys[1].1).unwrap();
+    let other = journal.slot(bench.keys[1].1, NOW).unwrap();
     assert_ne!(other.number, number);
     journal.flush(&bench.store).await.unwrap();
-    let again = journal.slot(bench.keys[1].1).unwrap();
+    let again = journal.slot(bench.keys[1].1, NOW).unwrap();
     assert_eq!((again.number, again.last_used_ms()), (number, 0));
     assert_eq!(journal.flush(&bench.store).await.unwrap(), 0);
     again.count(NOW);
@@ -84,7 +84,7 @@ async fn a_slot_under_a_new_key_brings_nothing_along() {
 async fn a_living_journal_is_left_alone_and_a_dead_one_added_up() {
     let bench = bench().await;
     let journal = bench.open();
-    let slot = journal.slot(bench.keys[0].1).unwrap();
+    let slot = journal.slot(bench.keys[0].1, NOW).unwrap();
     (0..5).for_each(|_| slot.count(NOW));
     assert_eq!(recover(&bench.journals(), &bench.store).await.unwrap(), 0);
     assert_eq!(bench.used(0).await, 0);
@@ -101,7 +101,7 @@ async fn a_living_journal_is_left_alone_and_a_dead_one_added_up() {
 async fn a_recovery_that_was_cut_short_counts_nothing_twice() {
     let bench = bench().await;
     let journal = bench.open();
-    let slot = journal.slot(bench.keys[0].1).unwrap();
+    let slot = journal.slot(bench.keys[0].1, NOW).unwrap();
     (0..5).for_each(|_| slot.count(NOW));
     let (path, id) = (journal.path().to_owned(), journal.id().to_owned());
     drop((slot, journal));
@@ -123,7 +123,7 @@ async fn the_file_grows_by_whole_segments_that_are_on_the_disk() {
     use std::os::unix::fs::MetadataExt;
     let bench = bench().await;
     let journal = bench.open();
-    let slots: Vec<Slot> = (0..=SLOTS as u64).map(|row| journal.slot(row).unwrap()).collect();
+    let slots: Vec<Slot> = (0..=SLOTS as u64).map(|row| journal.slot(row, NOW).unwrap()).collect();
     slots[SLOTS].count(NOW);
     let file = journal.path().metadata().unwrap();
     assert_eq!(file.len(), 2 * (SLOTS * segment::SLOT_BYTES) as u64);
@@ -153,13 +153,13 @@ fn child_that_counts_until_it_is_killed() {
 
 fn count(journal: &Journal, row: u64) {
     let clock = Clock::new();
-    let mut slot = journal.slot(row).unwrap();
+    let mut slot = journal.slot(row, NOW).unwrap();
     for use_ in 1u64.. {
         slot.count(clock.now());
         // One byte, so that it arrives whole or not at all.
         std::io::stderr().write_all(&[row as u8]).unwrap();
         if use_ % 37 == 0 {
-            slot = journal.slot(row).unwrap();
+            slot = journal.slot(row, NOW).unwrap();
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn by_digest(db: &Connection, digest: &Digest) -> Result<Option<Token
         return Ok(Some(present));
     }
     let Some((id, until_ms)) = operations::retiring(db, digest)? else { return Ok(None) };
-    let found = one(db, "WHERE t.id = ?1", &id.as_str())?;
+    let found = one(db, "WHERE t.id = ?1", &&*id.text())?;
     Ok(found.map(|record| TokenRecord {
         digest: *digest,
         expires_ms: Some(record.expires_ms.map_or(until_ms, |expires_ms| expires_ms.min(until_ms))),
@@ -54,7 +54,7 @@ pub(super) fn by_digest(db: &Connection, digest: &Digest) -> Result<Option<Token
 }
 
 pub(super) fn by_id(db: &Connection, id: &TokenId) -> Result<Option<TokenRecord>, StoreError> {
-    one(db, "WHERE t.id = ?1", &id.as_str())
+    one(db, "WHERE t.id = ?1", &&*id.text())
 }
 
 pub(super) fn rows_after(db: &Connection, after: u64, most: usize) -> Result<Vec<TokenRow>, StoreError> {

@@ -34,7 +34,7 @@ pub(super) fn add(db: &Connection, journal: &str, batch: &[Usage]) -> Result<(),
 
 pub(super) fn of(db: &Connection, id: &TokenId) -> Result<Option<(u64, Option<u64>)>, StoreError> {
     let mut statement = db.prepare_cached("SELECT usage_count, last_used_ms FROM tokens WHERE id = ?1")?;
-    let mut rows = statement.query([id.as_str()])?;
+    let mut rows = statement.query([&*id.text()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let columns = Columns { row, table: "tokens" };
     Ok(Some((columns.number("usage_count")?, columns.optional_number("last_used_ms")?)))

@@ -37,7 +37,7 @@ async fn it_brings_in_what_there_is() {
     bench.tokens.filled().await;
     assert!(bench.tokens.stats().filled);
     let Cached::Hit(entry) = bench.cached("ocr_1") else { panic!() };
-    assert!(matches!(bench.tokens.cached_by_id(entry.record.id.as_str(), T0), Cached::Hit(_)));
+    assert!(matches!(bench.tokens.cached_by_id(&entry.record.id, T0), Cached::Hit(_)));
     assert!(matches!(bench.cached("ocore_1"), Cached::Hit(_)));
     assert_eq!(bench.tokens.synchronise(T0).await.unwrap(), 0);
 }
@@ -102,7 +102,7 @@ async fn what_was_looked_up_meanwhile_wins_over_what_was_read_before() {
     })
     .await;
     assert!(matches!(bench.cached("ocr_1"), Cached::Miss));
-    let Cached::Hit(held) = bench.tokens.cached_by_id(record.id.as_str(), T0) else { panic!() };
+    let Cached::Hit(held) = bench.tokens.cached_by_id(&record.id, T0) else { panic!() };
     assert!(Arc::ptr_eq(&entry, &held));
 }
 
@@ -117,7 +117,7 @@ async fn no_more_are_brought_in_than_there_is_room_for_and_those_used_last_come_
     let journal = Journal::open(&bench.folder.path().join("another")).unwrap();
     let used = |number: &usize| number % 7 == 3;
     for number in (0..KEYS).filter(used) {
-        journal.slot(record(number).await.row).unwrap().count(T0);
+        journal.slot(record(number).await.row, T0).unwrap().count(T0);
     }
     journal.flush(&*bench.double).await.unwrap();
     bench.tokens.fill(T0).await.unwrap();
@@ -181,7 +181,7 @@ async fn no_filling_brings_back_what_was_revoked_before_somebody_asked() {
                 for (number, answered) in answered.iter().enumerate() {
                     let least = answered.load(Ordering::SeqCst);
                     if let Cached::Hit(entry) = bench.cached(&format!("ocr_{number}")) {
-                        assert!(entry.record.expires_ms.unwrap() >= least, "an older record came back");
+                        assert!(entry.record.expires_ms().unwrap() >= least, "an older record came back");
                         hits += 1;
                     }
                 }
