@@ -15,18 +15,19 @@ VALUES (?, ?, 'ocriva', ?, ?, ?, '["read"]', '["documents"]', ?, 1, '[]', 1, ?, 
 
 
 def key(number):
-    """The text of a key, as `random.lua` makes it, too."""
+    """The text of a key, as `keys.lua` makes it, too."""
     return f"ocr_{number:064x}"
 
 
 def fill(path, keys, organization, project):
-    """Inserts keys into the store at `path`: every tenth was never used, the others at some time of the last month."""
+    """Puts so many keys into the store at `path`, and takes what it has out: every tenth was never used, the others at some time of the last month."""
     db = sqlite3.connect(path, isolation_level=None)
     # It may be lost if the machine fails meanwhile; nobody else has it open.
     for pragma in ("journal_mode = WAL", "synchronous = OFF", "cache_size = -1000000", "locking_mode = EXCLUSIVE"):
         db.execute(f"PRAGMA {pragma}").fetchall()
     now_ms = int(time.time() * 1000)
     db.execute("BEGIN")
+    db.execute("DELETE FROM tokens")  # the fixture's
     for first in range(0, keys, CHUNK):
         numbers = range(first, min(first + CHUNK, keys))
         db.executemany(INSERT, (_row(number, now_ms, organization, project) for number in numbers))

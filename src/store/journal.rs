@@ -137,7 +137,9 @@ impl Journal {
         let mut flushed = self.0.flushed.lock().await;
         // Before the totals are read: a slot that retires while we read them must not be freed by this flush.
         let settled = lock(&self.0.lease.retired).len();
-        let batch = self.unsent(&mut flushed);
+        let mut batch = self.unsent(&mut flushed);
+        // Neighbours are on one page of the store.
+        batch.sort_unstable_by_key(|usage| usage.row);
         if !batch.is_empty() {
             store.add_usage(&self.0.id, batch.clone()).await?;
         }

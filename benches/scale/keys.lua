@@ -1,10 +1,10 @@
--- Requests with a key drawn from KEYS; with WALK set, with one key after the other.
+-- Requests with a key drawn from KEYS; with WALK set, with one key after the other, from that one on.
 
 local keys = tonumber(os.getenv("KEYS"))
-local walk = os.getenv("WALK")
+local walk = tonumber(os.getenv("WALK"))
 local target = os.getenv("TARGET")
 local head = "GET " .. target .. " HTTP/1.1\r\nHost: 127.0.0.1\r\nx-api-key: ocr_"
-local number = -1
+local number = (walk or 0) - 1
 
 function init()
   math.randomseed(tonumber(os.getenv("SEED")))
