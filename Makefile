@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint unit deny hammer fuzz-api bench clean setup console openapi endure
+.PHONY: help demo test check format lint unit deny hammer fuzz-api bench scale clean setup console openapi endure
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,12 @@ bench: ## Measure the policy alone, then CPU per request beside nginx and HAProx
 	$(CARGO) bench --locked --bench policy --features jemalloc
 	$(CARGO) build --release --locked --features jemalloc
 	benches/compare/compare.py target/release/portcullis
+
+scale: ## Measure many keys and many routes: starts, memory, CPU per request (about ten minutes)
+	@scripts/setup.sh bench
+	$(CARGO) bench --locked --bench routes --features jemalloc
+	$(CARGO) build --release --locked --features jemalloc
+	benches/scale/scale.py target/release/portcullis
 
 endure: ## Change everything under load, stream gibibytes, stand crowds; count what failed (about ten minutes)
 	@scripts/setup.sh bench

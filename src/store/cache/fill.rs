@@ -121,9 +121,7 @@ impl Tokens {
         let mut records = Vec::new();
         for row in rows {
             match self.store.tokens(vec![*row]).await {
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(row, %error, "a key can not be loaded; requests with it are answered 503");
-                }
+                Err(error @ StoreError::Corrupt { .. }) => left_out(*row, &error),
                 answer => records.extend(answer?),
             }
         }
@@ -143,8 +141,14 @@ impl Tokens {
             let mut slice = Vec::with_capacity(SLICE);
             for record in records.by_ref().take(SLICE) {
                 // A key whose organization has just gone is going as well.
-                if let Some(organization) = self.organization(&record.terms.organization).await? {
-                    slice.push(Arc::new(self.entry(record, organization, now)?));
+                let Some(organization) = self.organization(&record.terms.organization).await? else {
+                    continue;
+                };
+                let row = record.row;
+                match self.entry(record, organization, now) {
+                    Ok(entry) => slice.push(Arc::new(entry)),
+                    Err(LookupError::Store(error)) => left_out(row, &error),
+                    Err(error) => return Err(error),
                 }
             }
             again.extend(self.enter_unchanged(&slice, seen));
@@ -168,6 +172,10 @@ impl Tokens {
         }
         altered
     }
+}
+
+fn left_out(row: u64, error: &StoreError) {
+    tracing::error!(row, %error, "a key can not be loaded; requests with it are answered 503");
 }
 
 fn unavailable(error: LookupError) -> StoreError {

@@ -118,6 +118,20 @@ async fn a_recovery_that_was_cut_short_counts_nothing_twice() {
     assert_eq!((bench.used(0).await, bench.files()), (5, 0));
 }
 
+#[test]
+fn what_was_reserved_is_had_without_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    journal.reserve(2 * SLOTS + 1).unwrap();
+    let size = || journal.path().metadata().unwrap().len();
+    let reserved = size();
+    let slots: Vec<Slot> = (0..3 * SLOTS as u64).map(|row| journal.slot(row, NOW).unwrap()).collect();
+    assert_eq!(size(), reserved);
+    assert!(slots.iter().zip(0..).all(|(slot, row)| slot.row() == row));
+    drop(journal.slot(0, NOW).unwrap());
+    assert!(size() > reserved);
+}
+
 #[tokio::test]
 async fn the_file_grows_by_whole_segments_that_are_on_the_disk() {
     use std::os::unix::fs::MetadataExt;
