@@ -174,7 +174,7 @@ fn packed_uuid(text: &[u8]) -> Option<Packed> {
 }
 
 fn packed_hex(text: &[u8]) -> Option<Packed> {
-    if text.len() > 32 || text.len() % 2 != 0 {
+    if text.len() > 32 || !text.len().is_multiple_of(2) {
         return None;
     }
     let mut bytes = [0; 16];
