@@ -7,6 +7,7 @@
 mod fields;
 mod framing;
 mod inbound;
+mod lines;
 mod pace;
 mod scratch;
 mod stream;
@@ -14,6 +15,7 @@ mod stream;
 pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
 pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
 pub use inbound::{Broken, Inbound, Paced, Upgrade};
+pub use lines::{Lines, write_status};
 pub use pace::Pace;
 pub use scratch::{Out, Scratch};
 pub use stream::Stream;
