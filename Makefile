@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist demo test check format lint unit deny hammer fuzz-api bench budget budget-update stages clean setup console openapi endure
+.PHONY: help dist demo test check format lint unit deny hammer fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,12 @@ budget-update: ## Count them, and write that file
 stages: ## What each stage of a request costs by itself: instructions and nanoseconds
 	@scripts/setup.sh budget
 	benches/budget/stages.py
+
+scale: ## Measure many keys and many routes: starts, memory, CPU per request (about ten minutes)
+	@scripts/setup.sh bench
+	$(CARGO) bench --locked --bench routes --features jemalloc
+	$(CARGO) build --release --locked --features jemalloc
+	benches/scale/scale.py target/release/portcullis
 
 endure: ## Change everything under load, stream gibibytes, stand crowds; count what failed (about ten minutes)
 	@scripts/setup.sh bench

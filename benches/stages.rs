@@ -136,7 +136,7 @@ fn each_stage(visit: &mut impl Visit) {
         let (trail, ..) = granted();
         let answer =
             upstream::h1::bench::read(&mut read_buffer(scratch, ANSWER), scratch).expect("an answer");
-        (scratch.out(), trail.follow(answer.map(|()| Payload::Own(Full::default()))))
+        (scratch.out(), trail.follow(answer.map(|_| Payload::Own(Full::default()))))
     };
     visit.stage("answer-written", answered, |(out, answer)| listen::bench::write(out, answer, DATE));
     visit.stage("recorded", || (), |()| drop(trail()));

@@ -43,7 +43,8 @@ impl Edge {
         };
         let (handle, now) = (runtime.handle().clone(), clock.now());
         let opening = Tokens::open(Arc::new(keys), journal, limiter.clone(), options, handle, now);
-        let tokens = runtime.block_on(opening).expect("the keys are loaded");
+        let tokens = runtime.block_on(opening).expect("an index");
+        runtime.block_on(tokens.fill(clock.now())).expect("the keys are loaded");
         let config = config(yaml);
         let metrics = Metrics::new(1);
         let log = AccessLog::open(&config.telemetry.access_log, &metrics).expect("a log").writer();

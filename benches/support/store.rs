@@ -1,8 +1,8 @@
 //! A store that has keys and nothing else: what benches and counts of the request path look them up in.
 
 use portcullis::store::{
-    Answer, Change, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, Usage,
-    UserRecord, import,
+    Answer, Change, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, TokenRow,
+    Usage, UserRecord, import,
 };
 use portcullis::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, TokenId, UserId};
 use std::sync::Arc;
@@ -29,7 +29,12 @@ fn ready<T: Send + 'static>(value: T) -> Answer<'static, T> {
 }
 
 impl Store for Keys {
-    fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>> {
+    fn token_rows(&self, after: u64, most: usize) -> Answer<'_, Vec<TokenRow>> {
+        let rows = after + 1..=(self.count as u64).min(after + most as u64);
+        ready(rows.map(|row| TokenRow { row, last_used_ms: 0 }).collect())
+    }
+
+    fn tokens(&self, rows: Vec<u64>) -> Answer<'_, Vec<TokenRecord>> {
         let terms = Arc::new(Terms {
             family: KeyFamily::Ocriva,
             organization: "68da2880b45d7a01d90a3c51".into(),
@@ -45,11 +50,11 @@ impl Store for Keys {
             version: 1,
             id: format!("{number:024x}").into(),
             digest: Digest::of(&key(number)),
-            row: number as u64,
+            row: number as u64 + 1,
             retiring: false,
             name: "Scanning receipts".into(),
         };
-        ready((0..self.count.min(limit)).map(record).collect())
+        ready(rows.into_iter().map(|row| record(row as usize - 1)).collect())
     }
 
     fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>> {

@@ -19,8 +19,16 @@ use tokio::task::JoinHandle;
 
 /// How often the store is asked what has changed.
 const FOLLOW: Duration = Duration::from_millis(100);
+/// How long to wait before the keys are loaded again, when that has failed.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How often usage is written and state is swept.
 const SECOND: Duration = Duration::from_secs(1);
+/// The uses of so many keys are written each second, however long it takes.
+const FEW: usize = 1000;
+/// Of more of them, the time between two writings is so many times what one takes,
+const USAGE_SHARE: u32 = 20;
+/// but no longer than this.
+const USAGE_LATEST: Duration = Duration::from_secs(30);
 /// How often signing keys and expiring keys are looked at.
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 3600 * 1000;
@@ -41,6 +49,7 @@ pub(super) fn start(
     sightings::start(parts);
     let hangup = signal(SignalKind::hangup())?;
     tokio::spawn(follow(parts.clone()));
+    tokio::spawn(fill(parts.clone()));
     tokio::spawn(each_second(parts.clone()));
     tokio::spawn(memory::watch(parts.clone()));
     tokio::spawn(each_minute(parts.clone()));
@@ -68,6 +77,26 @@ pub(super) fn start(
     Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations), tokio::spawn(certificates)])
 }
 
+/// Brings the keys in, beside the requests.
+async fn fill(parts: Arc<Parts>) {
+    let shared = &parts.shared;
+    let start = shared.clock.now();
+    loop {
+        match shared.tokens.fill(shared.clock.now()).await {
+            Ok(keys) => {
+                let took = shared.clock.now().since(start);
+                shared.metrics.set_cache_loaded(took);
+                tracing::info!(keys, ms = took.as_millis(), "the keys are loaded");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(cause = %chain(&error), "the keys could not be loaded; each is looked up when it is asked for, all are tried again");
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
 /// Follows the store's changes; a store that does not answer makes the keys stale.
 async fn follow(parts: Arc<Parts>) {
     let mut failing = false;
@@ -88,15 +117,34 @@ async fn follow(parts: Arc<Parts>) {
 }
 
 async fn each_second(parts: Arc<Parts>) {
-    loop {
+    tokio::spawn(write_usage(parts.clone()));
+    for turn in 0.. {
         tokio::time::sleep(SECOND).await;
         parts.shared.clock.resync();
         let now = parts.shared.clock.now();
-        if let Err(error) = parts.shared.tokens.flush_usage().await {
-            tracing::error!(cause = %chain(&error), "usage could not be written; it is kept and tried again");
-        }
         parts.shared.tokens.sweep(now);
-        parts.shared.limiter.sweep(now);
+        parts.shared.limiter.sweep_some(turn, now);
+    }
+}
+
+/// Writes what was counted, each second; less often when so many keys are in use that it takes long. Nothing is lost
+/// meanwhile, and what is written of many keys at once is written in one go over the store's file.
+async fn write_usage(parts: Arc<Parts>) {
+    let mut pause = SECOND;
+    loop {
+        tokio::time::sleep(pause).await;
+        let start = parts.shared.clock.now();
+        pause = SECOND;
+        match parts.shared.tokens.flush_usage().await {
+            Ok(keys) if keys > FEW => {
+                let took = parts.shared.clock.now().since(start);
+                pause = (took * USAGE_SHARE).clamp(SECOND, USAGE_LATEST);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(cause = %chain(&error), "usage could not be written; it is kept and tried again");
+            }
+        }
     }
 }
 
@@ -129,7 +177,8 @@ fn scrape_hook(parts: &Arc<Parts>) {
         let Some(parts) = weak.upgrade() else { return };
         let tokens = &parts.shared.tokens;
         let now = parts.shared.clock.now();
-        metrics.set_cache_entries(tokens.stats().entries);
+        let stats = tokens.stats();
+        metrics.set_cache_entries(stats.entries, stats.filled);
         expiries(&parts);
         if let Ok(bytes) = memory::resident() {
             metrics.set_resident(bytes);

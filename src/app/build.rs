@@ -20,13 +20,15 @@ use crate::listen::worker::Stage;
 use crate::pipeline::{Shared, Sightings, Snapshot};
 use crate::store::cache::{Options, Tokens};
 use crate::store::journal::{Journal, recover};
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -97,7 +99,11 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
     })
 }
 
-/// Adds up what an earlier process counted and could not hand on, then loads the keys.
+/// How long a start waits until what earlier processes have counted is added up. What a million keys have counted takes
+/// longer, and goes on beside.
+const ADDING_UP: Duration = Duration::from_millis(300);
+
+/// Adds up what an earlier process counted and could not hand on. The keys come later, by [`Tokens::fill`].
 async fn open_tokens(
     config: &Config,
     store: &Arc<dyn Store>,
@@ -106,10 +112,7 @@ async fn open_tokens(
     clock: &Clock,
 ) -> Result<Arc<Tokens>, StartError> {
     let folder = store::usage_folder(&config.store.url);
-    let recovered = recover(&folder, &**store).await?;
-    if recovered > 0 {
-        tracing::info!(journals = recovered, "added up usage that an earlier process had counted");
-    }
+    recover_usage(folder.clone(), store.clone(), &control).await?;
     let journal = Journal::open(&folder).map_err(|source| StartError::Journal { folder, source })?;
     let options = Options {
         capacity: config.store.cache_capacity,
@@ -117,4 +120,24 @@ async fn open_tokens(
         max_staleness: config.store.max_staleness,
     };
     Ok(Tokens::open(store.clone(), journal, limiter.clone(), options, control, clock.now()).await?)
+}
+
+async fn recover_usage(folder: PathBuf, store: Arc<dyn Store>, control: &Handle) -> Result<(), StoreError> {
+    let mut adding_up = control.spawn(async move {
+        let recovered = recover(&folder, &*store).await;
+        match &recovered {
+            Ok(0) => {}
+            Ok(journals) => tracing::info!(journals, "added up usage that an earlier process had counted"),
+            Err(error) => tracing::error!(
+                cause = %chain(error),
+                "usage that an earlier process had counted could not be added up; the next start tries again"
+            ),
+        }
+        recovered
+    });
+    match tokio::time::timeout(ADDING_UP, &mut adding_up).await {
+        Ok(Ok(recovered)) => recovered.map(drop),
+        Ok(Err(gone)) => Err(StoreError::Unavailable(Box::new(gone))),
+        Err(_) => Ok(()),
+    }
 }

@@ -48,9 +48,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use supervisor::{PidDraft, PidFile};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
+
+/// How long a process that takes over waits for its keys. Less than the one before it is patient.
+const LOADING: Duration = Duration::from_secs(30);
 
 /// What reload, background work, drain and hand-over share.
 #[derive(Debug)]
@@ -154,6 +158,11 @@ impl Gateway {
         });
         let stepwise = stepwise.map_err(StartError::System)?;
         if let Some(predecessor) = predecessor {
+            // It serves meanwhile: nothing is gained by letting its clients wait for the store.
+            let filled = async { tokio::time::timeout(LOADING, parts.shared.tokens.filled()).await };
+            if control.block_on(filled).is_err() {
+                tracing::warn!("the keys take long to load: taking over without all of them");
+            }
             if let Some(counted) = predecessor.relieve(&unused) {
                 parts.shared.limiter.take_over(&counted, parts.shared.clock.now());
             }

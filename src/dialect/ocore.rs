@@ -146,7 +146,7 @@ pub fn api_keys_of_all(keys: &[Token], next: Option<&Position>) -> String {
 
 fn api_key_record(key: &Token) -> Value {
     let mut record = json!({
-        "id": key.id.as_str(),
+        "id": &*key.id.text(),
         "name": key.name,
         "prefix": key.prefix,
         "permissions": key.permissions.iter().collect::<Vec<_>>(),

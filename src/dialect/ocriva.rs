@@ -2,9 +2,10 @@
 
 use super::time::iso_millis;
 use super::{Fault, reason};
+use crate::store::cache::Held;
 use crate::store::import::network_text;
 use crate::store::management::{Member, Token};
-use crate::store::{Organization, Project, TokenRecord};
+use crate::store::{Organization, Project};
 use crate::token::Secret;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -18,28 +19,28 @@ pub(super) fn envelope_of(status: StatusCode, message: Value) -> String {
     json!({ "statusCode": status.as_u16(), "message": message, "error": reason(status) }).to_string()
 }
 
-/// The answer of `POST /v1/openapi/auth/login`. `expires_in` is in seconds.
-pub fn login(access_token: &str, expires_in: u64, token: &TokenRecord) -> String {
+/// The answer of `POST /v1/openapi/auth/login`. `expires_in` is in seconds, `name` the key's.
+pub fn login(access_token: &str, expires_in: u64, token: &Held, name: &str) -> String {
     json!({
         "accessToken": access_token,
         "expiresIn": expires_in,
         "tokenType": "Bearer",
-        "tokenInfo": token_info(token),
+        "tokenInfo": token_info(token, name),
     })
     .to_string()
 }
 
 /// What a login tells about the key: never its value, never its digest.
-fn token_info(token: &TokenRecord) -> Value {
+fn token_info(token: &Held, name: &str) -> Value {
     json!({
-        "id": token.id.as_str(),
-        "name": &*token.name,
+        "id": &*token.id.text(),
+        "name": name,
         "type": token.terms.reach.as_str(),
         "organizationId": token.terms.organization.as_str(),
         "projectId": token.terms.reach.project().map(|id| id.as_str()),
         "permissions": token.terms.permissions.iter().collect::<Vec<_>>(),
         "scopes": token.terms.scopes.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
-        "expiresAt": token.expires_ms.map(iso_millis),
+        "expiresAt": token.expires_ms().map(iso_millis),
     })
 }
 
@@ -80,7 +81,7 @@ pub fn tokens(tokens: &[Token], page: u64, limit: u32, total: u64) -> String {
 fn record(token: &Token) -> Map<String, Value> {
     let mut record = Map::new();
     let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
-    put("id", token.id.as_str().into());
+    put("id", (&*token.id.text()).into());
     put("name", token.name.as_str().into());
     put("description", token.description.as_deref().into());
     put("type", token.reach.as_str().into());

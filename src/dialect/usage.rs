@@ -22,7 +22,7 @@ pub const COLUMNS: [&str; 10] = [
 /// One key.
 pub fn record(token: &Token) -> Value {
     json!({
-        "id": token.id.as_str(),
+        "id": &*token.id.text(),
         "name": token.name,
         "type": token.reach.as_str(),
         "projectId": token.reach.project().map(|id| id.as_str()),

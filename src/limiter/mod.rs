@@ -17,7 +17,7 @@ mod verdict;
 pub use addresses::{Addresses, Charge, network};
 pub use bucket::{Bucket, Limit};
 pub use carry::Carried;
-pub use registry::{Limiter, NamesKey, Slot};
+pub use registry::{Limiter, NamesKey, SWEEPS, Slot};
 pub use sliding_window::MAX_REQUESTS as SLIDING_WINDOW_MAX;
 pub use verdict::Verdict;
 

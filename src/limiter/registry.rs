@@ -71,6 +71,9 @@ pub struct Limiter {
     addresses: Mutex<Option<Arc<Addresses>>>,
 }
 
+/// How many turns of [`Limiter::sweep_some`] come by every bucket.
+pub const SWEEPS: usize = 16;
+
 /// So many that a sweep, which holds one at a time, stops nobody for long.
 const SHARDS: usize = 128;
 
@@ -166,7 +169,13 @@ impl Limiter {
 
     /// Forgets the buckets that nobody holds and that are full again; answers how many.
     pub fn sweep(&self, now: Moment) -> usize {
-        self.shards.iter().map(|shard| Self::sweep_shard(&mut lock(shard), now)).sum()
+        (0..SWEEPS).map(|turn| self.sweep_some(turn, now)).sum()
+    }
+
+    /// As [`sweep`](Self::sweep), for one of [`SWEEPS`] parts of all names: none of a million buckets is in a processor cache.
+    pub fn sweep_some(&self, turn: usize, now: Moment) -> usize {
+        let some = self.shards.iter().skip(turn % SWEEPS).step_by(SWEEPS);
+        some.map(|shard| Self::sweep_shard(&mut lock(shard), now)).sum()
     }
 
     /// How many buckets there are.

@@ -13,8 +13,7 @@ use super::stranger::Stranger;
 use super::{Snapshot, Worker};
 use crate::clock::Moment;
 use crate::config::{Api, Dialect, Mode};
-use crate::store::TokenRecord;
-use crate::store::cache::{Cached, Entry, SessionEntry, UserEntry};
+use crate::store::cache::{Cached, Entry, Held, SessionEntry, UserEntry};
 use crate::telemetry::metrics::{CacheLookup, Policy};
 use crate::token::{KeyFamily, ShownKey};
 use std::net::IpAddr;
@@ -185,7 +184,7 @@ pub(super) fn examine(
     Ok(Caller { known })
 }
 
-fn good(record: &TokenRecord, api: &Api, from: IpAddr, now: Moment) -> Result<(), Reject> {
+fn good(record: &Held, api: &Api, from: IpAddr, now: Moment) -> Result<(), Reject> {
     if !family_fits(record, api.dialect) {
         return Err(Reject::UnknownKey);
     }
@@ -199,7 +198,7 @@ fn good(record: &TokenRecord, api: &Api, from: IpAddr, now: Moment) -> Result<()
 }
 
 /// Whether a key is of the family that the dialect's clients use.
-pub(super) fn family_fits(record: &TokenRecord, dialect: Dialect) -> bool {
+pub(super) fn family_fits(record: &Held, dialect: Dialect) -> bool {
     match dialect {
         Dialect::Ocriva => record.terms.family == KeyFamily::Ocriva,
         Dialect::Ocore => record.terms.family == KeyFamily::Ocore,
@@ -208,11 +207,11 @@ pub(super) fn family_fits(record: &TokenRecord, dialect: Dialect) -> bool {
 }
 
 /// Whether a key's time is over.
-pub(super) fn expired(record: &TokenRecord, now: Moment) -> bool {
-    record.expires_ms.is_some_and(|expires| expires <= now.unix_ms)
+pub(super) fn expired(record: &Held, now: Moment) -> bool {
+    record.expires_ms().is_some_and(|expires| expires <= now.unix_ms)
 }
 
 /// Whether a key may be used from an address.
-pub(super) fn allows(record: &TokenRecord, from: IpAddr) -> bool {
+pub(super) fn allows(record: &Held, from: IpAddr) -> bool {
     record.terms.addresses.is_empty() || record.terms.addresses.iter().any(|net| net.contains(&from))
 }

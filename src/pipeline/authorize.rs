@@ -159,9 +159,7 @@ pub(super) fn organization(
             if routed.organization(parts.uri.path()).is_some_and(|named| named != id.as_str()) {
                 return Err(Reject::ForeignOrganization);
             }
-            if ocore
-                && slugs(headers).any(|slug| slug != entry.organization.load().organization.slug.as_bytes())
-            {
+            if ocore && slugs(headers).any(|slug| slug != entry.organization().organization.slug.as_bytes()) {
                 return Err(Reject::ForeignSlug);
             }
             Ok(None)
@@ -222,7 +220,7 @@ fn own_project(known: &Known, named: Option<&str>) -> Result<Held, Reject> {
         (Reach::Project(_), _) => Ok(Held::Own),
         (Reach::Organization, None) => Ok(Held::No),
         (Reach::Organization, Some(named)) => {
-            let view = entry.organization.load();
+            let view = entry.organization();
             view.project(named).map(|project| Held::To(project.id.clone())).ok_or(Reject::ForeignProject)
         }
     }

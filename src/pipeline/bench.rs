@@ -28,8 +28,8 @@ pub fn swapped(
     routed: &Routed<'_>,
     grant: &Grant,
     to: &Service,
-    parts: request::Parts,
+    mut parts: request::Parts,
     trail: &Trail,
 ) -> Option<Head> {
-    swap::credentials(worker, peer, routed, grant, to, parts, trail).ok().map(swap::Outbound::into_head)
+    swap::credentials(worker, peer, routed, grant, to, &mut parts, trail).ok().map(swap::Outbound::into_head)
 }

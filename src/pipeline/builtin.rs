@@ -47,7 +47,7 @@ pub(super) fn answer(
 
 /// A project key's own project, active or not; an organization key's active ones.
 fn projects(entry: &Entry) -> String {
-    let view = entry.organization.load();
+    let view = entry.organization();
     let organization = &view.organization;
     let own = |project: &&crate::store::Project| match &entry.record.terms.reach {
         Reach::Project(id) => project.id == *id,
@@ -82,16 +82,18 @@ pub(super) async fn login(
     trail.accepted();
     let Known::Key(entry) = caller.known() else { return Err(Reject::UnusableCredential) };
     let record = &entry.record;
+    let name = worker.shared.tokens.name(&record.id).await.map_err(Reject::Store)?;
     let facts = KeyFacts {
-        id: record.id.as_str(),
-        version: record.version,
+        id: &record.id.text(),
+        version: record.version(),
         organization: record.terms.organization.as_str(),
         project: record.terms.reach.project().map(|id| id.as_str()),
-        expires_ms: record.expires_ms,
+        expires_ms: record.expires_ms(),
     };
     let issued =
         snapshot.client_tokens.for_key(facts, now, LIFE_S).map_err(|e| Reject::Internal(Box::new(e)))?;
-    let mut response = json(StatusCode::OK, ocriva::login(issued.token.expose(), issued.expires_in, record));
+    let answer = ocriva::login(issued.token.expose(), issued.expires_in, record, &name);
+    let mut response = json(StatusCode::OK, answer);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

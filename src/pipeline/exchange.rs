@@ -11,8 +11,7 @@ use super::reject::Reject;
 use super::worker::Current;
 use crate::clock::Moment;
 use crate::config::Mode;
-use crate::store::TokenRecord;
-use crate::store::cache::{Cached, Entry, LookupError};
+use crate::store::cache::{Cached, Entry, Held, LookupError};
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -235,7 +234,7 @@ impl Exchange {
 }
 
 /// `addresses` is whether the API refuses keys from elsewhere than their list, or only records that.
-fn good(was: &Arc<Entry>, is: &TokenRecord, addresses: Mode, from: IpAddr, now: Moment) -> Result<(), Cut> {
+fn good(was: &Arc<Entry>, is: &Held, addresses: Mode, from: IpAddr, now: Moment) -> Result<(), Cut> {
     let (old, new) = (&was.record.terms, &is.terms);
     if !is.active {
         return Err(Cut::Inactive);

@@ -185,7 +185,7 @@ fn mint(
     let iat = now.unix_s();
     let ttl = snapshot.identity.ttl.as_secs().max(1);
     let key_exp = match grant.known() {
-        Known::Key(entry) => entry.record.expires_ms.map_or(u64::MAX, |ms| ms / 1000),
+        Known::Key(entry) => entry.record.expires_ms().map_or(u64::MAX, |ms| ms / 1000),
         _ => u64::MAX,
     };
     let exp = iat.saturating_add(ttl).min(key_exp).max(iat);
@@ -208,7 +208,7 @@ fn plain_fields(grant: &Grant) -> Vec<(HeaderName, HeaderValue)> {
         Known::Key(entry) => {
             let record = &entry.record;
             push(&ORGANIZATION_ID, header(record.terms.organization.as_str()));
-            push(&TOKEN_ID, header(record.id.as_str()));
+            push(&TOKEN_ID, header(&record.id.text()));
             push(&TOKEN_TYPE, HeaderValue::from_static(record.terms.reach.as_str()));
             push(&PERMISSIONS, list(record.terms.permissions.iter()));
             push(&SCOPES, list(record.terms.scopes.iter().map(AsRef::as_ref)));
@@ -235,13 +235,14 @@ fn sign(
     iat: u64,
     exp: u64,
 ) -> Result<HeaderValue, Reject> {
-    let role;
+    let (role, id);
     let (sub, permissions, scopes) = match grant.known() {
         Known::Anonymous => ("", Vec::new(), Vec::new()),
         Known::Key(entry) => {
             let record = &entry.record;
             let scopes = record.terms.scopes.iter().map(AsRef::as_ref).collect();
-            (record.id.as_str(), record.terms.permissions.iter().collect(), scopes)
+            id = record.id.text();
+            (&*id, record.terms.permissions.iter().collect(), scopes)
         }
         Known::User(user) => {
             role = grant.membership().map(|membership| membership.role.permissions()).unwrap_or_default();

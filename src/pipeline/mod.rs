@@ -236,7 +236,7 @@ pub async fn decide(
     let from = peer.client(&parts.headers);
     let caller = authenticate::verify(admitted, routed, from, now, trail)?;
     if let authenticate::Known::Key(entry) = caller.known() {
-        worker.noticed.notice(&worker.shared.sightings, entry.record.row, from, now);
+        worker.noticed.notice(&worker.shared.sightings, entry.row(), from, now);
     }
     authorize::check(caller, routed, parts, trail)
 }

@@ -320,7 +320,7 @@ impl Trail {
             route: &route.config.path,
             organization: facts.organization.as_ref().map(OrganizationId::as_str),
             project: facts.project.as_ref().map(ProjectId::as_str),
-            token: facts.token.as_ref().map(TokenId::as_str),
+            token: facts.token.as_ref().map(TokenId::text).as_deref(),
             user: facts.user.as_ref().map(UserId::as_str),
             refused: facts.refused,
             observed: facts.observed,

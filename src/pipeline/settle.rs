@@ -94,7 +94,7 @@ async fn bearer_of(
         Subject::Key { id, version } => {
             let entry = key_by_id(worker, id, now).await?;
             // A JWT made from a value that was regenerated away is as dead as that value.
-            if entry.record.version == version { Ok(Known::Key(entry)) } else { Err(Reject::UnknownKey) }
+            if entry.record.version() == version { Ok(Known::Key(entry)) } else { Err(Reject::UnknownKey) }
         }
         Subject::Session(claims) => {
             // A session that was ended takes its access tokens with it.
@@ -112,7 +112,7 @@ async fn bearer_of(
 
 async fn key_by_id(worker: &Worker, id: TokenId, now: Moment) -> Result<Arc<Entry>, Reject> {
     let tokens = &worker.shared.tokens;
-    let (found, entry) = match tokens.cached_by_id(id.as_str(), now) {
+    let (found, entry) = match tokens.cached_by_id(&id, now) {
         Cached::Hit(entry) => (CacheLookup::Hit, Some(entry)),
         Cached::Unknown => (CacheLookup::Negative, None),
         Cached::Miss => (CacheLookup::Miss, tokens.find_by_id(id, now).await.map_err(Reject::Store)?),

@@ -56,7 +56,7 @@ impl Split {
         match known {
             _ if !self.sticky => None,
             Known::Anonymous => None,
-            Known::Key(entry) => Some(spread(entry.record.id.as_str().as_bytes())),
+            Known::Key(entry) => Some(spread(entry.record.id.text().as_bytes())),
             Known::User(user) => Some(spread(user.record.id.as_str().as_bytes())),
         }
     }

@@ -93,7 +93,7 @@ async fn an_empty_store_has_nothing(store: &dyn Store) {
     assert!(store.organization(&"x".into()).await.unwrap().is_none());
     assert!(store.user(&"x".into()).await.unwrap().is_none());
     assert!(store.usage(&"x".into()).await.unwrap().is_none());
-    assert!(store.tokens(10).await.unwrap().is_empty());
+    assert!(store.token_rows(0, 10).await.unwrap().is_empty());
     assert!(store.signing_keys(0).await.unwrap().is_empty());
     assert_eq!(store.newest_change().await.unwrap(), 0);
     assert!(store.changes_after(0).await.unwrap().is_empty());
@@ -118,8 +118,14 @@ async fn an_import_is_readable(store: &dyn Store) {
     let same = store.token_by_id(&key.id).await.unwrap().unwrap();
     assert_eq!((same.digest, same.row), (key.digest, key.row));
     assert_eq!(store.token_by_id(&"key-of-dev".into()).await.unwrap().unwrap().expires_ms, None);
-    assert_eq!(store.tokens(10).await.unwrap().len(), 2);
-    assert_eq!(store.tokens(1).await.unwrap().len(), 1);
+    let rows: Vec<u64> = store.token_rows(0, 10).await.unwrap().iter().map(|listed| listed.row).collect();
+    assert!(rows.len() == 2 && rows.is_sorted());
+    assert_eq!(store.token_rows(0, 1).await.unwrap()[0].row, rows[0]);
+    assert_eq!(store.token_rows(rows[0], 10).await.unwrap()[0].row, rows[1]);
+    let records = store.tokens(vec![rows[1], u64::MAX / 4, rows[0]]).await.unwrap();
+    assert!(records.len() == 2 && records.iter().all(|record| rows.contains(&record.row)));
+    let [alone] = &store.tokens(vec![rows[1]]).await.unwrap()[..] else { panic!() };
+    assert_eq!(alone.row, rows[1]);
 
     let organization = store.organization(&"org-1".into()).await.unwrap().unwrap();
     assert_eq!((organization.slug.as_str(), organization.name.as_str()), ("my-org", "My Org"));
@@ -257,7 +263,9 @@ async fn usage_counts_once(store: &dyn Store) {
     assert_eq!((used(&key.id).await.0, used(&other.id).await.0), (11, 2));
     // Of a key that is gone: dropped without an error.
     store.add_usage("j1", vec![Usage { slot: 9, row: 999, total: 1, last_used_ms: 1 }]).await.unwrap();
-    assert_eq!(store.tokens(1).await.unwrap()[0].id, key.id, "used last, or first of equals");
+    let rows = store.token_rows(0, 10).await.unwrap();
+    let listed = rows.iter().find(|listed| listed.row == key.row).unwrap();
+    assert_eq!(Some(listed.last_used_ms), store.usage(&key.id).await.unwrap().unwrap().1);
 
     store.forget_journal("j2").await.unwrap();
     store.add_usage("j2", vec![Usage { slot: 3, row: key.row, total: 1, last_used_ms: 0 }]).await.unwrap();

@@ -36,6 +36,8 @@ struct Shared {
     path: PathBuf,
     lease: Arc<Lease>,
     slots: Mutex<Slots>,
+    /// Held while the file grows: apart from `slots`, so that only those wait for the disk for whom no slot is left.
+    growing: Mutex<()>,
     /// What the store has seen of each slot, by number. Locked for a whole flush: a second one at the same time would
     /// free slots on the strength of totals that the first has read before.
     flushed: tokio::sync::Mutex<Vec<u64>>,
@@ -46,8 +48,8 @@ struct Shared {
 struct Lease {
     /// Holds the advisory lock that tells other processes that this journal has a living owner.
     file: File,
-    /// Slots whose owner is gone, but whose last uses the store may not have seen. Apart from [`Slots`], whose lock is
-    /// held while the file grows: an entry may be dropped by a worker, which must not wait for the disk.
+    /// Slots whose owner is gone, but whose last uses the store may not have seen. Apart from [`Slots`]: an
+    /// entry may be dropped by a worker, which must not wait for whoever hands out slots.
     retired: Mutex<Vec<u32>>,
 }
 
@@ -82,9 +84,10 @@ impl Journal {
             path,
             lease: Arc::new(Lease { file, retired: Mutex::default() }),
             slots: Mutex::default(),
+            growing: Mutex::default(),
             flushed: tokio::sync::Mutex::default(),
         }));
-        lock(&journal.0.slots).grow(&journal.0.lease)?;
+        journal.reserve(1)?;
         Ok(journal)
     }
 
@@ -92,15 +95,38 @@ impl Journal {
     ///
     /// # Errors
     /// When the file would have to grow and can not, for instance because the disk is full.
-    pub fn slot(&self, row: u64) -> io::Result<Slot> {
-        let mut slots = lock(&self.0.slots);
-        if slots.free.is_empty() {
-            slots.grow(&self.0.lease)?;
+    pub fn slot(&self, row: u64, now: Moment) -> io::Result<Slot> {
+        loop {
+            if let Some(slot) = self.free_slot(row, now) {
+                return Ok(slot);
+            }
+            self.reserve(1)?;
         }
-        let number = slots.free.pop().ok_or_else(|| io::Error::other("no slot is left"))?;
+    }
+
+    fn free_slot(&self, row: u64, now: Moment) -> Option<Slot> {
+        let mut slots = lock(&self.0.slots);
+        let number = slots.free.pop()?;
         let leased = Arc::clone(&slots.segments[number as usize / SLOTS]);
         leased.segment.assign(number, row);
-        Ok(Slot { leased, number })
+        let since_s = u32::try_from(now.unix_s()).unwrap_or(u32::MAX);
+        Some(Slot { leased, number, since_s })
+    }
+
+    /// Sees to it that there are so many counters to be had. Waits for the disk, as long as they last nobody else does.
+    ///
+    /// # Errors
+    /// As [`slot`](Self::slot).
+    pub fn reserve(&self, wanted: usize) -> io::Result<()> {
+        let _growing = lock(&self.0.growing);
+        let (free, segments) = {
+            let slots = lock(&self.0.slots);
+            (slots.free.len(), slots.segments.len())
+        };
+        let missing = wanted.saturating_sub(free).div_ceil(SLOTS);
+        let appended = Segment::append(&self.0.lease.file, segments, missing)?;
+        lock(&self.0.slots).take_in(appended, &self.0.lease);
+        Ok(())
     }
 
     /// Sends what was counted since the last flush to the store, and returns how many keys that were.
@@ -111,7 +137,9 @@ impl Journal {
         let mut flushed = self.0.flushed.lock().await;
         // Before the totals are read: a slot that retires while we read them must not be freed by this flush.
         let settled = lock(&self.0.lease.retired).len();
-        let batch = self.unsent(&mut flushed);
+        let mut batch = self.unsent(&mut flushed);
+        // Neighbours are on one page of the store.
+        batch.sort_unstable_by_key(|usage| usage.row);
         if !batch.is_empty() {
             store.add_usage(&self.0.id, batch.clone()).await?;
         }
@@ -164,12 +192,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Slots {
-    fn grow(&mut self, lease: &Arc<Lease>) -> io::Result<()> {
-        let first = u32::try_from(self.segments.len() * SLOTS).map_err(io::Error::other)?;
-        let segment = Segment::append(&lease.file, self.segments.len())?;
-        self.segments.push(Arc::new(Leased { segment, lease: Arc::clone(lease) }));
-        self.free.extend((first..first + SLOTS as u32).rev());
-        Ok(())
+    fn take_in(&mut self, appended: Vec<Segment>, lease: &Arc<Lease>) {
+        for segment in appended {
+            self.free.extend(segment.numbers().rev());
+            self.segments.push(Arc::new(Leased { segment, lease: Arc::clone(lease) }));
+        }
     }
 }
 
@@ -177,6 +204,8 @@ impl Slots {
 pub struct Slot {
     leased: Arc<Leased>,
     number: u32,
+    /// When it was handed out, seconds since 1970.
+    since_s: u32,
 }
 
 impl Slot {
@@ -190,9 +219,14 @@ impl Slot {
         self.leased.segment.address(self.number)
     }
 
-    /// Latest use, milliseconds since 1970; 0 when there was none.
-    pub fn last_used_ms(&self) -> u64 {
-        self.leased.segment.last_used_ms(self.number)
+    /// Latest use, or else when it was handed out; milliseconds since 1970.
+    pub fn last_wanted_ms(&self) -> u64 {
+        self.leased.segment.last_used_ms(self.number).max(u64::from(self.since_s) * 1000)
+    }
+
+    /// The number that it counts for.
+    pub fn row(&self) -> u64 {
+        self.leased.segment.row(self.number)
     }
 }
 

@@ -125,6 +125,15 @@ pub struct TokenRecord {
     pub name: Box<str>,
 }
 
+/// A key, as far as it takes to say which ones are worth holding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// [`TokenRecord::row`]
+    pub row: u64,
+    /// Its latest use, milliseconds since 1970; 0 when there was none.
+    pub last_used_ms: u64,
+}
+
 /// What a key grants, and to whom. Many keys have the same terms, and share them in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
@@ -269,8 +278,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn token_by_digest(&self, digest: Digest) -> Answer<'_, Option<TokenRecord>>;
     /// The key with this id.
     fn token_by_id<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<TokenRecord>>;
-    /// Every key, to fill a cache at start: at most `limit`, those used last first.
-    fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>>;
+    /// Which keys there are, by their [`row`](TokenRecord::row), and when each was last used: the first `most` rows after
+    /// `row`, in order. Begins with 0, and is at its end where it answers fewer.
+    fn token_rows(&self, after: u64, most: usize) -> Answer<'_, Vec<TokenRow>>;
+    /// The keys with these rows, as far as there are any, all read at one moment. To fill a cache: people's requests are
+    /// delayed by it, those of the edge are not.
+    fn tokens(&self, rows: Vec<u64>) -> Answer<'_, Vec<TokenRecord>>;
     /// The organization and its projects.
     fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>>;
     /// The person and their memberships.

@@ -12,7 +12,7 @@ pub mod signer;
 pub mod totp;
 
 pub use digest::Digest;
-pub use id::{OrganizationId, ProjectId, TokenId, UserId};
+pub use id::{IdText, OrganizationId, ProjectId, TokenId, UserId};
 pub use mint::{KeyFamily, mint, random_secret};
 pub use permission::{Permissions, RESOURCES, Role};
 pub use role::{CustomRole, MemberRole};

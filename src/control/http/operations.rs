@@ -65,7 +65,7 @@ pub(super) async fn collect(api: &Api, request: &Request<'_>, by: &By) -> Outcom
         .iter()
         .map(|it| {
             value!({
-                "id": it.token.as_str(),
+                "id": &*it.token.text(),
                 "name": it.name,
                 "projectId": it.project.as_ref().map(|id| id.as_str()),
                 "token": it.value.expose(),

@@ -95,12 +95,12 @@ pub(super) fn lookup(way: &mut Way, credential: &Credential<'_>, strangers: Opti
 }
 
 /// Who it is.
-pub(super) fn known(way: &mut Way, known: &Known) {
+pub(super) fn known(way: &mut Way, known: &Known, name: &str) {
     match known {
         Known::Anonymous => way.allow("nobody is asked who they are"),
         Known::Key(entry) => {
-            key(way, entry);
-            way.allow(format!("the key \"{}\"", entry.record.name));
+            key(way, entry, name);
+            way.allow(format!("the key \"{name}\""));
         }
         Known::User(user) => {
             way.fact("user", user.record.id.as_str());
@@ -112,11 +112,11 @@ pub(super) fn known(way: &mut Way, known: &Known) {
     }
 }
 
-fn key(way: &mut Way, entry: &Entry) {
+fn key(way: &mut Way, entry: &Entry, name: &str) {
     let record = &entry.record;
-    let view = entry.organization.load();
-    way.fact("name", &*record.name);
-    way.fact("id", record.id.as_str());
+    let view = entry.organization();
+    way.fact("name", name);
+    way.fact("id", &*record.id.text());
     way.fact("organization", format!("{} ({})", record.terms.organization, view.organization.slug));
     way.fact("type", record.terms.reach.as_str());
     if let Reach::Project(project) = &record.terms.reach {
@@ -171,7 +171,7 @@ pub(super) fn validity(way: &mut Way, routed: &Routed<'_>, known: &Known, client
             );
             way.fact("active", yes(record.active));
             let expired = authenticate::expired(record, now);
-            let expires = record.expires_ms.map(iso_millis);
+            let expires = record.expires_ms().map(iso_millis);
             way.fact(
                 "expires",
                 match &expires {

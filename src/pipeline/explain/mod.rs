@@ -194,7 +194,13 @@ async fn walk(
     caller::lookup(way, &credential, snapshot.strangers.as_deref());
     let stranger = Stranger::new(snapshot, routed, peer, &parts.headers, trail);
     let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
-    caller::known(way, &known);
+    let name = match &known {
+        authenticate::Known::Key(entry) => {
+            worker.shared.tokens.name(&entry.record.id).await.map_err(Reject::Store)?
+        }
+        authenticate::Known::Anonymous | authenticate::Known::User(_) => Box::default(),
+    };
+    caller::known(way, &known, &name);
     way.enter(Stage::Limit);
     let (verdict, admitted) = limit::foresee(known.clone(), routed.api, now);
     caller::limit(way, routed, verdict.as_ref());

@@ -38,7 +38,7 @@ pub(super) fn organization(
     match known {
         Known::Anonymous => "nobody is asked for one".to_owned(),
         Known::Key(entry) => {
-            let view = entry.organization.load();
+            let view = entry.organization();
             let own = &view.organization;
             way.if_refused(format!(
                 "the request names another organization than the key's, {} ({})",
@@ -93,7 +93,7 @@ pub(super) fn project(
         }
         (Reach::Project(own), None) => format!("none is named: the key's own, {own}, counts"),
         (Reach::Organization, Some(named)) => {
-            if entry.organization.load().project(named).is_none() {
+            if entry.organization().project(named).is_none() {
                 way.if_refused(format!(
                     "{named} is not a project of the key's organization, {}",
                     entry.record.terms.organization

@@ -8,38 +8,58 @@ use http::header::HOST;
 use http::{HeaderMap, Uri};
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 /// From how many prefixes on they are looked up by their text, and not one after the other.
 const WORTH_AN_INDEX: usize = 16;
 
-/// The prefixes that count on a host.
+/// The prefixes of the APIs that name one host, or none, and those that count where none of these has a path.
 #[derive(Debug, Default)]
 pub(super) struct Prefixes {
-    /// Prefix and API, in the order in which they win: those of the more specific host first, then the longer ones.
+    /// Prefix and API, the longer ones first: in the order in which they win.
     list: Vec<(Arc<str>, usize)>,
     /// Places in the list; empty for a short one.
     index: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
-    /// No prefix has a character that lax servers read in two ways.
+    /// No prefix, of the wider ones neither, has a character that lax servers read in two ways.
     plain: bool,
+    /// Segments of the longest prefix, of the wider ones too.
+    depth: usize,
+    /// Places in the list, by what a lax server makes of the prefix: see [`loose_form`].
+    loose: HashMap<Vec<u8>, usize, foldhash::fast::RandomState>,
+    /// Those of the next less specific host. Shared: a thousand hosts do not list a thousand APIs each that have none.
+    wider: Option<Arc<Prefixes>>,
 }
 
 impl Prefixes {
-    fn new(list: Vec<(Arc<str>, usize)>) -> Self {
-        let mut index = HashMap::default();
-        if list.len() >= WORTH_AN_INDEX {
-            for (place, (prefix, _)) in list.iter().enumerate() {
+    fn new(list: Vec<(Arc<str>, usize)>, wider: Option<Arc<Self>>) -> Self {
+        let (mut index, mut loose) = (HashMap::default(), HashMap::default());
+        for (place, (prefix, _)) in list.iter().enumerate() {
+            if list.len() >= WORTH_AN_INDEX {
                 index.entry(prefix.clone()).or_insert(place);
             }
+            let form = loose_forms(prefix).last().unwrap_or_default();
+            loose.entry(form).or_insert(place);
         }
         let plain = !list.iter().any(|(prefix, _)| has_loose(prefix));
-        Self { list, index, plain }
+        let plain = plain && wider.as_ref().is_none_or(|wider| wider.plain);
+        let depth = list.iter().map(|(prefix, _)| segments(prefix).count()).max().unwrap_or(0);
+        let depth = wider.as_ref().map_or(depth, |wider| depth.max(wider.depth));
+        Self { list, index, plain, depth, loose, wider }
+    }
+
+    /// These, and the wider ones behind them.
+    fn levels(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |level| level.wider.as_deref())
     }
 
     /// The prefix that a path belongs to, and the place of its API.
     pub(super) fn find(&self, path: &str) -> Option<&(Arc<str>, usize)> {
+        self.levels().find_map(|level| level.own(path))
+    }
+
+    fn own(&self, path: &str) -> Option<&(Arc<str>, usize)> {
         if self.index.is_empty() {
             return self.list.iter().find(|(prefix, _)| holds(prefix, path));
         }
@@ -54,26 +74,39 @@ impl Prefixes {
         if self.plain && !has_loose(path) {
             return false;
         }
-        let holds = |prefix: &str| {
-            let mut rest = segments(path);
-            segments(prefix).all(|wanted| {
-                rest.next().is_some_and(|segment| path::loosely(segment) == path::loosely(wanted))
-            })
+        let forms: Vec<Vec<u8>> = loose_forms(path).take(self.depth + 1).collect();
+        let own = |level: &Self| {
+            let place = forms.iter().filter_map(|form| level.loose.get(form)).min()?;
+            Some(level.list[*place].1)
         };
-        self.list.iter().find(|(prefix, _)| holds(prefix)).is_some_and(|(_, index)| *index != api)
+        self.levels().find_map(own).is_some_and(|index| index != api)
     }
 
-    /// All of them.
+    /// All of them, each once.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|(prefix, _)| &**prefix)
+        let mut seen = HashSet::new();
+        let all = self.levels().flat_map(|level| &level.list);
+        all.filter(move |listed| seen.insert(*listed)).map(|(prefix, _)| &**prefix)
     }
+}
+
+/// What a lax server makes of a path's first segments: of none, of one, of two, and so on, each with its length before it.
+fn loose_forms(path: &str) -> impl Iterator<Item = Vec<u8>> {
+    let mut form = Vec::new();
+    let longer = segments(path).map(move |segment| {
+        let loose = path::loosely(segment);
+        form.extend((loose.len() as u32).to_le_bytes());
+        form.extend(loose);
+        form.clone()
+    });
+    std::iter::once(Vec::new()).chain(longer)
 }
 
 /// The prefixes of every host.
 #[derive(Debug)]
 pub(super) struct Hosts {
     /// Of hosts that no API names.
-    other: Prefixes,
+    other: Arc<Prefixes>,
     /// None where no API names a host: then nobody looks at one.
     named: Option<Box<Named>>,
 }
@@ -81,23 +114,26 @@ pub(super) struct Hosts {
 /// Hosts that some API names.
 #[derive(Debug, Default)]
 struct Named {
-    exact: HashMap<Arc<str>, Prefixes, foldhash::fast::RandomState>,
+    exact: HashMap<Arc<str>, Arc<Prefixes>, foldhash::fast::RandomState>,
     /// By what follows `*.`.
-    wildcards: HashMap<Arc<str>, Prefixes, foldhash::fast::RandomState>,
+    wildcards: HashMap<Arc<str>, Arc<Prefixes>, foldhash::fast::RandomState>,
 }
 
 impl Hosts {
     /// The prefixes of APIs.
     pub(super) fn new(apis: &[Api]) -> Self {
         let mut patterns: Vec<&HostPattern> = apis.iter().flat_map(|api| &api.hosts).collect();
-        patterns.sort_unstable();
+        // The less specific first: they stand behind the others.
+        patterns.sort_unstable_by_key(|pattern| (pattern.rank(), *pattern));
         patterns.dedup();
+        let other = Arc::new(Prefixes::new(prefixes(apis, None), None));
         let mut named = Named::default();
         for host in &patterns {
+            let wider = named.wider(host).unwrap_or_else(|| other.clone());
             let map = if host.wildcard { &mut named.wildcards } else { &mut named.exact };
-            map.insert(host.name.clone(), prefixes(apis, Some(host)));
+            map.insert(host.name.clone(), Arc::new(Prefixes::new(prefixes(apis, Some(host)), Some(wider))));
         }
-        Self { other: prefixes(apis, None), named: (!patterns.is_empty()).then(|| Box::new(named)) }
+        Self { other, named: (!patterns.is_empty()).then(|| Box::new(named)) }
     }
 
     /// The prefixes that count for a request.
@@ -107,29 +143,25 @@ impl Hosts {
     }
 }
 
-/// The prefixes of the APIs that are served on a host, or on those that no API names.
-fn prefixes(apis: &[Api], host: Option<&HostPattern>) -> Prefixes {
-    let covers = |pattern: &&HostPattern| host.is_some_and(|host| pattern.covers(host));
-    let rank = |api: &Api| match api.hosts.is_empty() {
-        true => Some(0),
-        false => api.hosts.iter().filter(covers).map(HostPattern::rank).max(),
+/// The prefixes of the APIs that name a host, or of those that name none.
+fn prefixes(apis: &[Api], host: Option<&HostPattern>) -> Vec<(Arc<str>, usize)> {
+    let names = |api: &Api| match host {
+        None => api.hosts.is_empty(),
+        Some(host) => api.hosts.contains(host),
     };
-    let mut served: Vec<(usize, usize)> =
-        apis.iter().enumerate().filter_map(|(index, api)| Some((rank(api)?, index))).collect();
-    served.sort_by_key(|(rank, _)| Reverse(*rank));
-    let mut list: Vec<(usize, Arc<str>, usize)> = Vec::new();
-    for &(rank, index) in &served {
-        list.extend(apis[index].prefixes.iter().map(|prefix| (rank, prefix.clone(), index)));
+    let served: Vec<usize> =
+        apis.iter().enumerate().filter(|(_, api)| names(api)).map(|(index, _)| index).collect();
+    let mut list: Vec<(Arc<str>, usize)> = Vec::new();
+    for &index in &served {
+        list.extend(apis[index].prefixes.iter().map(|prefix| (prefix.clone(), index)));
     }
     // The bare login leads to the first API of its dialect, unless some API has the path by a prefix of its own.
     if !apis.iter().flat_map(|api| &*api.prefixes).any(|prefix| holds(prefix, BARE_LOGIN)) {
-        let serves = |(_, index): &&(usize, usize)| {
-            apis[*index].builtin.usual && apis[*index].dialect == Dialect::Ocriva
-        };
-        list.extend(served.iter().find(serves).map(|&(rank, index)| (rank, BARE_LOGIN.into(), index)));
+        let serves = |index: &&usize| apis[**index].builtin.usual && apis[**index].dialect == Dialect::Ocriva;
+        list.extend(served.iter().find(serves).map(|&index| (BARE_LOGIN.into(), index)));
     }
-    list.sort_by_key(|(rank, prefix, _)| Reverse((*rank, prefix.len())));
-    Prefixes::new(list.into_iter().map(|(_, prefix, index)| (prefix, index)).collect())
+    list.sort_by_key(|(prefix, _)| Reverse(prefix.len()));
+    list
 }
 
 impl Named {
@@ -137,7 +169,17 @@ impl Named {
         if let Some(exact) = self.exact.get(host) {
             return Some(exact);
         }
-        // The longest one that follows a label of the host, which is not empty.
+        self.under(host).map(|wildcard| &**wildcard)
+    }
+
+    /// Those that count where the APIs of this host do not have a path.
+    fn wider(&self, host: &HostPattern) -> Option<Arc<Prefixes>> {
+        // What a wildcard stands behind is wider than it: `*.a.b` has no host of its own.
+        self.under(&host.name).cloned()
+    }
+
+    /// Those of the longest wildcard that a host is under: one that follows a label of the host, which is not empty.
+    fn under(&self, host: &str) -> Option<&Arc<Prefixes>> {
         let mut rest = host;
         while let Some((label, parent)) = rest.split_once('.') {
             if !(label.is_empty() && rest.len() == host.len())
@@ -206,9 +248,33 @@ mod tests {
     }
 
     #[test]
+    fn a_lax_reading_of_many_prefixes_is_that_of_each() {
+        let many: Vec<(Arc<str>, usize)> = (0..100).map(|n| (format!("/v{n}/x").into(), n)).collect();
+        let wider = Arc::new(Prefixes::new(many, None));
+        let prefixes = Prefixes::new(vec![("/v7/x/Own".into(), 200)], Some(wider));
+        assert_eq!(prefixes.find("/v7/x/Own/y").map(|(_, api)| *api), Some(200));
+        assert_eq!(prefixes.find("/v7/x/own").map(|(_, api)| *api), Some(7));
+        for (path, api, shadowed) in [
+            ("/v7/x/y", 7, false),
+            ("/v7/x/Y", 7, false),
+            ("/v7/x/own", 7, true),
+            ("/v7/x/OWN/y", 7, true),
+            ("/v7/x/%6Fwn", 7, true),
+            ("/v7/x/own;a=b/y", 7, true),
+            ("/v7/x/Own", 200, false),
+            ("/V8/x", 300, true),
+            ("/V8/y", 300, false),
+            ("/v8;a/x/y", 300, true),
+        ] {
+            assert_eq!(prefixes.shadow(path, api), shadowed, "{path}");
+        }
+        assert_eq!(prefixes.iter().count(), 101);
+    }
+
+    #[test]
     fn many_prefixes_are_found_as_few_are() {
         let many: Vec<(Arc<str>, usize)> = (0..100).map(|n| (format!("/v{n}/x").into(), n)).collect();
-        let many = Prefixes::new([many, vec![("/v7".into(), 200), ("/".into(), 300)]].concat());
+        let many = Prefixes::new([many, vec![("/v7".into(), 200), ("/".into(), 300)]].concat(), None);
         assert!(!many.index.is_empty());
         let api = |path| many.find(path).map(|(_, api)| *api);
         assert_eq!(api("/v7/x/y"), Some(7));

@@ -1,8 +1,10 @@
 //! Keys by a code of their text: a key that was found by its digest once is found again without its SHA-256, which
 //! on a processor without instructions for it costs as much as the rest of a decision.
 //!
-//! A code is 128 bits of two hashes with random keys of this process; the text itself is not kept. Another text has
-//! the code of a key with a chance of 2^-64 at most for each, and there is no way to look for one but sending requests.
+//! A code is 128 bits of two hashes with random keys of this process; the text itself is not kept. One half stands in the
+//! table, to be compared before the entry is touched; the other one, a SipHash, in the entry, and says where in the table it
+//! belongs. Another text has the code of a key with a chance of 2^-64 at most for each, and there is no way to look for one
+//! but sending requests.
 //!
 //! What is found here is only a hint. An entry that leaves the index is revoked before it leaves this table, and
 //! one that is revoked is not found; so that what is found is exactly what the index by digest would have answered.
@@ -16,8 +18,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Places looked at for one code, from the one that it points to: eight processor cache lines, of which the first
-/// nearly always has it.
+/// Places looked at for one code, from the one that it points to: six processor cache lines, of which the first nearly
+/// always has it.
 const WINDOW: usize = 16;
 
 /// Places of the smallest table.
@@ -29,17 +31,19 @@ const LEVELS: usize = 40;
 /// What stands for a key's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {
-    pub(super) high: u64,
-    pub(super) low: u64,
+    /// The half that its entry has.
+    pub(super) mark: u64,
+    /// The half that its place has.
+    pub(super) tag: u64,
 }
 
-/// A code's one half, to be compared before the entry is touched, which knows both.
+/// One of the table's places.
 #[derive(Debug, Default)]
 struct Place {
     tag: AtomicU64,
     entry: ArcSwapOption<Entry>,
-    /// [`Entry::whereabouts`]: nothing depends on their being right.
-    near: [AtomicUsize; 2],
+    /// [`Entry::whereabouts`]: nothing depends on its being right.
+    near: AtomicUsize,
 }
 
 /// The table. Readers take no lock.
@@ -70,14 +74,14 @@ impl Codes {
         siphash.write(key.as_bytes());
         let mut beside = self.beside.build_hasher();
         beside.write(key.as_bytes());
-        Code { high: siphash.finish(), low: beside.finish() }
+        Code { mark: siphash.finish(), tag: beside.finish() }
     }
 
     /// Begins to look for a code that will be asked for in a moment.
     pub(super) fn expect(&self, code: Code) {
         if let Some(table) = self.table().filter(|table| !table.is_empty()) {
             // Not seldom the next place or the one after it has it, on the next line.
-            let place = prefetch::address(&table[home(table, code)]);
+            let place = prefetch::address(&table[home(table, code.mark)]);
             prefetch::line(place);
             prefetch::line(place + 64);
         }
@@ -86,9 +90,9 @@ impl Codes {
     /// Goes on with it, once the place has had time to come.
     pub(super) fn approach(&self, code: Code) {
         let Some(table) = self.table() else { return };
-        if let Some(place) = window(table, code).find(|place| place.tag.load(Ordering::Relaxed) == code.high)
-        {
-            place.near.iter().for_each(|near| prefetch::line(near.load(Ordering::Relaxed)));
+        let tagged = |place: &&Place| place.tag.load(Ordering::Relaxed) == code.tag;
+        if let Some(place) = window(table, code.mark).find(tagged) {
+            prefetch::line(place.near.load(Ordering::Relaxed));
             if let Some(entry) = &*place.entry.load() {
                 entry.fetch();
             }
@@ -97,12 +101,14 @@ impl Codes {
 
     /// The key with this code, as long as it is in the index.
     pub(super) fn find(&self, code: Code) -> Option<Arc<Entry>> {
-        let tagged = |place: &&Place| place.tag.load(Ordering::Relaxed) == code.high;
-        for place in window(self.table()?, code).filter(tagged) {
+        let tagged = |place: &&Place| place.tag.load(Ordering::Relaxed) == code.tag;
+        for place in window(self.table()?, code.mark).filter(tagged) {
             // The place may have been given to another key since its tag was read: the entry decides.
             if let Some(entry) = &*place.entry.load()
                 && entry.stands_for(code)
             {
+                // Counted later, when the decision has been made.
+                entry.fetch_slot();
                 return Some(Arc::clone(entry));
             }
         }
@@ -112,7 +118,7 @@ impl Codes {
     /// Finds this entry by this code from now on. It has to be in the index.
     pub(super) fn remember(&self, _gate: &mut Inner, code: Code, entry: &Arc<Entry>) {
         let Some(table) = self.table() else { return };
-        if entry.revoked() || window(table, code).any(|place| place.holds(entry)) {
+        if entry.revoked() || window(table, code.mark).any(|place| place.holds(entry)) {
             return;
         }
         entry.set_code(code);
@@ -123,7 +129,7 @@ impl Codes {
     pub(super) fn forget(&self, _gate: &mut Inner, entry: &Arc<Entry>) {
         // Without a code, the search ends in vain where such a code would be.
         let Some(table) = self.table() else { return };
-        for place in window(table, entry.code()).filter(|place| place.holds(entry)) {
+        for place in window(table, entry.mark()).filter(|place| place.holds(entry)) {
             place.entry.store(None);
         }
     }
@@ -171,27 +177,23 @@ impl Place {
     }
 }
 
-/// The places where a code may be.
-fn window(table: &[Place], code: Code) -> impl Iterator<Item = &Place> {
-    let (before, from) = table.split_at(home(table, code));
+/// The places where the code with this mark may be.
+fn window(table: &[Place], mark: u64) -> impl Iterator<Item = &Place> {
+    let (before, from) = table.split_at(home(table, mark));
     from.iter().chain(before).take(WINDOW)
 }
 
-/// The high bits of a product are the code's share of the table, whatever its size.
-fn home(table: &[Place], code: Code) -> usize {
-    ((u128::from(code.high) * table.len() as u128) >> 64) as usize
+/// The high bits of a product are the mark's share of the table, whatever its size.
+fn home(table: &[Place], mark: u64) -> usize {
+    ((u128::from(mark) * table.len() as u128) >> 64) as usize
 }
 
 /// Takes the first free place; in a full window the first one, whose key is found by its digest then.
 fn enter(table: &[Place], code: Code, entry: &Arc<Entry>) {
-    let free = window(table, code).find(|place| place.entry.load().is_none());
-    if let Some(place) = free.or_else(|| window(table, code).next()) {
-        place
-            .near
-            .iter()
-            .zip(entry.whereabouts())
-            .for_each(|(place, near)| place.store(near, Ordering::Relaxed));
-        place.tag.store(code.high, Ordering::Relaxed);
+    let free = window(table, code.mark).find(|place| place.entry.load().is_none());
+    if let Some(place) = free.or_else(|| window(table, code.mark).next()) {
+        place.near.store(entry.whereabouts(), Ordering::Relaxed);
+        place.tag.store(code.tag, Ordering::Relaxed);
         place.entry.store(Some(Arc::clone(entry)));
     }
 }

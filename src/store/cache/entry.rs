@@ -1,78 +1,161 @@
 //! What is held of one key and of one person.
 
 use super::codes::Code;
-use super::organization::OrganizationCell;
+use super::organization::{OrganizationCell, OrganizationView};
 use crate::clock::Moment;
 use crate::limiter::Bucket;
 use crate::prefetch;
 use crate::store::journal::Slot;
-use crate::store::{LiveSession, TokenRecord, UserRecord};
+use crate::store::{LiveSession, Terms, TokenRecord, UserRecord};
+use crate::token::{Digest, TokenId};
+use arc_swap::Guard;
+use std::borrow::Borrow;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes of an `Arc`'s two counts, before what it holds.
 const COUNTS: usize = 2 * size_of::<usize>();
 
-/// One key, with everything a request needs of it. In this order, so that what a decision reads lies together.
+/// One key, with everything a request needs of it: two processor cache lines, with the two counts before it. In this order,
+/// so that the first of them has what comes first.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Entry {
     /// What [`Codes`](super::codes::Codes) finds it by; zero until it has one.
-    code: [AtomicU64; 2],
-    revoked: AtomicBool,
-    /// Seconds since 1970.
-    loaded_s: u32,
+    mark: AtomicU64,
     /// Its rate limit.
     pub bucket: Arc<Bucket>,
-    slot: Slot,
     /// As the store had it.
-    pub record: TokenRecord,
-    /// Its organization, as it is now.
-    pub organization: Arc<OrganizationCell>,
+    pub record: Held,
+    slot: Slot,
+}
+
+/// A key's [`TokenRecord`] without what no request needs.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Held {
+    /// What it grants, and its organization as it is now.
+    pub terms: Arc<Standing>,
+    /// [`NEVER`] where it does not expire.
+    expires_ms: u64,
+    version: u32,
+    /// [`TokenRecord::active`]
+    pub active: bool,
+    /// [`TokenRecord::retiring`]
+    pub retiring: bool,
+    /// That it has left the index. In here, because there is room.
+    revoked: AtomicBool,
+    /// [`TokenRecord::id`]
+    pub id: TokenId,
+    /// [`TokenRecord::digest`]
+    pub digest: Digest,
+}
+
+/// Beyond any moment that there is a date for.
+const NEVER: u64 = u64::MAX;
+
+impl Held {
+    /// Instant of expiry, milliseconds since 1970; `None` never.
+    pub fn expires_ms(&self) -> Option<u64> {
+        (self.expires_ms != NEVER).then_some(self.expires_ms)
+    }
+
+    /// [`TokenRecord::version`]
+    pub fn version(&self) -> u64 {
+        self.version.into()
+    }
+}
+
+/// What many keys have in common: their terms, and the organization that these are of.
+#[derive(Debug)]
+pub struct Standing {
+    terms: Terms,
+    pub(super) organization: Arc<OrganizationCell>,
+}
+
+impl Standing {
+    pub(super) fn new(terms: Terms, organization: Arc<OrganizationCell>) -> Self {
+        Self { terms, organization }
+    }
+}
+
+impl Deref for Standing {
+    type Target = Terms;
+
+    fn deref(&self) -> &Terms {
+        &self.terms
+    }
+}
+
+impl Borrow<Terms> for Standing {
+    fn borrow(&self) -> &Terms {
+        &self.terms
+    }
 }
 
 impl Entry {
+    /// `None` when the record has a version beyond what is ever reached.
     pub(super) fn new(
         record: TokenRecord,
-        organization: Arc<OrganizationCell>,
+        terms: Arc<Standing>,
         bucket: Arc<Bucket>,
         slot: Slot,
-        now: Moment,
-    ) -> Self {
-        let (code, revoked) = (Default::default(), AtomicBool::new(false));
-        let loaded_s = u32::try_from(now.unix_s()).unwrap_or(u32::MAX);
-        Self { code, revoked, loaded_s, bucket, slot, record, organization }
+    ) -> Option<Self> {
+        let record = Held {
+            terms,
+            expires_ms: record.expires_ms.unwrap_or(NEVER),
+            version: u32::try_from(record.version).ok()?,
+            active: record.active,
+            retiring: record.retiring,
+            revoked: AtomicBool::new(false),
+            id: record.id,
+            digest: record.digest,
+        };
+        Some(Self { mark: AtomicU64::new(0), bucket, record, slot })
     }
 
-    /// The code of its text, once it was found by it. Whoever got here by the table of codes sees it whole, because it
-    /// was set before the entry was put there.
-    pub(super) fn code(&self) -> Code {
-        let [high, low] = &self.code;
-        Code { high: high.load(Ordering::Relaxed), low: low.load(Ordering::Relaxed) }
+    /// Its organization, as it is now. Takes no lock.
+    pub fn organization(&self) -> Guard<Arc<OrganizationView>> {
+        self.record.terms.organization.load()
+    }
+
+    /// The number under which its uses are counted.
+    pub fn row(&self) -> u64 {
+        self.slot.row()
+    }
+
+    /// The mark of its code, once it was found by it. Whoever got here by the table of codes sees it, because it was set
+    /// before the entry was put there.
+    pub(super) fn mark(&self) -> u64 {
+        self.mark.load(Ordering::Relaxed)
     }
 
     /// Only under the gate's lock.
     pub(super) fn set_code(&self, code: Code) {
-        self.code[0].store(code.high, Ordering::Relaxed);
-        self.code[1].store(code.low, Ordering::Relaxed);
+        self.mark.store(code.mark, Ordering::Relaxed);
     }
 
-    /// Whether it is the one with this code, and in the index.
+    /// Whether it is the one with this code, as far as its mark tells, and in the index.
     pub(super) fn stands_for(&self, code: Code) -> bool {
-        self.code() == code && !self.revoked()
+        self.mark() == code.mark && !self.revoked()
     }
 
-    /// Begins to bring in what a decision reads of it, from the count before it to its version.
+    /// Begins to bring it in, with the counts before it.
     pub(super) fn fetch(&self) {
-        let (first, last) = (prefetch::address(&self.code), prefetch::address(&self.record.version));
-        prefetch::line(first - COUNTS);
-        prefetch::line(first - COUNTS + 64);
-        prefetch::line(last);
+        let first = prefetch::address(&self.mark) - COUNTS;
+        prefetch::line(first);
+        prefetch::line(first + 64);
     }
 
-    /// Where its bucket and its counter are, for [`crate::prefetch`].
-    pub(super) fn whereabouts(&self) -> [usize; 2] {
-        [prefetch::address(&*self.bucket), self.slot.address()]
+    /// Begins to bring in the counter of its uses.
+    pub(super) fn fetch_slot(&self) {
+        prefetch::line(self.slot.address());
+    }
+
+    /// Where its bucket is, for [`crate::prefetch`].
+    pub(super) fn whereabouts(&self) -> usize {
+        prefetch::address(&*self.bucket)
     }
 
     /// Counts one use; it survives the death of the process from here on.
@@ -83,16 +166,16 @@ impl Entry {
     /// Whether this entry has left the index: the key was altered, regenerated or removed since, or had to make room.
     /// What is still open on its strength has to ask again.
     pub fn revoked(&self) -> bool {
-        self.revoked.load(Ordering::Acquire)
+        self.record.revoked.load(Ordering::Acquire)
     }
 
     pub(super) fn revoke(&self) {
-        self.revoked.store(true, Ordering::Release);
+        self.record.revoked.store(true, Ordering::Release);
     }
 
     /// Latest use in this process, or else when it was loaded; milliseconds since 1970.
     pub(super) fn last_wanted_ms(&self) -> u64 {
-        self.slot.last_used_ms().max(u64::from(self.loaded_s) * 1000)
+        self.slot.last_wanted_ms()
     }
 }
 
@@ -124,9 +207,9 @@ impl SessionEntry {
 mod tests {
     use super::*;
 
-    /// Three processor cache lines, with the two counts before it; what a decision reads is in the first two.
+    /// Two processor cache lines, with the two counts before it.
     #[test]
     fn an_entry_is_small() {
-        assert!(size_of::<Entry>() <= 3 * 64 - 16, "{}", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 2 * 64 - COUNTS, "{}", size_of::<Entry>());
     }
 }

@@ -60,7 +60,7 @@ impl Tokens {
             gate.raise(&name);
             self.unknown.remove(&name);
         }
-        for entry in [self.held(digest), self.held_by_id(id.as_str())].iter().flatten() {
+        for entry in [self.held(digest), self.held_by_id(id)].iter().flatten() {
             self.leave(&mut gate, entry);
         }
         self.absent.insert(*digest, ());

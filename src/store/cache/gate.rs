@@ -46,6 +46,10 @@ pub(super) struct Inner {
     next: Ticket,
 }
 
+/// The generations of all names at one moment, for who is about to ask the store for many keys without knowing their names.
+#[derive(Debug)]
+pub(super) struct Seen(Box<[u64]>);
+
 /// Tells a look-up from a later one of the same name.
 pub(super) type Ticket = u64;
 
@@ -91,6 +95,17 @@ impl Inner {
 
     pub(super) fn raise_all(&mut self) {
         self.generations.iter_mut().for_each(|generation| *generation += 1);
+    }
+
+    /// What there is of generations now, of every name.
+    pub(super) fn seen(&self) -> Seen {
+        Seen(self.generations.clone())
+    }
+
+    /// Whether nothing was said of a name since then.
+    pub(super) fn unchanged(&self, seen: &Seen, name: &Name) -> bool {
+        let place = self.place(name);
+        self.generations[place] == seen.0[place]
     }
 
     pub(super) fn flight(&self, name: &Name) -> Option<Flight> {

@@ -1,7 +1,7 @@
 //! Asks the store for what is not held: one look-up per name at a time, however many want it.
 
 use super::gate::{Found, Name, Outcome, Ticket};
-use super::{Entry, OrganizationCell, SessionEntry, Tokens, UserEntry};
+use super::{Entry, OrganizationCell, SessionEntry, Standing, Tokens, UserEntry};
 use crate::clock::Moment;
 use crate::store::{StoreError, TokenRecord};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
@@ -64,6 +64,15 @@ impl Tokens {
         now: Moment,
     ) -> Result<Option<Arc<Entry>>, LookupError> {
         self.find_token(Name::Token(id), now).await
+    }
+
+    /// What people call a key, from the store: no request needs it, so that it is not held. Empty when there is no such key
+    /// any more.
+    ///
+    /// # Errors
+    /// When it could not be found out.
+    pub async fn name(&self, key: &TokenId) -> Result<Box<str>, LookupError> {
+        Ok(self.store.token_by_id(key).await?.map(|record| record.name).unwrap_or_default())
     }
 
     async fn find_token(
@@ -140,7 +149,7 @@ impl Tokens {
     fn known(&self, name: &Name, now: Moment) -> Option<Option<Found>> {
         let held = match name {
             Name::Digest(digest) => self.held(digest).map(Found::Token),
-            Name::Token(id) => self.held_by_id(id.as_str()).map(Found::Token),
+            Name::Token(id) => self.held_by_id(id).map(Found::Token),
             Name::User(id) => self.users.pin().get(id).cloned().map(Found::User),
             Name::Session(id) => self.sessions.pin().get(id).cloned().map(Found::Session),
         };
@@ -212,7 +221,10 @@ impl Tokens {
     }
 
     /// The organization's cell. Not entered when the organization changes while it is read: then it is read again.
-    async fn organization(&self, id: &OrganizationId) -> Result<Option<Arc<OrganizationCell>>, LookupError> {
+    pub(super) async fn organization(
+        &self,
+        id: &OrganizationId,
+    ) -> Result<Option<Arc<OrganizationCell>>, LookupError> {
         for _ in 0..ATTEMPTS {
             if let Some(cell) = self.organizations.cell(id) {
                 return Ok(Some(cell));
@@ -226,33 +238,20 @@ impl Tokens {
         Err(LookupError::Unsettled)
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
-        mut record: TokenRecord,
+        record: TokenRecord,
         organization: Arc<OrganizationCell>,
         now: Moment,
     ) -> Result<Entry, LookupError> {
-        record.terms = self.terms.shared(&record.terms);
-        let bucket = self.limiter.bucket(record.id.as_str());
-        let slot = self.journal.slot(record.row).map_err(|error| LookupError::Journal(Arc::new(error)))?;
-        Ok(Entry::new(record, organization, bucket, slot, now))
-    }
-
-    pub(super) async fn preload(&self, now: Moment) -> Result<(), StoreError> {
-        let gone = |error: LookupError| match error {
-            LookupError::Store(error) => {
-                Arc::try_unwrap(error).unwrap_or_else(|error| StoreError::Unavailable(Box::new(error)))
-            }
-            other => StoreError::Unavailable(Box::new(other)),
-        };
-        for record in self.store.tokens(self.options.capacity.get()).await? {
-            if let Some(cell) = self.organization(&record.terms.organization).await.map_err(gone)? {
-                let entry = self.entry(record, cell, now).map_err(gone)?;
-                self.enter(&mut self.gate.lock(), &Arc::new(entry));
-            }
-        }
-        self.codes.fit(&self.gate, self.by_digest.len());
-        Ok(())
+        let standing = || Standing::new((*record.terms).clone(), organization);
+        let standing = self.terms.shared(&*record.terms, standing);
+        let bucket = self.limiter.bucket(&record.id.text());
+        let slot = self.journal.slot(record.row, now);
+        let slot = slot.map_err(|error| LookupError::Journal(Arc::new(error)))?;
+        let beyond =
+            || StoreError::Corrupt { table: "tokens", what: "a version is beyond all bounds".into() };
+        Entry::new(record, standing, bucket, slot).ok_or_else(|| beyond().into())
     }
 }
 

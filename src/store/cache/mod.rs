@@ -5,6 +5,7 @@
 
 mod codes;
 mod entry;
+mod fill;
 mod follow;
 mod gate;
 mod intern;
@@ -16,7 +17,7 @@ mod stats;
 mod tests;
 
 pub use codes::Code;
-pub use entry::{Entry, SessionEntry, UserEntry};
+pub use entry::{Entry, Held, SessionEntry, Standing, UserEntry};
 pub use load::LookupError;
 pub use organization::{OrganizationCell, OrganizationView};
 pub use stats::Stats;
@@ -25,7 +26,7 @@ use super::journal::Journal;
 use super::{Store, StoreError, Terms};
 use crate::clock::Moment;
 use crate::limiter::Limiter;
-use crate::token::{Digest, ShownKey, UserId};
+use crate::token::{Digest, ShownKey, TokenId, UserId};
 use codes::Codes;
 use gate::{Gate, Inner, Name};
 use names::{ByDigest, ById};
@@ -87,7 +88,8 @@ pub struct Tokens {
     /// [`heard_of`](Tokens::heard_of).
     absent: quick_cache::sync::Cache<Digest, ()>,
     gate: Gate,
-    terms: intern::Interner<Terms>,
+    filling: fill::Filling,
+    terms: intern::Interner<Terms, Standing>,
     /// The change up to which this index is complete; locked while changes are applied.
     sequence: tokio::sync::Mutex<u64>,
     /// Start of the last successful synchronisation, monotonic nanoseconds.
@@ -102,11 +104,11 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Fills the index from the store, up to its capacity, those used last first. `runtime` is the control side's:
-    /// look-ups run there. `now` is the time before the call.
+    /// An index that is empty, and can be relied upon: what it does not hold is looked up. [`fill`](Self::fill) brings the keys
+    /// in. `runtime` is the control side's: look-ups run there. `now` is the time before the call.
     ///
     /// # Errors
-    /// The store's; [`StoreError::Unavailable`] as well when the usage journal can not grow.
+    /// The store's.
     pub async fn open(
         store: Arc<dyn Store>,
         journal: Journal,
@@ -117,7 +119,7 @@ impl Tokens {
     ) -> Result<Arc<Self>, StoreError> {
         // Before anything is read: what changes while we read is then applied by the first synchronisation.
         let sequence = store.newest_change().await?;
-        let tokens = Arc::new(Self {
+        Ok(Arc::new(Self {
             store,
             journal,
             limiter,
@@ -133,12 +135,11 @@ impl Tokens {
             unknown: quick_cache::sync::Cache::new(NEGATIVE_CAPACITY),
             absent: quick_cache::sync::Cache::new(ABSENT_CAPACITY),
             gate: Gate::default(),
+            filling: fill::Filling::default(),
             terms: intern::Interner::default(),
             sequence: tokio::sync::Mutex::new(sequence),
             synchronised_ns: AtomicU64::new(now.mono_ns),
-        });
-        tokens.preload(now).await?;
-        Ok(tokens)
+        }))
     }
 
     /// Begins to bring in what is known of a key that will be asked for in a moment: meanwhile there is other work.
@@ -179,7 +180,7 @@ impl Tokens {
     }
 
     /// The key with this id, from the index alone.
-    fn held_by_id(&self, id: &str) -> Option<Arc<Entry>> {
+    fn held_by_id(&self, id: &TokenId) -> Option<Arc<Entry>> {
         self.by_id.pin().get_key_value(id).map(|(named, ())| Arc::clone(&named.0))
     }
 
@@ -196,7 +197,7 @@ impl Tokens {
         self.by_digest.pin().insert(ByDigest(Arc::clone(entry)), ());
         // By its id a key is what it is by its present value.
         if !entry.record.retiring {
-            older[1] = self.held_by_id(entry.record.id.as_str());
+            older[1] = self.held_by_id(&entry.record.id);
             self.by_id.pin().insert(ById(Arc::clone(entry)), ());
         }
         for older in older.iter().flatten().filter(|older| !Arc::ptr_eq(older, entry)) {
@@ -213,15 +214,14 @@ impl Tokens {
         self.codes.forget(gate, entry);
         let _ =
             self.by_digest.pin().remove_if(&entry.record.digest, |named, ()| Arc::ptr_eq(&named.0, entry));
-        let _ =
-            self.by_id.pin().remove_if(entry.record.id.as_str(), |named, ()| Arc::ptr_eq(&named.0, entry));
+        let _ = self.by_id.pin().remove_if(&entry.record.id, |named, ()| Arc::ptr_eq(&named.0, entry));
     }
 
     /// What is known of the key with this id; as [`cached`](Self::cached).
-    pub fn cached_by_id(&self, id: &str, now: Moment) -> Cached {
+    pub fn cached_by_id(&self, id: &TokenId, now: Moment) -> Cached {
         match self.held_by_id(id) {
             Some(entry) => Cached::Hit(entry),
-            None => self.absent(&Name::Token(id.into()), now),
+            None => self.absent(&Name::Token(id.clone()), now),
         }
     }
 
@@ -247,10 +247,11 @@ impl Tokens {
     }
 
     /// Whether this value is held, or the store has named it lately, in a change or as a key that had to make room: then
-    /// nobody made it up, and it is most likely good. Forgets some when there are too many.
+    /// nobody made it up, and it is most likely good. Forgets some when there are too many. As long as the keys are still
+    /// being brought in, it may be any of them.
     pub fn heard_of(&self, digest: &Digest) -> bool {
         // In this order: what comes to be held is held before it is taken from among the absent.
-        self.absent.get(digest).is_some() || self.held(digest).is_some()
+        !self.filling.is_done() || self.absent.get(digest).is_some() || self.held(digest).is_some()
     }
 
     fn known_unknown(&self, name: &Name, now: Moment) -> bool {
@@ -284,6 +285,6 @@ impl Tokens {
 
     /// Sizes.
     pub fn stats(&self) -> Stats {
-        Stats { entries: self.by_digest.len(), negatives: self.unknown.len() }
+        Stats { entries: self.by_digest.len(), negatives: self.unknown.len(), filled: self.filling.is_done() }
     }
 }

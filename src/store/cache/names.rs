@@ -1,7 +1,7 @@
 //! An entry under each of its names, which it holds itself: an index of a million keys has no second copy of them.
 
 use super::Entry;
-use crate::token::Digest;
+use crate::token::{Digest, TokenId};
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -38,5 +38,5 @@ named! {
     /// By the SHA-256 of its value.
     ByDigest: digest, Digest,
     /// By its id.
-    ById: id, str,
+    ById: id, TokenId,
 }

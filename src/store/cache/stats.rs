@@ -7,4 +7,6 @@ pub struct Stats {
     pub entries: usize,
     /// Names remembered as unknown.
     pub negatives: usize,
+    /// Whether the keys of the store were brought in, as far as there is room for them.
+    pub filled: bool,
 }

@@ -180,7 +180,7 @@ async fn a_person_is_altered_once_and_an_admin_stays(store: &dyn Management) {
     assert!(changes.contains(&ChangeSubject::User(id.clone())), "{changes:?}");
     assert!(changes.contains(&ChangeSubject::Session("s1".into())), "{changes:?}");
     let token =
-        |it: &ChangeSubject| matches!(it, ChangeSubject::Token { id, .. } if id.as_str() == "key-of-dev");
+        |it: &ChangeSubject| matches!(it, ChangeSubject::Token { id, .. } if &*id.text() == "key-of-dev");
     assert!(changes.iter().any(token), "{changes:?}");
     assert!(store.sessions_of(&id, NOW_MS + 6).await.unwrap().is_empty());
     let all = store.list_people(None, None, 10).await.unwrap();

@@ -273,7 +273,7 @@ async fn a_rotated_value_retires(store: &dyn Management) {
     assert!(changed.contains(&old) && changed.contains(&new), "{changed:?}");
     let found = async |value: &str| store.token_by_digest(Digest::of(value)).await.unwrap();
     let old = found("ocr_old").await.unwrap();
-    assert_eq!((old.id.as_str(), old.retiring, old.expires_ms), ("t1", true, Some(NOW_MS + 500)));
+    assert_eq!((&*old.id.text(), old.retiring, old.expires_ms), ("t1", true, Some(NOW_MS + 500)));
     assert_eq!(old.digest, Digest::of("ocr_old"));
     let new = found("ocr_new").await.unwrap();
     assert_eq!((new.retiring, new.expires_ms, new.version), (false, token.expires_ms, old.version));

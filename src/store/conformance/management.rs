@@ -101,7 +101,7 @@ async fn a_key_is_added_read_and_known_to_the_edge(store: &dyn Management) {
     assert_eq!(store.token(&"t1".into()).await.unwrap(), Some(wanted));
     assert_eq!(store.token(&"t2".into()).await.unwrap(), None);
     let record = store.token_by_digest(Digest::of("ocr_new")).await.unwrap().unwrap();
-    assert_eq!((record.id.as_str(), record.version, record.active), ("t1", 1, true));
+    assert_eq!((&*record.id.text(), record.version, record.active), ("t1", 1, true));
     assert_eq!(record.terms.reach, Reach::Project("p-a".into()));
     assert_eq!(record.terms.addresses, ["10.0.0.0/8".parse().unwrap()]);
     assert_eq!(subjects(store.changes_after(newest).await.unwrap()), [token_change("t1", "ocr_new")]);
@@ -164,7 +164,7 @@ async fn a_regenerated_key_names_both_its_values(store: &dyn Management) {
     assert_eq!(store.replace_token(old, new, entry("api_token.regenerated")).await.unwrap(), Written::Done);
     assert!(store.token_by_digest(Digest::of("ocr_old")).await.unwrap().is_none());
     let record = store.token_by_digest(Digest::of("ocr_new")).await.unwrap().unwrap();
-    assert_eq!((record.id.as_str(), record.row, record.version), ("t1", row, 2));
+    assert_eq!((&*record.id.text(), record.row, record.version), ("t1", row, 2));
     let changes = subjects(store.changes_after(newest).await.unwrap());
     assert_eq!(changes, [token_change("t1", "ocr_old"), token_change("t1", "ocr_new")]);
 }

@@ -42,7 +42,7 @@ fn a_whole_fixture_is_read_as_written() {
     assert_eq!((old.expires_ms, old.active), (Some(1_893_456_000_000), Some(false)));
     let addresses: Vec<String> = old.addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["10.0.0.0/8", "192.0.2.1/32"]);
-    assert_eq!((deploy.family, deploy.id.as_ref().map(TokenId::as_str)), (KeyFamily::Ocore, Some("k")));
+    assert_eq!((deploy.family, deploy.id.clone()), (KeyFamily::Ocore, Some("k".into())));
     assert!(deploy.scopes.is_empty() && deploy.created_by.is_some());
 }
 

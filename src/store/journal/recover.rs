@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// A journal of which the store has everything; only the store's memory of it is left to be forgotten.
 const SETTLED: &str = "settled";
 
+/// Slots that are added up at once: whoever writes meanwhile waits for so many.
+const AT_ONCE: usize = 4096;
+
 /// Adds up every journal in `folder` whose owner is gone, and returns how many there were.
 ///
 /// Safe against a crash between any two steps: a journal counts once, whichever step was the last.
@@ -25,7 +28,9 @@ pub async fn recover(folder: &Path, store: &dyn Store) -> Result<usize, StoreErr
         }
         let Some(file) = abandoned(&path).map_err(failed)? else { continue };
         let bytes = std::fs::read(&path).map_err(failed)?;
-        store.add_usage(&id, segment::read(&bytes)).await?;
+        for some in segment::read(&bytes).chunks(AT_ONCE) {
+            store.add_usage(&id, some.to_vec()).await?;
+        }
         // Forgetting before the file has lost its name would count it twice if we end in between.
         let settled = path.with_extension(SETTLED);
         std::fs::rename(&path, &settled).and_then(|()| File::open(folder)?.sync_all()).map_err(failed)?;

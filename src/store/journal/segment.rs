@@ -23,15 +23,28 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Lengthens `file` by one segment, its `index`-th, and maps that.
-    pub(super) fn append(file: &File, index: usize) -> io::Result<Self> {
-        let offset = (index * SEGMENT_BYTES) as u64;
+    /// Lengthens `file`, which has so many segments, by some more, and maps those.
+    pub(super) fn append(file: &File, segments: usize, more: usize) -> io::Result<Vec<Self>> {
         // Real zeros, on the disk before the first use: a hole would turn a full disk into a SIGBUS at a store.
         let zeros = vec![0; SEGMENT_BYTES];
-        file.write_all_at(&zeros, offset)?;
-        file.sync_all()?;
+        for index in segments..segments + more {
+            file.write_all_at(&zeros, (index * SEGMENT_BYTES) as u64)?;
+        }
+        if more > 0 {
+            file.sync_all()?;
+        }
+        (segments..segments + more).map(|index| Self::map(file, index)).collect()
+    }
+
+    fn map(file: &File, index: usize) -> io::Result<Self> {
+        let offset = (index * SEGMENT_BYTES) as u64;
         let map = memmap2::MmapOptions::new().offset(offset).len(SEGMENT_BYTES).map_raw(file)?;
         Ok(Self { map, first: u32::try_from(index * SLOTS).map_err(io::Error::other)? })
+    }
+
+    /// The numbers of its slots.
+    pub(super) fn numbers(&self) -> std::ops::Range<u32> {
+        self.first..self.first + SLOTS as u32
     }
 
     #[expect(unsafe_code, reason = "the mapping is memory that only atomics touch")]
@@ -65,6 +78,11 @@ impl Segment {
     /// Where a slot is, for [`crate::prefetch`].
     pub(super) fn address(&self, number: u32) -> usize {
         prefetch::address(&self.slot(number)[0])
+    }
+
+    /// Whom it counts for.
+    pub(super) fn row(&self, number: u32) -> u64 {
+        self.slot(number)[0].load(Ordering::Relaxed)
     }
 
     pub(super) fn last_used_ms(&self, number: u32) -> u64 {

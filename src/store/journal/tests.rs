@@ -24,7 +24,7 @@ async fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&folder.path().join("a.db")).unwrap();
     store.import(&fixture(), NOW_MS).await.unwrap();
-    let mut keys = store.tokens(2).await.unwrap().into_iter().map(|record| (record.id, record.row));
+    let mut keys = store.tokens(vec![1, 2]).await.unwrap().into_iter().map(|record| (record.id, record.row));
     let keys = [keys.next().unwrap(), keys.next().unwrap()];
     Bench { folder, store, keys }
 }
@@ -51,7 +51,7 @@ impl Bench {
 async fn uses_are_flushed_once() {
     let bench = bench().await;
     let journal = bench.open();
-    let slot = journal.slot(bench.keys[0].1).unwrap();
+    let slot = journal.slot(bench.keys[0].1, NOW).unwrap();
     (0..5).for_each(|_| slot.count(NOW));
     assert_eq!(journal.flush(&bench.store).await.unwrap(), 1);
     assert_eq!(journal.flush(&bench.store).await.unwrap(), 0);
@@ -64,16 +64,16 @@ async fn uses_are_flushed_once() {
 async fn a_slot_under_a_new_key_brings_nothing_along() {
     let bench = bench().await;
     let journal = bench.open();
-    let slot = journal.slot(bench.keys[0].1).unwrap();
+    let slot = journal.slot(bench.keys[0].1, NOW).unwrap();
     (0..5).for_each(|_| slot.count(NOW));
     let number = slot.number;
     drop(slot);
     // Not flushed: not to be had.
-    let other = journal.slot(bench.keys[1].1).unwrap();
+    let other = journal.slot(bench.keys[1].1, NOW).unwrap();
     assert_ne!(other.number, number);
     journal.flush(&bench.store).await.unwrap();
-    let again = journal.slot(bench.keys[1].1).unwrap();
-    assert_eq!((again.number, again.last_used_ms()), (number, 0));
+    let again = journal.slot(bench.keys[1].1, NOW).unwrap();
+    assert_eq!((again.number, again.last_wanted_ms()), (number, NOW_MS / 1000 * 1000));
     assert_eq!(journal.flush(&bench.store).await.unwrap(), 0);
     again.count(NOW);
     journal.flush(&bench.store).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_slot_under_a_new_key_brings_nothing_along() {
 async fn a_living_journal_is_left_alone_and_a_dead_one_added_up() {
     let bench = bench().await;
     let journal = bench.open();
-    let slot = journal.slot(bench.keys[0].1).unwrap();
+    let slot = journal.slot(bench.keys[0].1, NOW).unwrap();
     (0..5).for_each(|_| slot.count(NOW));
     assert_eq!(recover(&bench.journals(), &bench.store).await.unwrap(), 0);
     assert_eq!(bench.used(0).await, 0);
@@ -101,7 +101,7 @@ async fn a_living_journal_is_left_alone_and_a_dead_one_added_up() {
 async fn a_recovery_that_was_cut_short_counts_nothing_twice() {
     let bench = bench().await;
     let journal = bench.open();
-    let slot = journal.slot(bench.keys[0].1).unwrap();
+    let slot = journal.slot(bench.keys[0].1, NOW).unwrap();
     (0..5).for_each(|_| slot.count(NOW));
     let (path, id) = (journal.path().to_owned(), journal.id().to_owned());
     drop((slot, journal));
@@ -118,12 +118,26 @@ async fn a_recovery_that_was_cut_short_counts_nothing_twice() {
     assert_eq!((bench.used(0).await, bench.files()), (5, 0));
 }
 
+#[test]
+fn what_was_reserved_is_had_without_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    journal.reserve(2 * SLOTS + 1).unwrap();
+    let size = || journal.path().metadata().unwrap().len();
+    let reserved = size();
+    let slots: Vec<Slot> = (0..3 * SLOTS as u64).map(|row| journal.slot(row, NOW).unwrap()).collect();
+    assert_eq!(size(), reserved);
+    assert!(slots.iter().zip(0..).all(|(slot, row)| slot.row() == row));
+    drop(journal.slot(0, NOW).unwrap());
+    assert!(size() > reserved);
+}
+
 #[tokio::test]
 async fn the_file_grows_by_whole_segments_that_are_on_the_disk() {
     use std::os::unix::fs::MetadataExt;
     let bench = bench().await;
     let journal = bench.open();
-    let slots: Vec<Slot> = (0..=SLOTS as u64).map(|row| journal.slot(row).unwrap()).collect();
+    let slots: Vec<Slot> = (0..=SLOTS as u64).map(|row| journal.slot(row, NOW).unwrap()).collect();
     slots[SLOTS].count(NOW);
     let file = journal.path().metadata().unwrap();
     assert_eq!(file.len(), 2 * (SLOTS * segment::SLOT_BYTES) as u64);
@@ -141,7 +155,7 @@ fn child_that_counts_until_it_is_killed() {
     let store = Sqlite::open(&folder.join("a.db")).unwrap();
     let journal = Journal::open(&folder.join("usage")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let keys = runtime.block_on(store.tokens(2)).unwrap();
+    let keys = runtime.block_on(store.tokens(vec![1, 2])).unwrap();
     for row in [keys[0].row, keys[1].row] {
         let journal = journal.clone();
         std::thread::spawn(move || count(&journal, row));
@@ -153,13 +167,13 @@ fn child_that_counts_until_it_is_killed() {
 
 fn count(journal: &Journal, row: u64) {
     let clock = Clock::new();
-    let mut slot = journal.slot(row).unwrap();
+    let mut slot = journal.slot(row, NOW).unwrap();
     for use_ in 1u64.. {
         slot.count(clock.now());
         // One byte, so that it arrives whole or not at all.
         std::io::stderr().write_all(&[row as u8]).unwrap();
         if use_ % 37 == 0 {
-            slot = journal.slot(row).unwrap();
+            slot = journal.slot(row, NOW).unwrap();
         }
     }
 }

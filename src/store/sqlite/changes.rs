@@ -11,8 +11,12 @@ const KEPT: i64 = 100_000;
 /// Appends a change. Only in the transaction that makes it, and for a key before its row goes: its retiring values are
 /// changed with it.
 pub(super) fn append(db: &Connection, subject: &ChangeSubject) -> Result<(), StoreError> {
+    let token;
     let (kind, id, digest) = match subject {
-        ChangeSubject::Token { id, digest } => ("token", Some(id.as_str()), Some(digest.0)),
+        ChangeSubject::Token { id, digest } => {
+            token = id.text();
+            ("token", Some(&*token), Some(digest.0))
+        }
         ChangeSubject::Organization(id) => ("organization", Some(id.as_str()), None),
         ChangeSubject::User(id) => ("user", Some(id.as_str()), None),
         ChangeSubject::Session(id) => ("session", Some(&**id), None),

@@ -33,7 +33,8 @@ mod webhooks;
 
 use super::import::{Fixture, Imported};
 use super::{
-    Answer, Change, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, Usage, UserRecord,
+    Answer, Change, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, TokenRow, Usage,
+    UserRecord,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -144,8 +145,12 @@ impl Store for Sqlite {
         self.read(move |db| tokens::by_id(db, &id))
     }
 
-    fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>> {
-        self.read(move |db| tokens::latest_used(db, limit))
+    fn token_rows(&self, after: u64, most: usize) -> Answer<'_, Vec<TokenRow>> {
+        self.ask(move |db| tokens::rows_after(db, after, most))
+    }
+
+    fn tokens(&self, rows: Vec<u64>) -> Answer<'_, Vec<TokenRecord>> {
+        self.ask(move |db| tokens::by_rows(db, rows))
     }
 
     fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>> {
@@ -191,8 +196,14 @@ impl Store for Sqlite {
     }
 
     fn forget_journal<'a>(&'a self, journal: &'a str) -> Answer<'a, ()> {
-        let journal = journal.to_owned();
-        self.write(move |db| usage::forget(db, &journal))
+        let forget = move || {
+            let journal = journal.to_owned();
+            self.write(move |db| usage::forget_some(db, &journal))
+        };
+        Box::pin(async move {
+            while forget().await? {}
+            Ok(())
+        })
     }
 
     fn signing_keys(&self, now_ms: u64) -> Answer<'_, Vec<SigningKey>> {

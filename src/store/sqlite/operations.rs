@@ -247,7 +247,7 @@ fn to_rotate(
 fn rotate(db: &Connection, rotation: &Rotation, entry: &AuditEntry) -> Result<Written, StoreError> {
     let Rotation { operation, token, .. } = rotation;
     let done = "SELECT 1 FROM operation_values WHERE operation = ?1 AND token = ?2";
-    if db.prepare_cached(done)?.exists([operation.as_str(), token.id.as_str()])? {
+    if db.prepare_cached(done)?.exists([operation.as_str(), &*token.id.text()])? {
         return Ok(Written::Taken);
     }
     let replaced = tokens::replace_keeping(db, token, rotation.value, rotation.until_ms)?;
@@ -255,7 +255,7 @@ fn rotate(db: &Connection, rotation: &Rotation, entry: &AuditEntry) -> Result<Wr
         return Ok(replaced);
     }
     let sql = "INSERT INTO operation_values (operation, token, sealed) VALUES (?1, ?2, ?3)";
-    db.prepare_cached(sql)?.execute(params![operation, token.id.as_str(), rotation.sealed])?;
+    db.prepare_cached(sql)?.execute(params![operation, &*token.id.text(), rotation.sealed])?;
     progress(db, operation, 1)?;
     audit::append(db, entry)?;
     Ok(Written::Done)
@@ -290,7 +290,7 @@ fn remove_tokens(db: &Connection, organization: &OrganizationId, limit: u32) -> 
     for (id, digest) in &found {
         // Before the row goes, and with it what names its retiring values.
         changes::append(db, &ChangeSubject::Token { id: id.clone(), digest: *digest })?;
-        db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([id.as_str()])?;
+        db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([&*id.text()])?;
     }
     Ok(found.len() as u64)
 }

@@ -60,7 +60,7 @@ pub(super) fn tell_expiring(db: &Connection, now_ms: u64) -> Result<u64, StoreEr
         let Some(days) = nearest else { continue };
         let organization: OrganizationId = columns.text("organization")?.into();
         let project = columns.optional_text("project")?.map(ProjectId::from);
-        let token = json!({ "id": id.as_str(), "name": columns.text("name")? });
+        let token = json!({ "id": &*id.text(), "name": columns.text("name")? });
         let data = json!({ "token": token, "expiresAt": iso(expires_ms), "days": days });
         let event = Event { kind: "token.expiring", project, data };
         write(db, &wanting(db, &organization, event.kind)?, &organization, &event, now_ms)?;
@@ -71,7 +71,7 @@ pub(super) fn tell_expiring(db: &Connection, now_ms: u64) -> Result<u64, StoreEr
 
 fn first_time(db: &Connection, id: &TokenId, expires_ms: u64, days: u64) -> Result<bool, StoreError> {
     let sql = "INSERT OR IGNORE INTO webhook_expiries_told (token, expires_ms, days) VALUES (?1, ?2, ?3)";
-    let written = db.prepare_cached(sql)?.execute(params![id.as_str(), signed(expires_ms), signed(days)])?;
+    let written = db.prepare_cached(sql)?.execute(params![&*id.text(), signed(expires_ms), signed(days)])?;
     Ok(written > 0)
 }
 
@@ -148,7 +148,7 @@ fn insert_event(
 fn project_of(db: &Connection, token: &TokenId) -> Result<Option<ProjectId>, StoreError> {
     let sql = "SELECT project FROM tokens WHERE id = ?1";
     let project: Option<Option<String>> =
-        db.prepare_cached(sql)?.query_row([token.as_str()], |row| row.get(0)).optional()?;
+        db.prepare_cached(sql)?.query_row([&*token.text()], |row| row.get(0)).optional()?;
     Ok(project.flatten().map(Into::into))
 }
 

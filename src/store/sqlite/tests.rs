@@ -34,7 +34,7 @@ async fn a_database_is_for_its_owner_and_stays() {
     }
     drop(store);
     let store = Sqlite::open(&path).unwrap();
-    assert_eq!(store.tokens(10).await.unwrap().len(), 2);
+    assert_eq!(store.token_rows(0, 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn a_job_that_panics_takes_neither_its_thread_nor_half_a_change_along() {
         panic!("on purpose")
     });
     assert!(matches!(panicked.await, Err(StoreError::Unavailable(_))));
-    assert_eq!(store.tokens(10).await.unwrap().len(), 2);
+    assert_eq!(store.token_rows(0, 10).await.unwrap().len(), 2);
     store.import(&fixture(), NOW_MS).await.unwrap();
 }
 
@@ -153,7 +153,7 @@ async fn what_is_only_read_is_neither_made_nor_changed() {
     Sqlite::open(&path).unwrap().import(&fixture(), NOW_MS).await.unwrap();
     let before = std::fs::read(&path).unwrap();
     let store = Sqlite::open_read_only(&path).unwrap().unwrap();
-    assert_eq!(store.tokens(10).await.unwrap().len(), 2);
+    assert_eq!(store.token_rows(0, 10).await.unwrap().len(), 2);
     assert!(matches!(store.import(&fixture(), NOW_MS).await, Err(StoreError::Unavailable(_))));
     drop(store);
     assert!(before == std::fs::read(&path).unwrap());

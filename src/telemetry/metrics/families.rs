@@ -133,6 +133,16 @@ impl Metrics {
             },
             gauge("process_resident_memory_bytes", "Resident memory in bytes.", &self.resident),
             gauge("portcullis_token_cache_entries", "Keys in the cache.", &self.cache_entries),
+            gauge(
+                "portcullis_token_cache_loading",
+                "1 while the keys of the store are loaded after a start.",
+                &self.cache_loading,
+            ),
+            gauge(
+                "portcullis_token_cache_load_seconds",
+                "How long it took to load the keys of the store; 0 until they are.",
+                &self.cache_load_seconds,
+            ),
             gauges(
                 "portcullis_connections",
                 "Open connections of clients.",

@@ -35,6 +35,8 @@ pub struct Metrics {
     apis: Mutex<BTreeMap<Box<str>, Arc<ApiCells>>>,
     cache: CacheCells,
     cache_entries: Gauge,
+    cache_loading: Gauge,
+    cache_load_seconds: Gauge,
     resident: Gauge,
     connections: Series<Gauge>,
     connections_refused: Series<Counter>,
@@ -95,6 +97,8 @@ impl Metrics {
             apis: Mutex::default(),
             cache: CacheCells::new(shards),
             cache_entries: Gauge::default(),
+            cache_loading: Gauge::default(),
+            cache_load_seconds: Gauge::default(),
             resident: Gauge::default(),
             connections: Series::new(),
             connections_refused: Series::new(),
@@ -226,9 +230,15 @@ impl Metrics {
         self.resident.set(bytes as f64);
     }
 
-    /// Sets how many keys the cache holds.
-    pub fn set_cache_entries(&self, entries: usize) {
+    /// Sets how many keys the cache holds, and whether those of the store were loaded.
+    pub fn set_cache_entries(&self, entries: usize, loaded: bool) {
         self.cache_entries.set(entries as f64);
+        self.cache_loading.set(f64::from(u8::from(!loaded)));
+    }
+
+    /// Sets how long it took to load the keys of the store.
+    pub fn set_cache_loaded(&self, took: Duration) {
+        self.cache_load_seconds.set(took.as_secs_f64());
     }
 
     /// Counts a reload of the configuration.

@@ -106,7 +106,7 @@ fn control_gauges_are_there_with_their_names() {
     metrics.access_log_dropped().add(5);
     let healthy = metrics.upstream_healthy("processing", "http://127.0.0.1:9001");
     healthy.set(1.0);
-    metrics.on_scrape(|metrics| metrics.set_cache_entries(42));
+    metrics.on_scrape(|metrics| metrics.set_cache_entries(42, true));
     let text = metrics.encode(Format::Prometheus);
     for (series, expected) in [
         ("portcullis_config_reloads_total{result=\"success\"}", 1.0),

@@ -3,7 +3,7 @@
 use super::decode::{self, Question};
 use super::encode;
 use crate::upstream::{Head, Outgoing, Service};
-use crate::wire::{Out, Scratch};
+use crate::wire::{Lines, Out, Scratch};
 use bytes::BytesMut;
 use http::{Method, Response};
 
@@ -16,7 +16,11 @@ pub fn write(mut out: Out, service: &Service, head: &Head) -> Out {
 }
 
 /// Reads an answer's head.
-pub fn read(buffer: &mut BytesMut, scratch: &Scratch) -> Option<Response<()>> {
-    let question = Question { method: &Method::GET, upgrade: None };
-    decode::head(buffer, question, scratch).ok().flatten().map(|answered| answered.response)
+pub fn read(buffer: &mut BytesMut, scratch: &Scratch) -> Option<Response<Option<Lines>>> {
+    let question = Question { method: &Method::GET, upgrade: None, lines: Some(|_| false) };
+    let answered = decode::head(buffer, question, scratch).ok().flatten()?;
+    let mut response = Response::new(answered.lines);
+    *response.status_mut() = answered.status;
+    *response.headers_mut() = answered.fields;
+    Some(response)
 }

@@ -147,7 +147,7 @@ pub(super) fn entry(
     after: Option<serde_json::Value>,
 ) -> AuditEntry {
     let (organization, name) = (Some(&token.organization), Some(token.name.as_str()));
-    by.entry(Subject { action, organization, id: token.id.as_str(), name, before, after })
+    by.entry(Subject { action, organization, id: &token.id.text(), name, before, after })
 }
 
 pub(super) fn new_value(family: KeyFamily) -> Result<Secret, DomainError> {

@@ -7,6 +7,24 @@ fn by_code(bench: &Bench, value: &str) -> Option<Arc<Entry>> {
     bench.tokens.codes.find(bench.tokens.codes.of(value))
 }
 
+/// The same key as another entry.
+fn again(tokens: &Tokens, entry: &Entry, version: u64) -> Arc<Entry> {
+    let held = &entry.record;
+    let record = TokenRecord {
+        terms: Arc::new((**held.terms).clone()),
+        expires_ms: held.expires_ms(),
+        active: held.active,
+        version,
+        retiring: held.retiring,
+        id: held.id.clone(),
+        digest: held.digest,
+        row: entry.row(),
+        name: Box::default(),
+    };
+    let slot = tokens.journal.slot(record.row, T0).unwrap();
+    Arc::new(Entry::new(record, Arc::clone(&held.terms), Arc::clone(&entry.bucket), slot).unwrap())
+}
+
 #[tokio::test]
 async fn a_key_that_was_found_is_found_by_its_code() {
     let bench = bench(&fixture(), 10).await;
@@ -31,10 +49,8 @@ async fn whatever_way_a_key_leaves_its_code_does_not_find_it() {
         ("evicted", |tokens, entry| tokens.drop_entry(entry)),
         ("all forgotten", |tokens, _| tokens.forget_everything()),
         ("read again", |tokens, entry| {
-            let (bucket, organization) = (Arc::clone(&entry.bucket), Arc::clone(&entry.organization));
-            let slot = tokens.journal.slot(entry.record.row).unwrap();
-            let again = Entry::new(entry.record.clone(), organization, bucket, slot, T0);
-            tokens.enter(&mut tokens.gate.lock(), &Arc::new(again));
+            let again = again(tokens, entry, entry.record.version());
+            tokens.enter(&mut tokens.gate.lock(), &again);
         }),
     ];
     for (way, leave) in ways {
@@ -107,7 +123,7 @@ async fn no_thread_is_served_what_was_revoked_before_it_asked() {
                     for (number, generation) in generation.iter().enumerate() {
                         let least = generation.load(Ordering::SeqCst);
                         if let Cached::Hit(entry) = bench.cached(&format!("ocr_{number}")) {
-                            assert!(entry.record.version >= least, "key {number}");
+                            assert!(entry.record.version() >= least, "key {number}");
                             assert_eq!(entry.record.digest, Digest::of(&format!("ocr_{number}")));
                             hits += 1;
                         }
@@ -117,8 +133,6 @@ async fn no_thread_is_served_what_was_revoked_before_it_asked() {
             })
         })
         .collect();
-    let slot = |row| bench.tokens.journal.slot(row).unwrap();
-    let first = bench.find("ocr_0").await.unwrap();
     for version in 1..=20_000 {
         let number = version as usize % 8;
         let entry = bench.tokens.held(&Digest::of(&format!("ocr_{number}")));
@@ -126,13 +140,10 @@ async fn no_thread_is_served_what_was_revoked_before_it_asked() {
             Some(entry) => entry,
             None => bench.find(&format!("ocr_{number}")).await.unwrap(),
         };
-        let mut record = entry.record.clone();
-        record.version = version;
-        bench.tokens.forget_token(&record.id, &record.digest);
+        let next = again(&bench.tokens, &entry, version);
+        bench.tokens.forget_token(&entry.record.id, &entry.record.digest);
         generation[number].store(version, Ordering::SeqCst);
-        let (organization, bucket) = (Arc::clone(&first.organization), Arc::clone(&entry.bucket));
-        let next = Entry::new(record, organization, bucket, slot(entry.record.row), T0);
-        bench.tokens.enter(&mut bench.tokens.gate.lock(), &Arc::new(next));
+        bench.tokens.enter(&mut bench.tokens.gate.lock(), &next);
     }
     stop.store(true, Ordering::SeqCst);
     for reader in readers {

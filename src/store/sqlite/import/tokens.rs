@@ -89,7 +89,7 @@ impl Import<'_> {
         created_by: Option<String>,
     ) -> Result<Outcome, StoreError> {
         let id = new.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string().into());
-        let taken = self.db.prepare_cached("SELECT 1 FROM tokens WHERE id = ?1")?.exists([id.as_str()])?;
+        let taken = self.db.prepare_cached("SELECT 1 FROM tokens WHERE id = ?1")?.exists([&*id.text()])?;
         if taken {
             let what = format!("another key has the id `{id}`: choose another id");
             return Ok(self.refuse(new.at, what));
@@ -160,7 +160,7 @@ impl Import<'_> {
                                           WHEN ?8 > ?12 THEN ?8 - ?12 END
                    WHERE id = ?1";
         self.db.prepare_cached(sql)?.execute(params![
-            id.as_str(),
+            &*id.text(),
             to.family,
             to.name,
             to.description,
@@ -188,7 +188,7 @@ impl Import<'_> {
                        version, created_ms, updated_ms)
                    VALUES (?1, ?2, ?3, '', '', '', '', 0, '', 1, ?4, ?4)";
         let now = row::signed(self.now_ms);
-        self.db.prepare_cached(sql)?.execute(params![id.as_str(), new.digest.0, home.as_str(), now])?;
+        self.db.prepare_cached(sql)?.execute(params![&*id.text(), new.digest.0, home.as_str(), now])?;
         self.update_token(id, columns)
     }
 }

@@ -19,7 +19,7 @@ FROM tokens
 /// The key with this id.
 pub(in crate::store::sqlite) fn details(db: &Connection, id: &TokenId) -> Result<Option<Token>, StoreError> {
     let mut statement = db.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
-    let mut rows = statement.query([id.as_str()])?;
+    let mut rows = statement.query([&*id.text()])?;
     rows.next()?.map(token).transpose()
 }
 

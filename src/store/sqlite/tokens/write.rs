@@ -26,7 +26,7 @@ pub(in crate::store::sqlite) fn add(
                    addresses, version, created_by, created_ms, updated_ms, revision)
                VALUES (?1, ?2, ?3, '', ?4, ?5, '', '', 0, '', 1, ?6, ?7, ?7, 0)";
     db.prepare_cached(sql)?.execute(params![
-        token.id.as_str(),
+        &*token.id.text(),
         value.0,
         token.family.as_str(),
         token.organization.as_str(),
@@ -53,7 +53,7 @@ pub(in crate::store::sqlite) fn replace(
     changed(db, &token.id, old)?;
     if let Some(new) = value {
         // What a rotation had left working ends now too.
-        db.prepare_cached("DELETE FROM retiring_values WHERE token = ?1")?.execute([token.id.as_str()])?;
+        db.prepare_cached("DELETE FROM retiring_values WHERE token = ?1")?.execute([&*token.id.text()])?;
         give(db, &token.id, new)?;
     }
     told(db, entry)
@@ -70,7 +70,7 @@ pub(in crate::store::sqlite) fn replace_keeping(
     update(db, token)?;
     let sql = "INSERT INTO retiring_values (digest, token, until_ms) VALUES (?1, ?2, ?3)
                ON CONFLICT (digest) DO UPDATE SET token = excluded.token, until_ms = excluded.until_ms";
-    db.prepare_cached(sql)?.execute(params![old.0, token.id.as_str(), signed(until_ms)])?;
+    db.prepare_cached(sql)?.execute(params![old.0, &*token.id.text(), signed(until_ms)])?;
     changed(db, &token.id, old)?;
     give(db, &token.id, value)?;
     Ok(Written::Done)
@@ -78,7 +78,7 @@ pub(in crate::store::sqlite) fn replace_keeping(
 
 fn give(db: &Connection, id: &TokenId, value: Digest) -> Result<(), StoreError> {
     let sql = "UPDATE tokens SET digest = ?2, version = version + 1 WHERE id = ?1";
-    db.prepare_cached(sql)?.execute(params![id.as_str(), value.0])?;
+    db.prepare_cached(sql)?.execute(params![&*id.text(), value.0])?;
     changed(db, id, value)
 }
 
@@ -91,7 +91,7 @@ pub(in crate::store::sqlite) fn remove(
     let Some(old) = value_of(db, id, revision)? else { return Ok(Written::Moved) };
     // Before the row goes, and with it what names its retiring values.
     changed(db, id, old)?;
-    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([id.as_str()])?;
+    db.prepare_cached("DELETE FROM tokens WHERE id = ?1")?.execute([&*id.text()])?;
     told(db, entry)
 }
 
@@ -118,14 +118,14 @@ fn name_is_taken(db: &Connection, token: &Token) -> Result<bool, StoreError> {
     }
     let sql = "SELECT 1 FROM tokens WHERE organization = ?1 AND family = ?2 AND name = ?3 AND id <> ?4";
     let (organization, family) = (token.organization.as_str(), token.family.as_str());
-    Ok(db.prepare_cached(sql)?.exists([organization, family, &token.name, token.id.as_str()])?)
+    Ok(db.prepare_cached(sql)?.exists([organization, family, &token.name, &*token.id.text()])?)
 }
 
 /// The present value, when the key is there in this revision.
 fn value_of(db: &Connection, id: &TokenId, revision: u64) -> Result<Option<Digest>, StoreError> {
     let found = db
         .prepare_cached("SELECT digest FROM tokens WHERE id = ?1 AND revision = ?2")?
-        .query_row(params![id.as_str(), signed(revision)], |row| row.get(0))
+        .query_row(params![&*id.text(), signed(revision)], |row| row.get(0))
         .optional()?;
     Ok(found.map(Digest))
 }
@@ -137,7 +137,7 @@ fn update(db: &Connection, token: &Token) -> Result<(), StoreError> {
                    extras = ?12, revision = revision + 1
                WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![
-        token.id.as_str(),
+        &*token.id.text(),
         token.name,
         token.description,
         json(token.permissions.iter()),
