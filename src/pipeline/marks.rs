@@ -1,6 +1,7 @@
 //! The fields that every answer carries: the request's id, and what is left of the caller's quota. They are handed out
 //! as bytes, so that an HTTP/1.1 answer has them written without their being put into a map first.
 
+use super::arena::Arena;
 use super::observe::Trail;
 use super::route::PreparedLimit;
 use crate::limiter::Verdict;
@@ -19,6 +20,7 @@ static RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 #[derive(Debug)]
 pub struct Marks<'t> {
     request_id: &'t HeaderValue,
+    arena: &'t Arena,
     /// On every answer to somebody identified, refused or not.
     quota: Option<(&'t PreparedLimit, &'t Verdict)>,
 }
@@ -26,7 +28,11 @@ pub struct Marks<'t> {
 impl<'t> Marks<'t> {
     /// The marks of a request, as far as it came.
     pub(super) fn of(trail: &'t Trail) -> Self {
-        Self { request_id: trail.request_id(), quota: trail.limit().zip(trail.verdict.as_ref()) }
+        Self {
+            request_id: trail.request_id(),
+            arena: trail.arena(),
+            quota: trail.limit().zip(trail.verdict.as_ref()),
+        }
     }
 
     /// Hands out name and value of each field.
@@ -54,14 +60,24 @@ impl<'t> Marks<'t> {
         }
     }
 
-    /// Puts the fields into a map, for HTTP/2.
-    pub fn insert(&self, headers: &mut HeaderMap) {
-        self.each(|name, value| {
-            // Numbers and quoted names: always valid.
-            if let Ok(value) = HeaderValue::from_bytes(value) {
-                headers.insert(name, value);
-            }
-        });
+    /// Puts the fields into a map, for HTTP/2. With `apart`, those that change with each answer say that they are not to be
+    /// indexed (RFC 7541, 6.2.3): what comes once drives nothing out of the tables that comes again.
+    pub fn insert(&self, headers: &mut HeaderMap, apart: bool) {
+        let mut put = |name, mut value: HeaderValue| {
+            value.set_sensitive(apart);
+            headers.insert(name, value);
+        };
+        put(&X_REQUEST_ID, self.request_id.clone());
+        let Some((limit, verdict)) = self.quota else { return };
+        let text = |text: Text| self.arena.value(text.length, |out| out.put_slice(text.bytes()));
+        put(&X_RATELIMIT_REMAINING, text(Text::default().number(verdict.remaining.into())));
+        put(&X_RATELIMIT_RESET, text(Text::default().number(verdict.reset_unix_s)));
+        put(&RATELIMIT, text(rate_limit(verdict)));
+        if limit.refuses(verdict) {
+            put(&RETRY_AFTER, text(Text::default().number(verdict.retry_after_s)));
+        }
+        headers.insert(&X_RATELIMIT_LIMIT, limit.limit_value.clone());
+        headers.insert(&RATELIMIT_POLICY, limit.policy_value.clone());
     }
 }
 

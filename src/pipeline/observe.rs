@@ -1,5 +1,6 @@
 //! The last stage: what happened, for metrics and access log. It ends with the last byte of the answer, not with its head.
 
+use super::arena::Arena;
 use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
 use super::credential::Foreseen;
@@ -125,6 +126,11 @@ impl Trail {
     /// The id under which the request is logged, answered and forwarded.
     pub fn request_id(&self) -> &HeaderValue {
         &self.request_id
+    }
+
+    /// Where short values are cut from.
+    pub(super) fn arena(&self) -> &Arena {
+        &self.worker.arena
     }
 
     /// The limit that the request's API has.

@@ -8,6 +8,7 @@ mod fields;
 mod framing;
 mod inbound;
 mod pace;
+mod received;
 mod scratch;
 mod stream;
 
@@ -15,6 +16,7 @@ pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
 pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
 pub use inbound::{Broken, Inbound, Paced, Upgrade};
 pub use pace::Pace;
+pub use received::Received;
 pub use scratch::{Out, Scratch};
 pub use stream::Stream;
 
