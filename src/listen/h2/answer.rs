@@ -22,9 +22,12 @@ use std::time::Duration;
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Of so many answers of a connection, one has its changing fields put into the table of RFC 7541, so that the others find
-/// the fields' names there. The values would only drive out what comes again.
-const NAMED_ANEW: u32 = 64;
+/// The first answer of a connection, and some later ones, have their changing fields put into the table of RFC 7541, so that
+/// the others find the fields' names there. The values of all would drive out what comes again, and be searched through with
+/// each answer.
+fn names_anew(count: u32) -> bool {
+    matches!(count, 0 | 0x40 | 0x1000 | 0x4_0000 | 0x100_0000)
+}
 
 /// The pipeline at work on a request.
 pub(super) type Responding = Pin<Box<dyn Future<Output = Response<Box<Observed>>>>>;
@@ -170,7 +173,7 @@ impl Waiting {
 fn complete(fields: &mut HeaderMap, body: &Observed, common: &Common, date: &HeaderValue) {
     let count = common.count.get();
     common.count.set(count.wrapping_add(1));
-    let changing = !count.is_multiple_of(NAMED_ANEW);
+    let changing = !names_anew(count);
     for name in [&CONNECTION, &TRANSFER_ENCODING, &UPGRADE, &TE, &KEEP_ALIVE, &PROXY_CONNECTION] {
         fields.remove(name);
     }

@@ -61,18 +61,18 @@ impl Bells {
         }
     }
 
-    /// What was woken since this was asked last: the connection, and `streams`, which has to be empty.
+    /// What was woken since this was asked last: the connection, and the streams that are added to `streams`.
     pub(super) fn take(&self, streams: &mut Vec<usize>) -> bool {
         let mut rung = self.lock();
-        std::mem::swap(&mut rung.streams, streams);
+        streams.append(&mut rung.streams);
         std::mem::take(&mut rung.connection)
     }
 
-    /// The task rests, and is to be woken again; at once when there is still something.
-    pub(super) fn rest(&self) {
+    /// The task rests, and is to be woken again; at once when there is still something, here or elsewhere (`more`).
+    pub(super) fn rest(&self, more: bool) {
         let mut rung = self.lock();
         rung.attended = false;
-        let task = if rung.connection || !rung.streams.is_empty() { rung.task.clone() } else { None };
+        let task = if more || rung.connection || !rung.streams.is_empty() { rung.task.clone() } else { None };
         drop(rung);
         if let Some(task) = task {
             task.wake();
@@ -141,7 +141,7 @@ mod tests {
         assert!(!bells.take(&mut due));
         assert_eq!(due, [1]);
         due.clear();
-        bells.rest();
+        bells.rest(false);
         assert_eq!(woken(), 0, "there is nothing more");
         one.waker.wake_by_ref();
         assert_eq!(woken(), 0, "it has not been answered");
@@ -154,8 +154,11 @@ mod tests {
         assert_eq!(due, [2]);
         due.clear();
         one.answer();
+        bells.rest(true);
+        assert_eq!(woken(), 1, "there is something elsewhere");
+        bells.attend(&Waker::from(task.clone()));
         one.waker.wake_by_ref();
-        bells.rest();
+        bells.rest(false);
         assert_eq!(woken(), 1, "it came while it was at work");
         assert!(!bells.take(&mut due));
         assert_eq!(due, [1]);

@@ -37,6 +37,8 @@ const FRAME: u32 = 16 * 1024;
 const MOST_ERRORS: usize = 256;
 /// How often a connection's task looks again at what has happened meanwhile before others have their turn.
 const ROUNDS: usize = 4;
+/// Streams that are polled in one turn of a connection's task, before others have theirs.
+const STREAMS_AT_ONCE: usize = 32;
 /// Places of streams that a connection keeps when none is under way.
 const KEPT: usize = 4;
 
@@ -156,17 +158,18 @@ impl<'c> Serving<'c> {
         }
         self.news.read_dry.set(false);
         self.bells.attend(cx.waker());
+        let mut turns = STREAMS_AT_ONCE;
         for _ in 0..ROUNDS {
             let connection = self.bells.take(&mut self.due);
             if connection && self.poll_connection().is_ready() {
                 return Poll::Ready(());
             }
-            if !connection && self.due.is_empty() {
+            if !connection && (self.due.is_empty() || turns == 0) {
                 break;
             }
-            self.poll_streams();
+            self.poll_streams(&mut turns);
         }
-        self.bells.rest();
+        self.bells.rest(!self.due.is_empty());
         Poll::Pending
     }
 
@@ -221,16 +224,18 @@ impl<'c> Serving<'c> {
         self.due.push(index);
     }
 
-    /// Goes on with the streams that are due.
-    fn poll_streams(&mut self) {
+    /// Goes on with the streams that are due, as long as there are `turns`.
+    fn poll_streams(&mut self, turns: &mut usize) {
         let mut due = std::mem::take(&mut self.due);
         let date = self.setting.connections.date_value.borrow().clone();
-        for index in due.drain(..) {
+        let now = due.len().min(*turns);
+        *turns -= now;
+        for index in due.drain(..now) {
             self.poll_stream(index, &date);
         }
         self.due = due;
         if self.free.len() == self.streams.len() && self.streams.len() > KEPT {
-            // One that waits holds no memory for as many as there once were.
+            // One that waits holds no memory for as many as there once were. What is due is nobody's any more.
             (self.streams, self.free, self.due) = (Vec::new(), Vec::new(), Vec::new());
         }
     }
