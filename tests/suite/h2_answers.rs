@@ -2,7 +2,7 @@
 
 use super::h2_frames::*;
 use crate::support::backend::Backend;
-use crate::support::certificate::trusting;
+use crate::support::certificate::{leaf, trusting};
 use crate::support::control::Console;
 use crate::support::fixture::{Fixture, ocriva_key};
 use crate::support::gateway::Gateway;
@@ -26,8 +26,14 @@ fn what_many_streams_say_at_once_arrives_whole() {
         let headers = vec![("content-type", "application/octet-stream".into())];
         upstream.script(&format!("size-{size}"), Answer { body: body(size), headers, ..Answer::default() });
     }
-    let (gateway, key) = with_one_key(&Settings::usual(&upstream.url()).unlimited().tls(&["a"]));
-    let mut client = H2::tls(gateway.tls.expect("a listener with TLS"), "a.test", trusting(&[b"h2"], None));
+    let mut gateway = Gateway::prepare(&Settings::usual(&upstream.url()).unlimited().tls(&["main"]));
+    leaf(&["gateway.test"]).write(gateway.folder(), "main");
+    let mut organization = organization();
+    let key = organization.org_key();
+    gateway.import(&Fixture::default().with(organization).text()).expect_success();
+    gateway.serve();
+    let secure = gateway.tls.expect("a listener with TLS");
+    let mut client = H2::tls(secure, "gateway.test", trusting(&[b"h2"], None));
     for _ in 0..3 {
         let ask = |size: &usize| get(TARGET).key(&key).script(&format!("size-{size}"));
         let requests: Vec<Request> = sizes.iter().chain(&sizes).map(ask).collect();
