@@ -5,10 +5,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint unit deny hammer fuzz-api bench clean setup console openapi endure
+.PHONY: help dist demo test check format lint unit deny hammer fuzz-api bench budget budget-update stages clean setup console openapi endure
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install, or name, what this machine lacks
 	@scripts/setup.sh test
@@ -49,11 +49,23 @@ hammer: ## Revoke keys five hundred times while fifty threads use them (about a 
 fuzz-api: setup ## Let the API fuzzer try everything some hundred times (thirty of each take about two minutes)
 	FUZZ_API=$${FUZZ_API:-200} $(CARGO) test --locked --test main fuzzing_api
 
-bench: ## Measure the policy alone, then CPU per request beside nginx and HAProxy
-	@scripts/setup.sh bench
+dist: ## Build the program to run in earnest, optimised for a recorded load: target/dist/portcullis (about fifteen minutes)
+	@scripts/dist.sh
+
+# PINGORA=1 builds and measures Pingora too; COMPARE has further options of the script, as `--peers nginx --rounds 15`.
+bench: ## Measure the policy alone, then a request and a connection beside nginx, HAProxy and Caddy
+	@scripts/setup.sh $(if $(PINGORA),bench-pingora,bench)
 	$(CARGO) bench --locked --bench policy --features jemalloc
-	$(CARGO) build --release --locked --features jemalloc
-	benches/compare/compare.py target/release/portcullis
+	scripts/dist.sh
+	benches/compare/compare.py target/dist/portcullis $(if $(PINGORA),--pingora) $(COMPARE)
+
+budget: ## Hold the instructions that a request takes to benches/budget/budget.toml
+	@scripts/setup.sh budget
+	benches/budget/budget.py
+
+budget-update: ## Count them, and write that file
+	@scripts/setup.sh budget
+	benches/budget/budget.py --write
 
 endure: ## Change everything under load, stream gibibytes, stand crowds; count what failed (about ten minutes)
 	@scripts/setup.sh bench

@@ -8,36 +8,19 @@
 //! `-- --count N` makes exactly N decisions over ten thousand keys and times nothing. Under callgrind, with
 //! `--toggle-collect='*Bench*decide*'`, such a run is exact.
 
+mod support;
+
 use portcullis::clock::Clock;
-use portcullis::config::{self, Config};
-use portcullis::limiter::Limiter;
-use portcullis::pipeline::{Peer, Shared, Snapshot, Trail, Worker, decide, foresee};
-use portcullis::store::cache::{Options, Tokens};
-use portcullis::store::journal::Journal;
-use portcullis::store::{
-    Answer, Change, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, Usage,
-    UserRecord, import,
-};
-use portcullis::telemetry::{AccessLog, Metrics};
-use portcullis::token::signer::{KeyRing, Signer};
-use portcullis::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, TokenId, UserId};
-use portcullis::upstream::{Pools, Services};
-use std::future::Future;
+use portcullis::token::Reach;
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroUsize;
-use std::pin::pin;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use support::Edge;
+use support::store::{Keys, PROJECT, key};
 
 /// What the binary for production allocates with.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const PROJECT: &str = "68db4aa2967d9c03fa9b5e74";
 const CONFIG: &str = "
 listeners: [{ address: 127.0.0.1:18080 }]
 admin: { address: 127.0.0.1:19090 }
@@ -56,147 +39,18 @@ apis:
 telemetry: { access_log: { path: stderr, sample: 0.0 } }
 ";
 
-/// A store that has `keys` keys and nothing else to say.
-#[derive(Debug)]
-struct Keys(usize);
-
-fn key(number: usize) -> String {
-    format!("ocr_{number:064x}")
-}
-
-fn ready<T: Send + 'static>(value: T) -> Answer<'static, T> {
-    Box::pin(std::future::ready(Ok(value)))
-}
-
-impl Store for Keys {
-    fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>> {
-        let terms = Arc::new(Terms {
-            family: KeyFamily::Ocriva,
-            organization: "68da2880b45d7a01d90a3c51".into(),
-            reach: Reach::Project(PROJECT.into()),
-            permissions: Permissions::new(["read"]),
-            scopes: vec!["documents".into()].into(),
-            addresses: Vec::new(),
-        });
-        let record = |number: usize| TokenRecord {
-            terms: Arc::clone(&terms),
-            expires_ms: Some(u64::MAX),
-            active: true,
-            version: 1,
-            id: format!("{number:024x}").into(),
-            digest: Digest::of(&key(number)),
-            row: number as u64,
-            retiring: false,
-            name: "Scanning receipts".into(),
-        };
-        ready((0..self.0.min(limit)).map(record).collect())
-    }
-
-    fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>> {
-        let project = Project {
-            id: PROJECT.into(),
-            name: "Receipt Scanning".into(),
-            description: None,
-            active: true,
-            created_ms: 0,
-            updated_ms: 0,
-        };
-        let (id, slug, name) = (id.clone(), "measure".into(), "Measure".into());
-        ready(Some(Organization { id, slug, name, projects: vec![project] }))
-    }
-
-    fn token_by_digest(&self, _: Digest) -> Answer<'_, Option<TokenRecord>> {
-        ready(None)
-    }
-
-    fn token_by_id<'a>(&'a self, _: &'a TokenId) -> Answer<'a, Option<TokenRecord>> {
-        ready(None)
-    }
-
-    fn user<'a>(&'a self, _: &'a UserId) -> Answer<'a, Option<UserRecord>> {
-        ready(None)
-    }
-
-    fn live_session<'a>(&'a self, _: &'a str) -> Answer<'a, Option<LiveSession>> {
-        ready(None)
-    }
-
-    fn import<'a>(&'a self, _: &'a import::Fixture, _: u64) -> Answer<'a, import::Imported> {
-        ready(import::Imported::default())
-    }
-
-    fn newest_change(&self) -> Answer<'_, u64> {
-        ready(0)
-    }
-
-    fn changes_after(&self, _: u64) -> Answer<'_, Vec<Change>> {
-        ready(Vec::new())
-    }
-
-    fn add_usage<'a>(&'a self, _: &'a str, _: Vec<Usage>) -> Answer<'a, ()> {
-        ready(())
-    }
-
-    fn usage<'a>(&'a self, _: &'a TokenId) -> Answer<'a, Option<(u64, Option<u64>)>> {
-        ready(None)
-    }
-
-    fn forget_journal<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
-        ready(())
-    }
-
-    fn signing_keys(&self, _: u64) -> Answer<'_, Vec<SigningKey>> {
-        ready(Vec::new())
-    }
-
-    fn add_signing_key<'a>(&'a self, _: SigningKey, _: u64) -> Answer<'a, ()> {
-        ready(())
-    }
-
-    fn expiring(&self, _: u64, _: u64) -> Answer<'_, u64> {
-        ready(0)
-    }
-}
-
 /// A worker over `keys` cached keys, a request's head, and a random choice of keys to write into it.
 struct Bench {
-    worker: Rc<Worker>,
-    peer: Peer,
+    edge: Edge,
     head: http::request::Parts,
     shown: Vec<String>,
-    folder: tempfile::TempDir,
 }
 
 impl Bench {
     fn new(keys: usize, shown: usize) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let folder = tempfile::tempdir().expect("a folder");
-        let journal = Journal::open(folder.path()).expect("a journal");
-        let (clock, limiter) = (Clock::new(), Arc::new(Limiter::new()));
-        let options = Options {
-            capacity: NonZeroUsize::new(keys).expect("some keys"),
-            negative_ttl: Duration::from_secs(5),
-            max_staleness: Duration::from_secs(100_000),
-        };
-        let opening = Tokens::open(
-            Arc::new(Keys(keys)),
-            journal,
-            limiter.clone(),
-            options,
-            runtime.handle().clone(),
-            clock.now(),
-        );
-        let tokens = runtime.block_on(opening).expect("the keys are loaded");
-        let config = config();
-        let metrics = Metrics::new(1);
-        let log = AccessLog::open(&config.telemetry.access_log, &metrics).expect("a log").writer();
-        let services = Services::new(&config.upstreams, &[], &metrics).expect("the upstreams");
-        let snapshot = Snapshot::new(&config, &services, ring(&clock), &limiter, &metrics);
-        let shared = Arc::new(Shared::new(clock, tokens, limiter, metrics, snapshot));
-        let worker = Worker::new(0, shared, Pools::new(Pools::tls_client()), log).expect("a worker");
-        let peer = Peer::new(IpAddr::V4(Ipv4Addr::LOCALHOST), false, &[], 32 * 1024);
+        let edge = Edge::new(CONFIG, Keys { count: keys, reach: Reach::Project(PROJECT.into()) });
         let shown = (0..shown).map(|n| key(scattered(n, keys))).collect();
-        Self { worker, peer, head: head(), shown, folder }
+        Self { edge, head: head(), shown }
     }
 
     /// A request with another key.
@@ -207,44 +61,14 @@ impl Bench {
         http::Request::from_parts(head, ())
     }
 
-    /// One decision; its value is dropped, as it would be at the end of the request.
     fn decide(&self, number: usize) {
-        let request = self.request(number);
-        let foreseen = foresee(&self.worker, request.headers());
-        let snapshot = self.worker.snapshot();
-        let found = snapshot.router.find(&request);
-        foreseen.inspect(|foreseen| foreseen.approach(&self.worker));
-        let now = self.worker.shared.clock.now();
-        let mut trail = Trail::begin(&self.worker, &snapshot, &self.peer, &request, &found, now);
-        trail.foreseen = foreseen;
-        let Ok(routed) = &found.routed else { panic!("no route") };
-        let (head, ()) = request.into_parts();
-        {
-            let deciding = pin!(decide(&self.worker, &snapshot, &self.peer, routed, &head, &mut trail));
-            match deciding.poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(grant)) => drop(black_box(grant)),
-                Poll::Ready(Err(reject)) => panic!("refused: {}", reject.code()),
-                Poll::Pending => panic!("the key is not cached"),
-            }
-        }
-        trail.forget();
+        self.edge.decide(self.request(number));
     }
 
     /// What [`Bench::decide`] does besides deciding: to be taken off.
     fn baseline(&self, number: usize) {
         black_box(self.request(number).into_parts());
     }
-}
-
-fn config() -> Config {
-    config::compile::from_str(CONFIG, "policy.yaml", std::path::Path::new("."), &|_| None)
-        .unwrap_or_else(|problems| panic!("{problems}"))
-}
-
-fn ring(clock: &Clock) -> Arc<arc_swap::ArcSwap<KeyRing>> {
-    let private = Signer::generate(config::SigningAlgorithm::EdDSA).expect("a key");
-    let keys = [("k", "EdDSA", &private, 0)];
-    Arc::new(arc_swap::ArcSwap::from_pointee(KeyRing::new(keys.into_iter(), clock.now()).expect("a ring")))
 }
 
 /// The `n`th of a fixed random choice among `keys`.
@@ -296,7 +120,7 @@ fn main() {
             "policy, {keys} cached keys: {} resident bytes a key",
             resident_bytes().saturating_sub(before + shown) / keys
         );
-        let clock = &bench.worker.shared.clock;
+        let clock = &bench.edge.worker.shared.clock;
         let cost = |of: fn(usize) -> usize| {
             let whole = least_ns(clock, 200_000, |number| bench.decide(of(number)));
             whole - least_ns(clock, 200_000, |number| bench.baseline(of(number)))
@@ -309,6 +133,5 @@ fn main() {
             "policy, {keys} cached keys, a thousand busy ones: {:.0} ns a decision",
             cost(|number| number % 1000)
         );
-        drop(bench.folder);
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a task of the Makefile needs and this machine lacks, or names it and fails.
 #
-#   scripts/setup.sh demo | test | bench
+#   scripts/setup.sh demo | test | budget | bench | bench-pingora | dist
 #
 # Says nothing and takes no time when everything is there.
 set -euo pipefail
@@ -12,14 +12,18 @@ build=(gcc:gcc make:make cargo:rust)
 clients=(curl:curl openssl:openssl)
 browser=(chromium:chromium chromedriver:chromium-driver)
 fuzzer=(python3:python3)
-measuring=(nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client taskset:util-linux python3:python3)
+counting=(valgrind:valgrind openssl:openssl python3:python3)
+peers=(nginx:nginx haproxy:haproxy caddy:caddy)
+measuring=("${peers[@]}" wrk:wrk h2load:nghttp2-client ab:apache2-utils taskset:util-linux python3:python3)
 
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
   test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}") ;;
-  bench) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
+  budget) wanted=("${build[@]}" "${counting[@]}") ;;
+  bench | dist) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
+  bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;
   *)
-    echo "usage: scripts/setup.sh demo | test | bench" >&2
+    echo "usage: scripts/setup.sh demo | test | budget | bench | bench-pingora | dist" >&2
     exit 2
     ;;
 esac
@@ -42,6 +46,11 @@ if command -v gcc >/dev/null && ! echo '#include <stdlib.h>' | gcc -E - >/dev/nu
   packages+=(libc6-dev)
 elif [[ " ${packages[*]} " == *" gcc "* ]]; then
   packages+=(libc6-dev)
+fi
+
+# What merges the counts of a build has to be as new as the compiler's own LLVM writes them: 19 or later.
+if [[ "${1:-test}" == dist && -z "$(scripts/profdata.sh --find)" ]]; then
+  packages+=(llvm-19)
 fi
 
 # Debian's Python makes no environments without this one.
@@ -84,4 +93,11 @@ if ! "${install[@]}" >/dev/null 2>&1; then
   apt-get update --quiet
   "${install[@]}"
 fi
+
+# Debian starts a server as soon as it is installed. The bench runs its own; another one only takes time from it.
+for pair in "${peers[@]}"; do
+  if [[ " ${packages[*]} " == *" ${pair#*:} "* ]] && systemctl --quiet is-active "${pair#*:}" 2>/dev/null; then
+    echo "Installing has started ${pair#*:} as a service. If it is not wanted: systemctl disable --now ${pair#*:}"
+  fi
+done
 finish "$@"

@@ -1,87 +1,148 @@
 #!/usr/bin/env python3
-"""CPU time per request: Portcullis with its whole policy on, beside nginx that only proxies.
+"""What a request costs: Portcullis with its whole policy on, beside nginx, HAProxy and Caddy that only proxy.
 
     benches/compare/compare.py target/release/portcullis
-    benches/compare/compare.py target/release/portcullis --haproxy --modes h1,h2 --rounds 9
+    benches/compare/compare.py target/release/portcullis --peers nginx --modes h1,tls --rounds 15
+    benches/compare/compare.py target/release/portcullis --pingora
 
-The proxy has one core to itself, the load generator and the backend share another. A round loads every server once,
-the next one in the opposite order, and the figure that counts is the median over the rounds of the ratio within one:
-what else the machine does in a minute falls on both sides of the division.
+CPU time of the process for one request, and bytes resident for one idle connection. The proxy has one core to itself,
+the load generator and the backend share another. A round measures every server once, each round in another order, and
+the figure that counts is the median over the rounds of the ratio within one: what else the machine does in a minute
+falls on both sides of the division. Prints Markdown, as it stands in `benches/README.md`.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
-import shutil
 import signal
-import statistics
 import sys
 
 import load
+import machine
+import memory
+import pingora
+import proof
 import servers
+import table
+
+MODES = {**load.MODES, **memory.MODES}
+PEERS = ("nginx", "haproxy", "caddy", "pingora")
+# Of memory, which depends little on what else the machine does.
+IDLE_ROUNDS = 3
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = "\n".join(f"  {mode:10} {what}" for mode, what in MODES.items())
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=f"modes:\n{kinds}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("binary", help="a release build of portcullis")
-    parser.add_argument("--haproxy", action="store_true", help="measure HAProxy too")
-    parser.add_argument("--modes", default=",".join(load.MODES), help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
+    parser.add_argument("--peers", default="nginx,haproxy,caddy", help=f"of {', '.join(PEERS)}; default: %(default)s")
+    parser.add_argument("--pingora", action="store_true", help="build pingora/ and measure it too, in h1 and idle")
+    parser.add_argument("--modes", default=",".join(MODES), help="default: all of them")
+    rounds = f"default: %(default)s; of idle ones at most {IDLE_ROUNDS}"
+    parser.add_argument("--rounds", type=int, default=9, help=rounds)
     parser.add_argument("--seconds", type=int, default=2, help="of load per server and round, default: %(default)s")
+    parser.add_argument("--connections", type=int, default=4000, help="held open when idle, default: %(default)s")
     parser.add_argument("--cores", default="0,1", metavar="PROXY,LOAD", help="default: %(default)s")
     parser.add_argument("--json", metavar="FILE", help="write every round there")
     given = parser.parse_args()
-    given.modes = given.modes.split(",")
-    if unknown := set(given.modes) - set(load.MODES):
-        parser.error(f"unknown mode {', '.join(sorted(unknown))}: choose from {', '.join(load.MODES)}")
+    given.peers = _choice(parser, "peer", given.peers, PEERS)
+    if given.pingora and "pingora" not in given.peers:
+        given.peers.append("pingora")
+    given.modes = _choice(parser, "mode", given.modes, MODES)
     return given
 
 
-def check_machine(cores):
-    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
-    needed = ("nginx", "haproxy", "wrk", "h2load", "openssl", "taskset")
-    if missing := [name for name in needed if not shutil.which(name)]:
-        raise servers.Failed(f"missing: {', '.join(missing)}. `scripts/setup.sh bench` installs them")
-    if not set(cores) <= os.sched_getaffinity(0):
-        raise servers.Failed(f"cores {cores} are not all this process's: choose two with --cores")
+def _choice(parser, what, text, known):
+    chosen = [name for name in text.split(",") if name]
+    if unknown := set(chosen) - set(known):
+        parser.error(f"unknown {what} {', '.join(sorted(unknown))}: choose from {', '.join(known)}")
+    return chosen
 
 
-def microseconds(server, mode, seconds, core):
+def starters(bench, given):
+    """Per name what starts that server, Portcullis last."""
+    known = {"nginx": bench.nginx, "haproxy": bench.haproxy, "caddy": bench.caddy}
+    if "pingora" in given.peers:
+        built = pingora.build()
+        known["pingora"] = lambda: bench.pingora(built)
+
+    def portcullis():
+        started = bench.portcullis(os.path.abspath(given.binary))
+        proof.policy(started.plain)
+        return started
+
+    return {**{name: known[name] for name in given.peers}, "portcullis": portcullis}
+
+
+def order(names, number):
+    """The order of a round. Over as many rounds as there are names (twice as many, if they are an odd number), each
+    follows each other one equally often."""
+    count = len(names)
+    # 0, 1, last, 2, last but one, ...: the steps between neighbours are all different.
+    zigzag = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(count)]
+    turned = [names[(step + number) % count] for step in zigzag]
+    return turned if number // count % 2 == 0 else turned[::-1]
+
+
+def measure(mode, names, count, figure):
+    """Per name, `figure(name)` of each round."""
+    taken = {name: [] for name in names}
+    for number in range(count):
+        for name in order(names, number):
+            taken[name].append(figure(name))
+        shown = "  ".join(f"{name} {figures[-1]:.1f}" for name, figures in taken.items())
+        print(f"{mode} {number + 1}/{count}: {shown}", file=sys.stderr, flush=True)
+    return taken
+
+
+def loaded(bench, start, given, core):
+    """The modes under load: all servers run, one at a time is loaded."""
+    modes = [mode for mode in given.modes if mode in load.MODES]
+    if not modes:
+        return {}
+    running = {name: begin() for name, begin in start.items()}
+    proof.equal_answers(bench, running.values())
+    results = {}
+    for mode in modes:
+        names = [name for name, server in running.items() if mode == "h1" or server.tls]
+        for name in names:
+            load.run(running[name], mode, 1, core)  # opens the connections to the backend, fills the caches
+        resumed = proof.resumed(running["portcullis"])
+        results[mode] = measure(
+            mode, names, given.rounds, lambda name: microseconds(bench, running[name], mode, given.seconds, core)
+        )
+        if mode == "handshake" and proof.resumed(running["portcullis"]) != resumed:
+            raise servers.Failed("handshake: sessions were resumed, these were no full handshakes")
+    for server in running.values():
+        bench.stop(server)
+    return results
+
+
+def microseconds(bench, server, mode, seconds, core):
     """CPU time of one request to `server`."""
-    before = server.cpu_seconds()
+    opened, before = proof.connections_to_backend(bench), server.cpu_seconds()
     answered = load.run(server, mode, seconds, core)
-    return (server.cpu_seconds() - before) * 1e6 / answered
+    spent = server.cpu_seconds() - before
+    proof.kept(server, mode, proof.connections_to_backend(bench) - opened, answered)
+    return spent * 1e6 / answered
 
 
-def measure(started, mode, given, core):
-    """Per server, the cost of a request in each round."""
-    for server in started:
-        load.run(server, mode, 1, core)  # opens the connections to the backend, fills the caches
-    rounds = {server.name: [] for server in started}
-    for number in range(given.rounds):
-        for server in started if number % 2 == 0 else reversed(started):
-            rounds[server.name].append(microseconds(server, mode, given.seconds, core))
-        costs = "  ".join(f"{name} {costs[-1]:.1f}" for name, costs in rounds.items())
-        print(f"{mode} {number + 1}/{given.rounds}: {costs}", file=sys.stderr, flush=True)
-    return rounds
+def idle(bench, start, given):
+    """The modes of memory: each server started anew, since memory freed by a load would hide what is taken."""
 
+    def bytes_each(name):
+        server = start[name]()
+        figure = memory.idle(server, mode, given.connections)
+        bench.stop(server)
+        return figure
 
-def table(results):
-    """The medians, and each server's ratio to nginx, as Markdown."""
-    names = list(next(iter(results.values())))
-    rows = [["µs of CPU a request", *results], ["---"] * (len(results) + 1)]
-    for name in names:
-        rows.append([name, *(f"{statistics.median(rounds[name]):.1f}" for rounds in results.values())])
-    for name in names[1:]:
-        rows.append([f"{name} / {names[0]}", *(ratio(rounds[name], rounds[names[0]]) for rounds in results.values())])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def ratio(costs, base):
-    ratios = sorted(cost / other for cost, other in zip(costs, base))
-    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    results = {}
+    for mode in (mode for mode in given.modes if mode in memory.MODES):
+        names = [name for name in start if mode == "idle" or name != "pingora"]  # which has no TLS here
+        results[mode] = measure(mode, names, min(given.rounds, IDLE_ROUNDS), bytes_each)
+    return results
 
 
 def main():
@@ -89,17 +150,15 @@ def main():
     # Ended from outside, it still leaves through the `with` below, which stops the servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     proxy_core, load_core = (int(core) for core in given.cores.split(","))
-    check_machine((proxy_core, load_core))
+    machine.check(given.peers, (proxy_core, load_core))
+    described = machine.about(given)
     with servers.Bench(proxy_core, load_core) as bench:
-        started = [bench.nginx(), bench.portcullis(os.path.abspath(given.binary))]
-        if given.haproxy:
-            started.append(bench.haproxy())
-        results = {mode: measure(started, mode, given, load_core) for mode in given.modes}
+        start = starters(bench, given)
+        results = {**loaded(bench, start, given, load_core), **idle(bench, start, given)}
     if given.json:
         with open(given.json, "w", encoding="utf-8") as file:
-            json.dump(results, file, indent=1)
-    print(f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, {given.rounds} rounds\n")
-    print(table(results))
+            json.dump({"about": described, "rounds": results}, file, indent=1)
+    print(f"{described}\n\n{table.costs(results)}\n\n{table.CAPTION}\n\n{table.verdict(results)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Starts what is measured, and what it is measured with: certificate, backend, nginx, HAProxy, Portcullis.
+"""Starts what is measured, and what it is measured with: certificate, backend, the other proxies, Portcullis.
 
 Everything lives in one temporary folder and on free ports; leaving the `Bench` stops every process it started.
 """
@@ -8,13 +8,15 @@ import os
 import pathlib
 import resource
 import shlex
+import shutil
 import socket
 import string
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
+
+from process import Server
 
 CONFIGS = pathlib.Path(__file__).with_name("configs")
 PROJECT = "bench-project"
@@ -39,33 +41,6 @@ def free_ports(count):
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
-
-
-class Server:
-    """A started proxy: its name, its process, and where it listens."""
-
-    def __init__(self, name, process, plain, tls):
-        self.name, self.process, self.plain, self.tls = name, process, plain, tls
-
-    def cpu_seconds(self):
-        """User and system time that the process and its descendants have used so far."""
-        return sum(map(_cpu_ticks, _family(self.process.pid))) / os.sysconf("SC_CLK_TCK")
-
-
-def _family(pid):
-    yield pid
-    with contextlib.suppress(OSError):
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from _family(int(child))
-
-
-def _cpu_ticks(pid):
-    with contextlib.suppress(OSError):
-        # The command's name stands in brackets and may hold blanks; utime and stime are the 14th and 15th field.
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12])
-    return 0
 
 
 class Bench(contextlib.ExitStack):
@@ -97,21 +72,46 @@ class Bench(contextlib.ExitStack):
         self._wait(process, lambda: _connects(tls))
         return Server("haproxy", process, plain, tls)
 
+    def caddy(self):
+        plain, tls = self._ports("plain", "tls")
+        config = self._write(CONFIGS / "caddy.json")
+        # One thread for what Go runs at a time, as the others have one; what it keeps for itself goes into the folder.
+        homes = {name: str(self.dir) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+        own = {"GOMAXPROCS": "1", **homes}
+        process = self._spawn("caddy", ["caddy", "run", "--config", config], self.proxy_core, own)
+        self._wait(process, lambda: _connects(tls))
+        return Server("caddy", process, plain, tls)
+
+    def pingora(self, binary):
+        """Our own few lines around Pingora (`pingora/`), which speak plain HTTP only."""
+        (plain,) = self._ports("plain")
+        process = self._spawn("pingora", [binary, plain, self.names["upstream"]], self.proxy_core)
+        self._wait(process, lambda: _connects(plain))
+        return Server("pingora", process, plain)
+
     def portcullis(self, binary):
-        started = self.gateway(binary, CONFIGS / "portcullis.yaml")
-        prove_policy(started.plain)
-        return started
+        return self.gateway(binary, CONFIGS / "portcullis.yaml")
 
     def gateway(self, binary, template):
         """Portcullis with another configuration, in which `@{backend}` is a port for whoever called this."""
         plain, tls, admin, _ = self._ports("plain", "tls", "admin", "backend")
         config, fixture = self._write(template), self._write(CONFIGS / "fixture.yaml")
+        self._forget()
         done = subprocess.run([binary, "import", "--config", config, fixture], capture_output=True, text=True)
         if done.returncode:
             raise Failed(f"portcullis import failed:\n{done.stdout}{done.stderr}")
         process = self._spawn("portcullis", [binary, "serve", "--config", config], self.proxy_core)
         self._wait(process, lambda: _ready(admin))
-        return Server("portcullis", process, plain, tls)
+        return Server("portcullis", process, plain, tls, admin)
+
+    def _forget(self):
+        """Removes the store of a Portcullis that ran before: each one starts with the fixture only."""
+        for old in self.dir.glob("portcullis.db*"):
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+    def stop(self, server):
+        """Ends a server before the bench does."""
+        _stop(server.process)
 
     def _nginx(self, name, core, port):
         config = self._write(CONFIGS / f"{name}.conf")
@@ -136,10 +136,11 @@ class Bench(contextlib.ExitStack):
         target.write_text(Config(template.read_text()).substitute(self.names))
         return target
 
-    def _spawn(self, name, command, core):
+    def _spawn(self, name, command, core, environment=()):
         log = self.enter_context(open(self.dir / f"{name}.out", "w", encoding="utf-8"))
         pinned = ["taskset", "--cpu-list", str(core), *map(str, command)]
-        process = subprocess.Popen(pinned, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        output = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(pinned, env={**os.environ, **dict(environment)}, **output)
         self.callback(_stop, process)
         return process
 
@@ -173,19 +174,3 @@ def _ready(admin):
         with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=1) as answer:
             return answer.status == 200
     return False
-
-
-def prove_policy(port):
-    """Raises `Failed` unless the backend gets an identity in place of the key, and a wrong key is refused."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{PROOF}", headers={"X-API-Key": KEY})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        seen, headers = answer.read().decode(), answer.headers
-    if KEY in seen or '"authorization":"Bearer ey' not in seen or "X-RateLimit-Remaining" not in headers:
-        raise Failed(f"the policy is not on: the backend saw {seen}, the client {dict(headers)}")
-    wrong = urllib.request.Request(request.full_url, headers={"X-API-Key": "ocr_wrong"})
-    try:
-        urllib.request.urlopen(wrong, timeout=5).close()
-    except urllib.error.HTTPError as refused:
-        if refused.code == 401:
-            return
-    raise Failed("the policy is not on: a wrong key was not refused with 401")

@@ -33,6 +33,8 @@ pub(super) struct Watch {
     /// How many requests it may still abandon: each costs an upstream work for nothing.
     patience: Cell<u32>,
     order: Cell<Option<Order>>,
+    /// It has put off a look at its client.
+    owes_look: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     bounds: Bounds,
     standing: Standing,
@@ -72,6 +74,7 @@ impl Watch {
             credit_ns: Cell::new(nanos(bounds.idle_timeout)),
             patience: Cell::new(PATIENCE),
             order: Cell::new(None),
+            owes_look: Cell::new(false),
             waker: RefCell::new(None),
             bounds,
             standing,
@@ -139,6 +142,12 @@ impl Watch {
         }
     }
 
+    /// Has the connection polled again at the next tick.
+    pub(super) fn look_again(&self, waker: &Waker) {
+        self.register(waker);
+        self.owes_look.set(true);
+    }
+
     pub(super) fn order(&self) -> Option<Order> {
         self.order.get()
     }
@@ -164,6 +173,9 @@ impl Watch {
         let patience_ns = Duration::from_nanos(self.credit_ns.get());
         if self.blocked_ns.get().is_some_and(|since| age_of(since) > patience_ns) {
             return self.tell(Order::Abort);
+        }
+        if self.owes_look.take() && self.active.get() > 0 {
+            self.wake();
         }
         self.patience.set((self.patience.get() + 1).min(PATIENCE));
         if !self.standing.holds() {

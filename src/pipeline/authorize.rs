@@ -10,7 +10,7 @@ use crate::store::cache::Entry;
 use crate::store::{Membership, Terms};
 use crate::telemetry::metrics::Policy;
 use crate::token::{OrganizationId, Permissions, ProjectId, Reach};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, request};
 use std::sync::Arc;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
@@ -133,14 +133,13 @@ impl Grant {
 pub fn check(
     caller: Caller,
     routed: &Routed<'_>,
-    headers: &HeaderMap,
-    raw_query: Option<&str>,
+    parts: &request::Parts,
     trail: &mut Trail,
 ) -> Result<Grant, Reject> {
-    let membership = organization(&caller, routed, headers)?;
+    let membership = organization(&caller, routed, parts)?;
     let mut grant =
         Grant { known: caller.into_known(), membership, project: Held::No, named: false, query: None };
-    project(&mut grant, routed, raw_query)?;
+    project(&mut grant, routed, parts.uri.query())?;
     requirements(&grant, routed, trail)?;
     Ok(grant)
 }
@@ -149,14 +148,15 @@ pub fn check(
 pub(super) fn organization(
     caller: &Caller,
     routed: &Routed<'_>,
-    headers: &HeaderMap,
+    parts: &request::Parts,
 ) -> Result<Option<Membership>, Reject> {
+    let headers = &parts.headers;
     let ocore = routed.api.config.dialect == Dialect::Ocore;
     match caller.known() {
         Known::Anonymous => Ok(None),
         Known::Key(entry) => {
             let id = &entry.record.terms.organization;
-            if routed.organization.as_deref().is_some_and(|named| named != id.as_str()) {
+            if routed.organization(parts.uri.path()).is_some_and(|named| named != id.as_str()) {
                 return Err(Reject::ForeignOrganization);
             }
             if ocore

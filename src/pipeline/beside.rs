@@ -61,7 +61,7 @@ where
         client: peer.client(&parts.headers),
         headers: parts.headers,
         body,
-        request_id: trail.request_id().to_str().unwrap_or_default().to_owned(),
+        request_id: trail.request_id().as_str().to_owned(),
         now: trail.at(),
     };
     let answered = match &worker.shared.control {

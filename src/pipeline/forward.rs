@@ -46,10 +46,10 @@ pub(super) async fn send(
         .await
     };
     match copy {
-        None => worker.pools.scratch.recycle(outbound.into_head().client),
+        None => outbound.into_head().release(&worker.pools.scratch),
         // What the bounds keep away from an upstream is not to reach its mirror, nor what was cut.
         Some(copy) if matches!(sent, Ok(Ok(_))) => copy.send(worker, from, outbound.into_head()),
-        Some(_) => worker.pools.scratch.recycle(outbound.into_head().client),
+        Some(_) => outbound.into_head().release(&worker.pools.scratch),
     }
     let sent = sent.map_err(Cut::reject)?;
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));

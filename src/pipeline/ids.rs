@@ -1,11 +1,29 @@
 //! Request ids and trace context, from a generator of the worker's own. They identify; they guard nothing.
 
-use super::arena::Arena;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::BufMut;
 use http::HeaderValue;
 use std::cell::Cell;
+
+/// Names one request: 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId([u8; 32]);
+
+impl RequestId {
+    /// Its digits.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Its digits.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The lines of a request id and of a trace, with noughts where they are filled in.
+const LINES: &[u8; 118] = b"x-request-id: 00000000000000000000000000000000\r\n\
+    traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\n";
 
 /// One worker's generator (SplitMix64: Steele, Lea, Flood 2014), seeded from the system.
 #[derive(Debug)]
@@ -39,39 +57,25 @@ impl Ids {
     }
 
     /// A new request id: 32 hexadecimal digits.
-    pub(super) fn request_id(&self, arena: &Arena) -> HeaderValue {
+    pub(super) fn request_id(&self) -> RequestId {
         let (high, low) = (self.next(), self.next());
         let mut digits = [0; 32];
         digits[..16].copy_from_slice(&hex(high));
         digits[16..].copy_from_slice(&hex(low));
-        arena.value(32, |buffer| buffer.put_slice(&digits))
+        RequestId(digits)
     }
 
-    /// A `traceparent` (W3C Trace Context): the client's trace goes on where it sent a valid one, else the request id
-    /// begins one that is not sampled.
-    pub(super) fn traceparent(
-        &self,
-        client: Option<&HeaderValue>,
-        request_id: &HeaderValue,
-        arena: &Arena,
-    ) -> HeaderValue {
-        let span = self.next() | 1;
-        arena.value(55, |buffer| {
-            match client.map(HeaderValue::as_bytes).filter(|value| is_traceparent(value)) {
-                Some(value) => {
-                    buffer.put_slice(&value[..36]);
-                    buffer.put_slice(&hex(span));
-                    buffer.put_slice(&value[52..55]);
-                }
-                None => {
-                    buffer.put_slice(b"00-");
-                    buffer.put_slice(request_id.as_bytes());
-                    buffer.put_u8(b'-');
-                    buffer.put_slice(&hex(span));
-                    buffer.put_slice(b"-00");
-                }
-            }
-        })
+    /// `X-Request-Id` and a `traceparent` (W3C Trace Context), as lines of HTTP/1.1: the client's trace goes on where it
+    /// sent a valid one, else the request id begins one that is not sampled.
+    pub(super) fn lines(&self, client: Option<&HeaderValue>, request_id: &RequestId) -> [u8; LINES.len()] {
+        let mut lines = *LINES;
+        lines[14..46].copy_from_slice(&request_id.0);
+        match client.map(HeaderValue::as_bytes).filter(|value| is_traceparent(value)) {
+            Some(value) => lines[61..116].copy_from_slice(value),
+            None => lines[64..96].copy_from_slice(&request_id.0),
+        }
+        lines[97..113].copy_from_slice(&hex(self.next() | 1));
+        lines
     }
 }
 
@@ -126,18 +130,27 @@ mod tests {
 
     #[test]
     fn a_valid_trace_goes_on_and_an_invalid_one_does_not() {
-        let (ids, arena) = (Ids::new().unwrap(), Arena::default());
-        let id = ids.request_id(&arena);
-        assert_eq!(id.len(), 32);
-        assert_ne!(id, ids.request_id(&arena));
+        let ids = Ids::new().unwrap();
+        let id = ids.request_id();
+        assert_eq!(id.as_str().len(), 32);
+        assert_ne!(id, ids.request_id());
+        let value = |client: Option<&HeaderValue>| {
+            let lines = ids.lines(client, &id);
+            let (first, second) = (&lines[..48], &lines[48..]);
+            assert_eq!(first, format!("x-request-id: {}\r\n", id.as_str()).as_bytes());
+            let value = second.strip_prefix(b"traceparent: ").and_then(|rest| rest.strip_suffix(b"\r\n"));
+            HeaderValue::from_bytes(value.unwrap()).unwrap()
+        };
         let client = HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-        let ours = ids.traceparent(Some(&client), &id, &arena);
+        let ours = value(Some(&client));
         assert!(is_traceparent(ours.as_bytes()));
         assert!(ours.to_str().unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+        assert!(ours.to_str().unwrap().ends_with("-01"));
         assert_ne!(ours, client);
         let none = HeaderValue::from_static("00-00000000000000000000000000000000-00f067aa0ba902b7-01");
-        let fresh = ids.traceparent(Some(&none), &id, &arena);
+        let fresh = value(Some(&none));
         assert!(is_traceparent(fresh.as_bytes()));
-        assert_eq!(&fresh.as_bytes()[3..35], id.as_bytes());
+        assert_eq!(&fresh.as_bytes()[3..35], id.as_str().as_bytes());
+        assert!(fresh.to_str().unwrap().ends_with("-00"));
     }
 }

@@ -111,8 +111,8 @@ impl Copy<'_> {
             return mirror.cells.mirrored(shard, Mirrored::Busy);
         };
         head.prepared = self.identity;
-        head.added.push((&X_PORTCULLIS_MIRROR, HeaderValue::from_static("1")));
-        head.timeout = None;
+        head.added.push(&X_PORTCULLIS_MIRROR, &HeaderValue::from_static("1"));
+        (head.timeout, head.lines) = (None, None);
         let (service, cells) = (mirror.service.clone(), mirror.cells.clone());
         let (pools, deadlines) = (worker.pools.clone(), worker.deadlines.clone());
         // Ends by itself within its life, and the worker's runtime ends it at the latest.

@@ -1,6 +1,5 @@
 //! The way of a request, from its parsed head to its answer: one stage a file, one value per gate.
 
-mod arena;
 pub mod authenticate;
 pub mod authorize;
 mod beside;
@@ -89,7 +88,11 @@ pub async fn handle(
             redirect::to_https(request.uri(), request.headers()).ok_or(Reject::NoRoute)
         }
         routed if preflight => refusal::preflight(found.api, request.headers(), routed),
-        Ok(routed) => Caught { work: walk(&worker, &snapshot, &peer, &routed, request, &mut trail) }.await,
+        Ok(routed) => {
+            // Lent from here on, because it is large: what is handed on by value is copied each time.
+            let (mut parts, body) = request.into_parts();
+            Caught { work: walk(&worker, &snapshot, &peer, &routed, &mut parts, body, &mut trail) }.await
+        }
         Err(reject) => Err(reject),
     };
     let finish = |response: &mut Response<Payload>| {
@@ -136,10 +139,10 @@ async fn walk(
     snapshot: &Snapshot,
     peer: &Peer,
     routed: &Routed<'_>,
-    request: Request<Inbound>,
+    parts: &mut request::Parts,
+    body: Inbound,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
-    let (parts, body) = request.into_parts();
     match routed.route.service {
         // Boxed, here and below: what is rare must not make the future of every request large.
         Serve::Builtin(Builtin::Login) => {
@@ -147,15 +150,19 @@ async fn walk(
                 .await;
         }
         Serve::Builtin(Builtin::Control(endpoint)) => {
+            let (none, ()) = Request::new(()).into_parts();
+            let parts = std::mem::replace(parts, none);
             return Box::pin(beside::serve(worker, peer, routed, endpoint, parts, body, trail)).await;
         }
         _ => {}
     }
-    let grant = decide(worker, snapshot, peer, routed, &parts, trail).await?;
+    let grant = decide(worker, snapshot, peer, routed, parts, trail).await?;
     let mirror = routed.route.mirror.as_deref().filter(|mirror| mirror.draws(worker));
     let (wish, body) = upgrade::wish(routed, body)?;
-    project_body::bounded(&parts.headers, routed.route.body_limit)?;
-    project_body::says_json(routed, &parts, body.is_end_stream())?;
+    if !body.is_end_stream() {
+        project_body::bounded(&parts.headers, routed.route.body_limit)?;
+    }
+    project_body::says_json(routed, parts, body.is_end_stream())?;
     let (in_body, body) = if grant.needs_body(routed) {
         let reading = project_body::read(routed, &parts.headers, body, trail);
         let (project, body) = Box::pin(reading).await?;
@@ -172,7 +179,7 @@ async fn walk(
             trail.drew(&part.cells);
             &part.service
         }
-        _ => return here(snapshot, routed, &grant, &parts),
+        _ => return here(snapshot, routed, &grant, parts),
     };
     let copy = match mirror {
         Some(mirror) => Some(Box::new(mirror.copy(worker, snapshot, routed, &grant, &body, trail.at())?)),
@@ -229,7 +236,7 @@ pub async fn decide(
     if let authenticate::Known::Key(entry) = caller.known() {
         worker.noticed.notice(&worker.shared.sightings, entry.record.row, from, now);
     }
-    authorize::check(caller, routed, &parts.headers, parts.uri.query(), trail)
+    authorize::check(caller, routed, parts, trail)
 }
 
 /// The client's body as it comes.

@@ -1,10 +1,10 @@
 //! The last stage: what happened, for metrics and access log. It ends with the last byte of the answer, not with its head.
 
-use super::arena::Arena;
 use super::authenticate::Known;
 use super::authorize::{Grant, organization_of};
 use super::credential::Foreseen;
 use super::exchange::{Cut, Slot};
+use super::ids::RequestId;
 use super::marks::Marks;
 use super::reject::Reject;
 use super::route::{Found, PreparedLimit};
@@ -18,6 +18,7 @@ use crate::telemetry::metrics::{AuthOutcome, Gauge, Policy, RouteCells};
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
 use crate::upstream::Answer;
 use crate::upstream::body::{BodyError, Passage};
+use crate::wire::Lines;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -36,7 +37,7 @@ pub struct Trail {
     snapshot: Rc<Current>,
     at: Moment,
     method: Method,
-    request_id: HeaderValue,
+    request_id: RequestId,
     api: usize,
     route: usize,
     /// The key that the request most likely shows.
@@ -99,7 +100,7 @@ impl Trail {
             snapshot: snapshot.clone(),
             at,
             method: request.method().clone(),
-            request_id: worker.ids.request_id(&worker.arena),
+            request_id: worker.ids.request_id(),
             api: found.api.index,
             route: found.route.index,
             foreseen: None,
@@ -124,13 +125,8 @@ impl Trail {
     }
 
     /// The id under which the request is logged, answered and forwarded.
-    pub fn request_id(&self) -> &HeaderValue {
+    pub fn request_id(&self) -> &RequestId {
         &self.request_id
-    }
-
-    /// Where short values are cut from.
-    pub(super) fn arena(&self) -> &Arena {
-        &self.worker.arena
     }
 
     /// The limit that the request's API has.
@@ -250,7 +246,7 @@ impl Trail {
             facts.refused = Some(reject.code());
         }
         let Some(cause) = reject.cause() else { return };
-        let request_id = self.request_id.to_str().unwrap_or_default();
+        let request_id = self.request_id.as_str();
         tracing::warn!(request_id, code = reject.code(), cause = %chain(cause), "a request failed");
     }
 
@@ -265,7 +261,7 @@ impl Trail {
         if let Some(facts) = &mut self.facts {
             facts.refused = Some(cut.code());
         }
-        let request_id = self.request_id.to_str().unwrap_or_default();
+        let request_id = self.request_id.as_str();
         tracing::info!(
             request_id,
             reason = cut.code(),
@@ -311,7 +307,7 @@ impl Trail {
             |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         self.worker.log.borrow_mut().write(&AccessRecord {
             at: self.at,
-            request_id: &text(Some(&self.request_id)),
+            request_id: self.request_id.as_str(),
             client: facts.client,
             method: self.method.as_str(),
             host: &text(facts.host.as_ref()),
@@ -389,7 +385,7 @@ pub enum Payload {
     /// The gateway's own.
     Own(Full<Bytes>),
     /// An upstream's, passed on as it comes.
-    Upstream(Answer),
+    Upstream(Box<Answer>),
 }
 
 /// An answer's body with the trail of its request.
@@ -403,6 +399,14 @@ impl Observed {
     /// The fields that the answer carries besides its own.
     pub fn marks(&self) -> Marks<'_> {
         Marks::of(&self.trail)
+    }
+
+    /// Status line and fields of an upstream's answer, where they are not in the map: see [`Answer::take_lines`].
+    pub fn take_lines(&mut self) -> Option<Lines> {
+        match &mut self.payload {
+            Payload::Upstream(answer) => answer.take_lines(),
+            Payload::Own(_) => None,
+        }
     }
 
     /// Goes on with the request's body, although nobody takes the answer's; ready when there is nothing left of it.
@@ -444,14 +448,14 @@ impl Body for Observed {
         }
         let polled = match &mut this.payload {
             Payload::Own(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
-            Payload::Upstream(answer) => Pin::new(answer).poll_frame(cx),
+            Payload::Upstream(answer) => Pin::new(&mut **answer).poll_frame(cx),
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 this.trail.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64)
             }
             Poll::Ready(Some(Err(error))) => {
-                let request_id = this.trail.request_id.to_str().unwrap_or_default();
+                let request_id = this.trail.request_id.as_str();
                 tracing::warn!(request_id, cause = %chain(error), "an answer broke off");
             }
             _ => {}

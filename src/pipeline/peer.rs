@@ -1,6 +1,8 @@
 //! The other end of a connection: its address, and how far its word about addresses is taken.
 
 use super::reject::Reject;
+use crate::upstream::Added;
+use crate::wire::write_field;
 use http::header::{EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Request, Version};
@@ -9,6 +11,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// One connection's peer.
 #[derive(Debug)]
@@ -17,10 +20,10 @@ pub struct Peer {
     address: IpAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
-    /// `http` or `https`, for `X-Forwarded-Proto`.
-    pub proto: HeaderValue,
     /// `X-Forwarded-For` of a peer that is not trusted.
     own_address: HeaderValue,
+    /// That with `X-Forwarded-Proto`, as lines.
+    lines: Box<[u8]>,
     /// Proxies whose `X-Forwarded-For` is believed, where the peer is one of them.
     trusted: Option<Vec<IpNet>>,
     /// The listener's `header_size`, in bytes.
@@ -43,12 +46,16 @@ impl Peer {
     pub fn new(address: IpAddr, tls: bool, trusted: &[IpNet], header_size: usize) -> Self {
         let address = address.to_canonical();
         let is_trusted = contains(trusted, address);
+        let own_address =
+            HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        let mut lines = Vec::new();
+        write_field(&mut lines, &X_FORWARDED_FOR, own_address.as_bytes());
+        write_field(&mut lines, &X_FORWARDED_PROTO, scheme(tls).as_bytes());
         Self {
             address,
             tls,
-            proto: HeaderValue::from_static(if tls { "https" } else { "http" }),
-            own_address: HeaderValue::try_from(address.to_string())
-                .unwrap_or(HeaderValue::from_static("unknown")),
+            own_address,
+            lines: lines.into(),
             trusted: is_trusted.then(|| trusted.to_vec()),
             header_size,
             certificate: None,
@@ -84,15 +91,21 @@ impl Peer {
         client
     }
 
-    /// `X-Forwarded-For` for the upstream: what a trusted proxy sent, and the peer.
-    pub fn forwarded_for(&self, headers: &HeaderMap) -> HeaderValue {
-        if self.trusted.is_none() || !headers.contains_key(&X_FORWARDED_FOR) {
-            return self.own_address.clone();
+    /// Adds `X-Forwarded-For` and `X-Forwarded-Proto` for the upstream: what a trusted proxy sent of addresses, and the
+    /// peer.
+    pub fn forward(&self, headers: &HeaderMap, added: &mut Added) {
+        let before: Vec<&[u8]> = match &self.trusted {
+            None => return added.lines(&self.lines),
+            Some(_) => headers.get_all(&X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect(),
+        };
+        let all = [&before[..], &[self.own_address.as_bytes()]].concat().join(&b", "[..]);
+        match HeaderValue::from_bytes(&all) {
+            Ok(all) => {
+                added.push(&X_FORWARDED_FOR, &all);
+                added.push(&X_FORWARDED_PROTO, &HeaderValue::from_static(scheme(self.tls)));
+            }
+            Err(_) => added.lines(&self.lines),
         }
-        let before: Vec<&[u8]> =
-            headers.get_all(&X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
-        let all = [before.join(&b", "[..]), self.own_address.as_bytes().to_vec()].join(&b", "[..]);
-        HeaderValue::from_bytes(&all).unwrap_or_else(|_| self.own_address.clone())
     }
 
     /// Holds the head to the listener's `header_size` and to what RFC 9112 asks of `Host`.
@@ -100,19 +113,24 @@ impl Peer {
     /// # Errors
     /// [`Reject::HeadTooLarge`], [`Reject::Host`], [`Reject::Expectation`]
     pub fn head_fits<B>(&self, request: &Request<B>) -> Result<(), Reject> {
-        let (headers, uri) = (request.headers(), request.uri());
-        let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-        let target = uri.path().len() + uri.query().map_or(0, str::len);
-        if fields.sum::<usize>() + target > self.header_size {
+        let uri = request.uri();
+        let mut size = uri.path().len() + uri.query().map_or(0, str::len);
+        let (mut hosts, mut host, mut understood) = (0, None, true);
+        // By one look at every field: that is quicker than to hash names.
+        for (name, value) in request.headers() {
+            size += name.as_str().len() + value.len() + 4;
+            if *name == HOST {
+                (hosts, host) = (hosts + 1, Some(value));
+            } else if *name == EXPECT {
+                understood &= value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+            }
+        }
+        if size > self.header_size {
             return Err(Reject::HeadTooLarge);
         }
         method_fits(request)?;
-        host_fits(request)?;
-        let mut expected = headers.get_all(EXPECT).iter();
-        if expected.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-            return Err(Reject::Expectation);
-        }
-        Ok(())
+        host_fits(request, host.filter(|_| hosts < 2), hosts)?;
+        if understood { Ok(()) } else { Err(Reject::Expectation) }
     }
 }
 
@@ -134,12 +152,10 @@ fn method_fits<B>(request: &Request<B>) -> Result<(), Reject> {
 
 /// RFC 9112, 3.2: one Host, even beside an absolute target. HTTP/2 has its authority, which a Host may only repeat
 /// (RFC 9113, 8.3.1).
-fn host_fits<B>(request: &Request<B>) -> Result<(), Reject> {
+fn host_fits<B>(request: &Request<B>, host: Option<&HeaderValue>, hosts: usize) -> Result<(), Reject> {
     let authority = request.uri().authority().map(Authority::as_str);
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (host, another) = (hosts.next(), hosts.next());
     let needed = request.version() == Version::HTTP_11;
-    if another.is_some() || (needed && host.is_none()) || host.is_some_and(|host| !is_host(host.as_bytes())) {
+    if hosts > 1 || (needed && host.is_none()) || host.is_some_and(|host| !is_host(host.as_bytes())) {
         return Err(Reject::Host);
     }
     let is_http = request.uri().scheme().is_none_or(|scheme| ["http", "https"].contains(&scheme.as_str()));
@@ -180,6 +196,10 @@ fn is_host(text: &[u8]) -> bool {
         }
     };
     host && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
+}
+
+fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
 }
 
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {

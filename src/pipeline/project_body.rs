@@ -65,11 +65,11 @@ pub(super) async fn read(
         let mut parser = Multipart::new(&boundary);
         let spool = spool(body, limit, trail, |piece| parser.feed(piece).map_err(bad_part)).await?;
         let project = parser.finish().map_err(bad_part)?;
-        return Ok((project, Outgoing::Spooled(spool.replay())));
+        return Ok((project, Outgoing::spooled(spool)));
     }
     let mut spool = spool(body, limit, trail, |_| Ok(())).await?;
     let project = spool.inspect(json_project).await.map_err(disk)??;
-    Ok((project, Outgoing::Spooled(spool.replay())))
+    Ok((project, Outgoing::spooled(spool)))
 }
 
 /// Whether the body is said to be JSON in UTF-8; a body of no type at all is taken for it.

@@ -82,29 +82,34 @@ fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
 
 /// The query with `projectId` in it exactly once (`Some`) or not at all (`None`), the other pairs untouched.
 pub fn with_project(query: Option<&str>, project: Option<&str>) -> String {
-    let mut out = String::with_capacity(query.map_or(0, str::len) + 40);
-    let mut placed = false;
-    let push = |pair: &str, out: &mut String| {
-        if !out.is_empty() {
-            out.push('&');
-        }
-        out.push_str(pair);
-    };
-    let named = project.map(|project| format!("{NAME}={}", escape(project)));
-    for pair in query.unwrap_or_default().split('&') {
+    let query = query.unwrap_or_default();
+    // Room for all of it at once, unless the project has to be escaped.
+    let mut out = String::with_capacity(query.len() + NAME.len() + 2 + project.map_or(0, str::len));
+    let mut left = project;
+    for pair in query.split('&') {
         if !matches!(value_of(pair, NAME), Ok(None)) {
-            if let Some(named) = named.as_deref().filter(|_| !placed) {
-                push(named, &mut out);
-                placed = true;
-            }
+            left.take().inspect(|project| push_project(&mut out, project));
         } else if !pair.is_empty() {
-            push(pair, &mut out);
+            part(&mut out);
+            out.push_str(pair);
         }
     }
-    if let Some(named) = named.as_deref().filter(|_| !placed) {
-        push(named, &mut out);
-    }
+    left.inspect(|project| push_project(&mut out, project));
     out
+}
+
+fn push_project(out: &mut String, project: &str) {
+    part(out);
+    out.push_str(NAME);
+    out.push('=');
+    push_escaped(out, project);
+}
+
+/// Parts what comes from what is there.
+fn part(out: &mut String) {
+    if !out.is_empty() {
+        out.push('&');
+    }
 }
 
 /// The value of a parameter that decides where a request goes; none where it is not there. Refused are the same
@@ -206,16 +211,16 @@ fn is_plain(byte: u8) -> bool {
     letter | digit | (byte == b'-') | (byte == b'.') | (byte == b'_') | (byte == b'~')
 }
 
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+fn push_escaped(out: &mut String, text: &str) {
     for byte in text.bytes() {
-        if is_plain(byte) { out.push(char::from(byte)) } else { push_escape(&mut out, byte) }
+        if is_plain(byte) { out.push(char::from(byte)) } else { push_escape(out, byte) }
     }
-    out
 }
 
 fn is_canonical(pair: &str, value: &str) -> bool {
-    pair.strip_prefix("projectId=").is_some_and(|raw| raw == escape(value))
+    let mut escaped = String::with_capacity(value.len());
+    push_escaped(&mut escaped, value);
+    pair.strip_prefix("projectId=").is_some_and(|raw| raw == escaped)
 }
 
 #[cfg(test)]

@@ -4,28 +4,25 @@ use super::authorize::Grant;
 use super::observe::Trail;
 use super::reject::Reject;
 use super::route::Routed;
-use super::{Peer, Worker, rewrite};
+use super::{Peer, Worker, marks, rewrite};
 use crate::config::is_judged;
 pub(super) use crate::config::is_reserved as is_ours;
-use crate::upstream::{Head, Service};
+use crate::upstream::{Added, Head, Service};
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
 use http::{Uri, request};
 use std::borrow::Cow;
 
-static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-static TE_NAME: HeaderName = TE;
 
 /// The head of a request as the upstream will see it. Only [`credentials`] makes one.
 #[derive(Debug)]
 pub(super) struct Outbound {
-    head: Head,
+    /// On the heap, because it is handed on often from here, and is large.
+    head: Box<Head>,
 }
 
 impl Outbound {
@@ -36,16 +33,21 @@ impl Outbound {
 
     /// What is left when it has been sent.
     pub(super) fn into_head(self) -> Head {
-        self.head
+        *self.head
+    }
+
+    /// Wants the answer's fields in its map.
+    pub(super) fn look_at_fields(&mut self) {
+        self.head.lines = None;
     }
 
     /// Adds a field of ours.
-    pub(super) fn add(&mut self, name: &'static HeaderName, value: HeaderValue) {
-        self.head.added.push((name, value));
+    pub(super) fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.head.added.push(name, value);
     }
 }
 
-/// Hides everything in the head that is the client's to this hop, and puts in the identity for the upstream that it goes
+/// Takes a request's head, hides everything in it that is the client's to this hop, and puts in the identity for the upstream that it goes
 /// to.
 ///
 /// # Errors
@@ -56,32 +58,33 @@ pub(super) fn credentials(
     routed: &Routed<'_>,
     grant: &Grant,
     to: &Service,
-    parts: request::Parts,
+    parts: &mut request::Parts,
     trail: &Trail,
 ) -> Result<Outbound, Reject> {
     let target = target(&parts.uri, routed, grant)?;
-    let host = host_of(&parts.uri, &parts.headers);
-    let client = parts.headers;
-    let traceparent = worker.ids.traceparent(client.get(&TRACEPARENT), trail.request_id(), &worker.arena);
-    let mut added = Vec::with_capacity(6);
-    added.push((&X_FORWARDED_FOR, peer.forwarded_for(&client)));
-    added.push((&X_FORWARDED_PROTO, peer.proto.clone()));
-    if let Some(host) = host {
-        added.push((&X_FORWARDED_HOST, host));
+    let client = std::mem::take(&mut parts.headers);
+    let told = Told::by(&client);
+    let mut added = Added::new(&worker.pools.scratch);
+    peer.forward(&client, &mut added);
+    match (parts.uri.authority(), told.host) {
+        (None, Some(host)) => added.push(&X_FORWARDED_HOST, host),
+        (None, None) => {}
+        (Some(_), _) => {
+            host_of(&parts.uri, &client).into_iter().for_each(|host| added.push(&X_FORWARDED_HOST, &host))
+        }
     }
     if let Some(prefix) = &routed.route.forwarded_prefix {
-        added.push((&X_FORWARDED_PREFIX, prefix.clone()));
+        added.push(&X_FORWARDED_PREFIX, prefix);
     }
-    if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.clone()) {
-        added.push((&CLIENT_CERT, field));
+    if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.as_ref()) {
+        added.push(&CLIENT_CERT, field);
     }
-    added.push((&X_REQUEST_ID, trail.request_id().clone()));
-    added.push((&TRACEPARENT, traceparent));
-    if client.get(TE).is_some_and(|te| contains_token(te, "trailers")) {
-        added.push((&TE_NAME, HeaderValue::from_static("trailers")));
+    added.lines(&worker.ids.lines(told.traceparent, trail.request_id()));
+    if told.trailers {
+        added.lines(b"te: trailers\r\n");
     }
+    let listed = told.listed;
     let prepared = worker.identities.of(trail.snapshot(), routed, grant, to, trail.at())?;
-    let listed = listed(&client);
     // What was checked is what is sent: none of these may go missing on the way.
     let conditions = &routed.route.config.conditions;
     let decided = |name: &HeaderName| conditions.headers.iter().any(|(condition, _)| condition == name);
@@ -89,9 +92,20 @@ pub(super) fn credentials(
         return Err(Reject::Listed);
     }
     let (overlay, timeout) = (routed.route.request_headers.clone(), routed.route.config.timeout);
-    let head =
-        Head { method: parts.method, target, client, hides, listed, added, prepared, overlay, timeout };
-    Ok(Outbound { head })
+    let lines = marks::displaced(parts.version, routed, trail);
+    let head = Head {
+        method: std::mem::take(&mut parts.method),
+        target,
+        client,
+        hides,
+        listed,
+        added,
+        prepared,
+        overlay,
+        timeout,
+        lines,
+    };
+    Ok(Outbound { head: Box::new(head) })
 }
 
 /// The request target in origin form: the path that was matched, or what is made of it; the query that was checked.
@@ -113,10 +127,41 @@ fn target(uri: &Uri, routed: &Routed<'_>, grant: &Grant) -> Result<Uri, Reject> 
     PathAndQuery::try_from(text).map(Uri::from).map_err(|_| Reject::AmbiguousPath)
 }
 
-/// Fields that the client's `Connection` lists: they end at this hop (RFC 9110, 7.6.1).
-fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
-    let lines = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
+/// What fields of the client's say to this hop.
+#[derive(Debug, Default)]
+struct Told<'h> {
+    /// The last `Host`.
+    host: Option<&'h HeaderValue>,
+    /// The first `traceparent`.
+    traceparent: Option<&'h HeaderValue>,
+    /// It reads trailers.
+    trailers: bool,
+    /// Fields that its `Connection` lists: they end at this hop (RFC 9110, 7.6.1).
+    listed: Vec<HeaderName>,
+}
+
+impl<'h> Told<'h> {
+    /// By one look at every field: that is quicker than to hash names.
+    fn by(headers: &'h HeaderMap) -> Self {
+        let mut told = Self::default();
+        for (name, value) in headers {
+            if *name == HOST {
+                told.host = Some(value);
+            } else if *name == CONNECTION {
+                told.listed.extend(listed(value));
+            } else if *name == TE {
+                told.trailers |= contains_token(value, "trailers");
+            } else if *name == TRACEPARENT {
+                told.traceparent = told.traceparent.or(Some(value));
+            }
+        }
+        told
+    }
+}
+
+fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    let line = value.to_str().unwrap_or_default();
+    line.split(',').filter_map(|name| name.trim().parse().ok())
 }
 
 fn hides(name: &HeaderName) -> bool {
@@ -186,13 +231,14 @@ mod tests {
         let head = Head {
             method: http::Method::GET,
             target: Uri::from_static("/"),
-            listed: listed(&client),
+            listed: Told::by(&client).listed,
             client,
             hides,
-            added: Vec::new(),
+            added: Added::default(),
             prepared: Rc::new(Prepared::default()),
             overlay: None,
             timeout: None,
+            lines: None,
         };
         let out: Vec<&str> =
             head.client.keys().filter(|name| head.passes(name)).map(HeaderName::as_str).collect();

@@ -13,15 +13,10 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-
-static CONNECTION_NAME: HeaderName = CONNECTION;
-static UPGRADE_NAME: HeaderName = UPGRADE;
-static KEY_NAME: HeaderName = SEC_WEBSOCKET_KEY;
-static VERSION_NAME: HeaderName = SEC_WEBSOCKET_VERSION;
 
 /// What a server puts behind the key to show that it speaks WebSocket (RFC 6455, 1.3).
 const WEBSOCKET: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -59,14 +54,16 @@ pub(super) async fn send(
     wish: Box<Upgrade>,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
-    outbound.add(&CONNECTION_NAME, HeaderValue::from_static("Upgrade"));
-    outbound.add(&UPGRADE_NAME, wish.protocol.clone());
+    outbound.add(&CONNECTION, &HeaderValue::from_static("Upgrade"));
+    outbound.add(&UPGRADE, &wish.protocol);
+    // What is switched to stands in a field.
+    outbound.look_at_fields();
     let extended = wish.extended;
     let key = if extended { Some(ids::websocket_key().map_err(|_| Reject::NotSwitched)?) } else { None };
     if let Some(key) = &key {
-        outbound.add(&KEY_NAME, key.clone());
+        outbound.add(&SEC_WEBSOCKET_KEY, key);
         if !outbound.head().client.contains_key(SEC_WEBSOCKET_VERSION) {
-            outbound.add(&VERSION_NAME, HeaderValue::from_static("13"));
+            outbound.add(&SEC_WEBSOCKET_VERSION, &HeaderValue::from_static("13"));
         }
     }
     let overlay = outbound.head().overlay.clone();

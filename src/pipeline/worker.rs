@@ -1,6 +1,5 @@
 //! What the request path holds: what all workers share, and what each has of its own.
 
-use super::arena::Arena;
 use super::beside::ControlSide;
 use super::challenge::Challenges;
 use super::exchange::Exchanges;
@@ -143,7 +142,6 @@ pub struct Worker {
     pub pools: Rc<Pools>,
     /// Its time-outs.
     pub deadlines: Rc<Deadlines>,
-    pub(super) arena: Arena,
     pub(super) ids: Ids,
     pub(super) identities: Identities,
     pub(super) noticed: Noticed,
@@ -175,7 +173,6 @@ impl Worker {
             index,
             pools,
             deadlines: Rc::default(),
-            arena: Arena::default(),
             ids: Ids::new()?,
             identities: Identities::default(),
             noticed: Noticed::default(),

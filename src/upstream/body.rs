@@ -4,8 +4,9 @@ use super::h1::Connection;
 use super::h2::OpenStream;
 use super::lane::{Lane, Ticket};
 use super::overlay::{self, Overlay};
+use super::spool::{Replay, Spool};
 use crate::deadline::Deadlines;
-use crate::wire::{Broken, Inbound};
+use crate::wire::{Broken, Inbound, Lines};
 use bytes::Bytes;
 use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
@@ -132,9 +133,9 @@ pub enum Outgoing {
     /// None.
     Empty,
     /// The client's, passed on as it comes.
-    Stream(Passing),
+    Stream(Box<Passing>),
     /// Read before, to check it; comes from memory or disk.
-    Spooled(super::spool::Replay),
+    Spooled(Box<Replay>),
 }
 
 /// A client's body with its bound.
@@ -155,27 +156,46 @@ impl Outgoing {
         passage: Rc<Passage>,
         overlay: Option<Arc<Overlay>>,
     ) -> Self {
-        Self::Stream(Passing { incoming, limit, passage, overlay })
+        Self::Stream(Box::new(Passing { incoming, limit, passage, overlay }))
+    }
+
+    /// One that was read before, byte for byte.
+    pub fn spooled(spool: Spool) -> Self {
+        Self::Spooled(Box::new(spool.replay()))
     }
 
     /// One that is there already.
     pub fn whole(bytes: Bytes) -> Self {
-        if bytes.is_empty() { Self::Empty } else { Self::Spooled(super::spool::Replay::of(bytes)) }
+        if bytes.is_empty() { Self::Empty } else { Self::Spooled(Box::new(Replay::of(bytes))) }
     }
 }
 
 impl Outgoing {
+    /// The same body again, where it can be had again.
+    pub(super) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Spooled(replay) => Some(Self::Spooled(Box::new(replay.again()))),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// The protocol that the client would go on in.
     pub(super) fn upgrade(&self) -> Option<&HeaderValue> {
         match self {
-            Self::Stream(Passing { incoming: Inbound::Upgrade(upgrade), .. }) => Some(&upgrade.protocol),
-            _ => None,
+            Self::Stream(passing) => match &passing.incoming {
+                Inbound::Upgrade(upgrade) => Some(&upgrade.protocol),
+                _ => None,
+            },
+            Self::Empty | Self::Spooled(_) => None,
         }
     }
 
     /// The upstream has switched to it.
     pub(super) fn switch(&mut self) {
-        if let Self::Stream(Passing { incoming: Inbound::Upgrade(upgrade), .. }) = self {
+        if let Self::Stream(passing) = self
+            && let Inbound::Upgrade(upgrade) = &mut passing.incoming
+        {
             upgrade.switch();
         }
     }
@@ -306,6 +326,10 @@ impl Lease {
         self.connection.as_mut().map_or(Poll::Ready(()), |connection| connection.push(cx))
     }
 
+    fn take_lines(&mut self) -> Option<Lines> {
+        self.connection.as_mut()?.take_lines()
+    }
+
     fn has_ended(&self) -> bool {
         self.connection.as_ref().is_none_or(|connection| connection.has_ended())
     }
@@ -365,6 +389,15 @@ impl Answer {
     /// Holds the request's ticket to the end of the answer.
     pub(super) fn hold(&mut self, ticket: Ticket) {
         self.ticket = Some(ticket);
+    }
+
+    /// Status line and fields as they stand, where [`Head::lines`](super::Head) asked for them and they are not in the
+    /// answer's map. To be asked for before its body is.
+    pub fn take_lines(&mut self) -> Option<Lines> {
+        match &mut self.source {
+            Source::H1(lease) => lease.take_lines(),
+            Source::H2(..) => None,
+        }
     }
 
     /// What passes of the request's body counts as a sign of life too.

@@ -2,7 +2,7 @@
 
 use super::lane::Lane;
 use super::place::{Place, nanos};
-use super::{Sent, Service, Undelivered, UpstreamError};
+use super::{Sent, Service, UpstreamError};
 use crate::config::Eject;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -113,7 +113,7 @@ fn shown(sent: &Sent) -> Shown {
             504 => Shown::Failed("it answers 504"),
             _ => Shown::Well,
         },
-        Err(Undelivered { error, fault_of_client: false, .. }) => match error {
+        Err(undelivered) if !undelivered.fault_of_client => match &undelivered.error {
             UpstreamError::Connect { .. } | UpstreamError::ConnectTimeout(_) => Shown::Unreachable,
             UpstreamError::Broke { .. } => Shown::Failed("its connections break"),
             UpstreamError::ResponseTimeout(_) => Shown::Failed("it gives no answer in time"),

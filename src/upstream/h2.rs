@@ -204,21 +204,17 @@ async fn exchange(
     errand: Errand<'_>,
     shared: Rc<Shared>,
     body: Outgoing,
-) -> Result<Response<Answer>, Failed> {
+) -> Result<Response<Box<Answer>>, Failed> {
     let stream = OpenStream::new(shared.clone(), errand.deadlines.now_ns());
     let mut sender = shared.sender.clone();
     if let Err(error) = sender.ready().await {
         return Err(Failed { error: unconnected(target, error), body: Some(body) });
     }
-    let copy = match &body {
-        Outgoing::Empty => Some(Outgoing::Empty),
-        Outgoing::Spooled(replay) => Some(Outgoing::Spooled(replay.again())),
-        Outgoing::Stream(_) => None,
-    };
+    let copy = body.again();
     match sender.try_send_request(request(target, errand, body)).await {
         Ok(response) => {
             let idle = service.timeouts.idle;
-            Ok(response.map(|body| Answer::h2(body, stream, errand.deadlines.clone(), idle)))
+            Ok(response.map(|body| Box::new(Answer::h2(body, stream, errand.deadlines.clone(), idle))))
         }
         Err(mut error) => match error.take_message() {
             Some(request) => {

@@ -2,12 +2,15 @@
 //!
 //! It is kept in these parts until it is written, so that no field is put into a map only to be taken out again.
 
-use super::Overlay;
-use crate::wire::write_field;
+use super::{Added, Overlay};
+use crate::wire::{Scratch, write_field};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Which fields of an answer make room for others of the same name. The name may be in any case.
+pub type Displaced = fn(&[u8]) -> bool;
 
 /// A request's head.
 #[derive(Debug)]
@@ -23,13 +26,16 @@ pub struct Head {
     /// Fields that the client's `Connection` lists.
     pub listed: Vec<HeaderName>,
     /// Ours, made for this request.
-    pub added: Vec<(&'static HeaderName, HeaderValue)>,
+    pub added: Added,
     /// Ours, the same for many requests.
     pub prepared: Rc<Prepared>,
     /// What the configuration alters of it.
     pub overlay: Option<Arc<Overlay>>,
     /// How long to wait for the answer's head, where it is not what the upstream has.
     pub timeout: Option<Duration>,
+    /// The answer's fields are wanted as lines of HTTP/1.1 ([`Answer::take_lines`](super::Answer::take_lines)) where they
+    /// can be passed on as they stand, less these; in the answer's map where this is none, and wherever they can not.
+    pub lines: Option<Displaced>,
 }
 
 impl Head {
@@ -40,14 +46,20 @@ impl Head {
         !framing.contains(name) && !altered && !self.listed.contains(name) && !(self.hides)(name)
     }
 
+    /// Gives its memory back when it has been sent.
+    pub fn release(self, scratch: &Scratch) {
+        scratch.recycle(self.client);
+        scratch.give(self.added.into_out());
+    }
+
     /// All fields but `Host` in one map, for HTTP/2.
     pub fn fields(&self) -> HeaderMap {
-        let mut fields = HeaderMap::with_capacity(self.client.len() + self.added.len() + 8);
+        let mut fields = HeaderMap::with_capacity(self.client.len() + 16);
         for (name, value) in self.client.iter().filter(|(name, _)| self.passes(name)) {
             fields.append(name, value.clone());
         }
-        for (name, value) in &self.added {
-            fields.insert(*name, value.clone());
+        for (name, value) in self.added.fields() {
+            fields.insert(name, value);
         }
         for (name, value) in &self.prepared.fields {
             fields.insert(name, value.clone());
@@ -63,9 +75,7 @@ impl Head {
         for (name, value) in self.client.iter().filter(|(name, _)| self.passes(name)) {
             write_field(out, name, value.as_bytes());
         }
-        for (name, value) in &self.added {
-            write_field(out, name, value.as_bytes());
-        }
+        out.extend_from_slice(self.added.as_lines());
         out.extend_from_slice(&self.prepared.lines);
         if let Some(overlay) = &self.overlay {
             out.extend_from_slice(overlay.lines());

@@ -3,6 +3,7 @@
 //! A checked-out HTTP/1.1 connection is polled by the request's own future and later by the answer's body, so that
 //! a request costs no task and no hop through a queue. HTTP/2 connections are shared and have a task of their own.
 
+mod added;
 mod balance;
 pub mod body;
 mod bounds;
@@ -23,9 +24,10 @@ pub mod spool;
 pub mod tls;
 mod tunnel;
 
+pub use added::Added;
 pub use body::{Answer, Outgoing};
 pub use h2::Local;
-pub use head::{Head, Prepared};
+pub use head::{Displaced, Head, Prepared};
 pub use health::{CheckError, Streak};
 pub use overlay::Overlay;
 pub use place::{Place, Target};
@@ -154,11 +156,12 @@ struct Undelivered {
 }
 
 /// What came of sending a request once.
-type Sent = Result<Response<Answer>, Undelivered>;
+type Sent = Result<Response<Box<Answer>>, Box<Undelivered>>;
 
 impl Undelivered {
-    fn new(error: UpstreamError, body: Option<Outgoing>) -> Self {
-        Self { error, body, fault_of_client: false }
+    /// On the heap: it is rare, and must not make what every request hands on large.
+    fn new(error: UpstreamError, body: Option<Outgoing>) -> Box<Self> {
+        Box::new(Self { error, body, fault_of_client: false })
     }
 
     /// A request whose body did not come to its end says nothing of an endpoint once it was connected to: a client that
@@ -190,7 +193,11 @@ impl Service {
     ///
     /// # Errors
     /// [`UpstreamError`] when there is no answer; dropping the future closes or resets what it used.
-    pub async fn send(&self, errand: Errand<'_>, body: Outgoing) -> Result<Response<Answer>, UpstreamError> {
+    pub async fn send(
+        &self,
+        errand: Errand<'_>,
+        body: Outgoing,
+    ) -> Result<Response<Box<Answer>>, UpstreamError> {
         let permit = match &self.bounds {
             None => None,
             Some(bounds) => Some(self.counted(bounds.enter(&self.name, errand.deadlines).await)?),

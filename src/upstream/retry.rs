@@ -5,7 +5,7 @@
 
 use super::body::{Answer, Outgoing};
 use super::lane::{Desk, Ticket};
-use super::{Errand, Sent, Service, Undelivered, UpstreamError};
+use super::{Errand, Sent, Service, UpstreamError};
 use crate::config::{Retry, RetryOn};
 use http::{Method, Response};
 use http_body::Body as _;
@@ -42,13 +42,8 @@ impl Policy {
 
     /// The body again, where the policy could want it.
     pub(super) fn copy(&self, method: &Method, body: &Outgoing) -> Option<Outgoing> {
-        match body {
-            Outgoing::Empty => Some(Outgoing::Empty),
-            Outgoing::Spooled(replay) if self.retry.on.connect || method.is_idempotent() => {
-                Some(Outgoing::Spooled(replay.again()))
-            }
-            Outgoing::Spooled(_) | Outgoing::Stream(_) => None,
-        }
+        let may = matches!(body, Outgoing::Empty) || self.retry.on.connect || method.is_idempotent();
+        if may { body.again() } else { None }
     }
 
     /// Whether what came of a request is a reason to send it again.
@@ -69,26 +64,19 @@ impl Policy {
 
 /// What a failed try leaves to try again with.
 fn body_again(sent: &mut Sent, copy: &Option<Outgoing>, method: &Method) -> Option<Outgoing> {
-    let copied = || match copy {
-        Some(Outgoing::Empty) => Some(Outgoing::Empty),
-        Some(Outgoing::Spooled(replay)) => Some(Outgoing::Spooled(replay.again())),
-        Some(Outgoing::Stream(_)) | None => None,
-    };
+    let unconnected = is_unconnected(sent);
     match sent {
         Err(undelivered) if undelivered.body.is_some() => undelivered.body.take(),
-        Err(Undelivered {
-            error: UpstreamError::Connect { .. } | UpstreamError::ConnectTimeout(_), ..
-        }) => copied(),
-        _ if method.is_idempotent() => copied(),
+        _ if unconnected || method.is_idempotent() => copy.as_ref().and_then(Outgoing::again),
         _ => None,
     }
 }
 
 fn is_unconnected(sent: &Sent) -> bool {
-    matches!(
-        sent,
-        Err(Undelivered { error: UpstreamError::Connect { .. } | UpstreamError::ConnectTimeout(_), .. })
-    )
+    let unconnected = |error: &UpstreamError| {
+        matches!(error, UpstreamError::Connect { .. } | UpstreamError::ConnectTimeout(_))
+    };
+    sent.as_ref().is_err_and(|undelivered| unconnected(&undelivered.error))
 }
 
 impl Service {
@@ -151,7 +139,7 @@ impl Service {
 }
 
 /// Reads a short answer to its end beside the request, so that its connection can be used again.
-fn discard(response: Response<Answer>, errand: &Errand<'_>) {
+fn discard(response: Response<Box<Answer>>, errand: &Errand<'_>) {
     let mut body = response.into_body();
     if body.is_end_stream() || body.size_hint().lower() > MOST_DISCARDED {
         return;

@@ -79,6 +79,9 @@ pub fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
 
 /// A decimal number, two digits at a time.
 pub fn write_number(out: &mut impl BufMut, mut number: u64) {
+    if let Ok(digit @ 0..10) = u8::try_from(number) {
+        return out.put_u8(b'0' + digit);
+    }
     const PAIRS: &[u8; 200] = b"000102030405060708091011121314151617181920212223242526272829\
         30313233343536373839404142434445464748495051525354555657585960616263646566676869\
         707172737475767778798081828384858687888990919293949596979899";

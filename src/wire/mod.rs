@@ -7,6 +7,7 @@
 mod fields;
 mod framing;
 mod inbound;
+mod lines;
 mod pace;
 mod received;
 mod scratch;
@@ -15,6 +16,7 @@ mod stream;
 pub use fields::{MOST_FIELDS, Spans, length, write_field, write_number};
 pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
 pub use inbound::{Broken, Inbound, Paced, Upgrade};
+pub use lines::{Lines, write_status};
 pub use pace::Pace;
 pub use received::Received;
 pub use scratch::{Out, Scratch};

@@ -50,10 +50,10 @@ fn allow_origin(reply: &Reply) -> Option<&str> {
 #[test]
 fn a_preflight_is_answered_without_a_credential_and_not_forwarded() {
     let p = place();
-    let before = p.upstream.count();
     let reply = p.gateway.send(
         &preflight("/v1/openapi/templates", PAGE, "POST")
-            .header("Access-Control-Request-Headers", "x-api-key,x-custom"),
+            .header("Access-Control-Request-Headers", "x-api-key,x-custom")
+            .header("x-test-tag", "preflight"),
     );
     assert_eq!((reply.status, allow_origin(&reply)), (204, Some(PAGE)));
     assert_eq!(reply.header("access-control-allow-methods"), Some("GET, HEAD, POST, PUT, PATCH, DELETE"));
@@ -67,7 +67,8 @@ fn a_preflight_is_answered_without_a_credential_and_not_forwarded() {
     for name in ["origin", "access-control-request-method", "access-control-request-headers"] {
         assert!(vary.contains(name), "{vary}");
     }
-    assert_eq!(p.upstream.count(), before);
+    // Not by their number: the other tests of this place ask the same upstream meanwhile.
+    assert!(p.upstream.seen("preflight").is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::head::Wishes;
 use super::socket::Socket;
 use crate::pipeline::Observed;
-use crate::wire::{Coding, Out, write_field, write_number};
+use crate::wire::{Coding, Lines, Out, write_field, write_number, write_status};
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderValue, TRAILER};
 use http::{StatusCode, response};
@@ -37,9 +37,9 @@ pub(super) struct Broken;
 impl Answer {
     /// Writes the head into `out`. `keep` becomes false when only the connection's end can tell the body's.
     pub(super) fn new(
-        mut out: Out,
+        out: Out,
         head: &response::Parts,
-        body: Box<Observed>,
+        mut body: Box<Observed>,
         wishes: Wishes,
         date: &[u8],
         keep: &mut bool,
@@ -50,10 +50,17 @@ impl Answer {
         let bodiless =
             wishes.head_only || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let length = body.size_hint().exact();
+        let (mut out, seen) = match body.take_lines() {
+            Some(Lines { out: lines, dated }) => (behind(out, lines), Seen { date: dated, length: false }),
+            None => {
+                let mut out = out;
+                write_status(out.bytes(), head.status);
+                let seen = write_fields(out.bytes(), head, &body, bodiless);
+                (out, seen)
+            }
+        };
         let bytes = out.bytes();
-        write_status(bytes, head.status);
-        let seen = write_fields(bytes, head, &body, bodiless);
-        body.marks().each(|name, value| write_field(bytes, name, value));
+        body.marks().write(bytes);
         if !seen.date {
             write_field(bytes, &DATE, date);
         }
@@ -88,7 +95,7 @@ impl Answer {
         write_status(bytes, head.status);
         bytes.extend_from_slice(b"connection: upgrade\r\n");
         write_fields(bytes, head, &body, false);
-        body.marks().each(|name, value| write_field(bytes, name, value));
+        body.marks().write(bytes);
         bytes.extend_from_slice(b"\r\n");
         let (large, announced) = (Bytes::new(), Vec::new());
         Self { body, out, large, coding: Coding::Plain, announced, ended: false }
@@ -216,7 +223,7 @@ fn write_fields(out: &mut Vec<u8>, head: &response::Parts, body: &Observed, bodi
             "content-length" if tells_length && !seen.length => seen.length = true,
             "content-length" => continue,
             "date" => seen.date = true,
-            other if is_connections(other) || marks.replaces(name) => continue,
+            other if is_connections(other) || marks.replaces(other.as_bytes()) => continue,
             _ => {}
         }
         write_field(out, name, value.as_bytes());
@@ -224,15 +231,13 @@ fn write_fields(out: &mut Vec<u8>, head: &response::Parts, body: &Observed, bodi
     seen
 }
 
-fn write_status(out: &mut Vec<u8>, status: StatusCode) {
-    if status == StatusCode::OK {
-        return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+/// What is to be written first, and then `lines`; most often there is nothing before them.
+fn behind(mut first: Out, lines: Out) -> Out {
+    if first.is_empty() {
+        return lines;
     }
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.extend_from_slice(b" ");
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    first.bytes().extend_from_slice(lines.left());
+    first
 }
 
 fn write_length(out: &mut Vec<u8>, length: u64) {

@@ -216,6 +216,7 @@ impl Serving<'_> {
     /// Waits for an answer; nothing when the client does not.
     async fn wait(&self, mut response: Responding, wishes: Wishes) -> Option<Response<Box<Observed>>> {
         let scratch = &self.worker().pools.scratch;
+        let mut asked = false;
         poll_fn(|cx| {
             // What is there from before is somebody else's.
             scratch.take_hint();
@@ -228,6 +229,11 @@ impl Serving<'_> {
                 Poll::Pending => {
                     // What can not be written now is written before the answer.
                     let _ = self.socket.borrow_mut().poll_interim(cx);
+                    if !std::mem::replace(&mut asked, true) {
+                        // Most answers are there before it would be worth while to ask whether the client has gone.
+                        self.watch.look_again(cx.waker());
+                        return Poll::Pending;
+                    }
                     self.poll_abandoned(cx).map(|()| None)
                 }
             }
@@ -258,9 +264,15 @@ impl Serving<'_> {
         // The pipeline's own wish; an upstream's ended at its own connection.
         keep &= !head.headers.contains_key(CONNECTION);
         let scratch = &self.worker().pools.scratch;
-        let mut out = scratch.out();
+        let mut out = match head.headers.is_empty() {
+            // Its fields may be lines already, with memory of their own.
+            true => Out::default(),
+            false => scratch.out(),
+        };
         let interim = self.socket.borrow_mut().interim_left();
-        out.bytes().extend_from_slice(interim.left());
+        if !interim.is_empty() {
+            out.bytes().extend_from_slice(interim.left());
+        }
         let date = self.setting.connections.date.borrow();
         let answer = Answer::new(out, &head, body, wishes, date.as_bytes(), &mut keep);
         scratch.recycle(head.headers);

@@ -169,7 +169,7 @@ async fn walk(
     trail: &mut Trail,
 ) -> Result<End, Reject> {
     let Scene { worker, snapshot, peer, routed, now, .. } = *scene;
-    let (parts, ()) = request.into_parts();
+    let (mut parts, ()) = request.into_parts();
     let client = peer.client(&parts.headers);
     match routed.route.service {
         Serve::Builtin(Builtin::Login) => return login(way, &parts.headers),
@@ -206,7 +206,7 @@ async fn walk(
     way.allow(caller::valid(&known));
     let grant = scope(scene, way, caller, &parts, trail)?;
     let grant = body(way, routed, grant, &parts, trail)?;
-    answer(scene, way, &grant, parts, trail)
+    answer(scene, way, &grant, &mut parts, trail)
 }
 
 /// A login's key is in its body, which is not there.
@@ -237,13 +237,13 @@ fn scope(
 ) -> Result<Grant, Reject> {
     let (routed, query) = (scene.routed, parts.uri.query());
     let known = caller.known().clone();
-    let membership = authorize::organization(&caller, routed, &parts.headers).ok().flatten();
+    let membership = authorize::organization(&caller, routed, parts).ok().flatten();
     let place = membership.as_ref();
-    let checked = authorize::check(caller, routed, &parts.headers, query, trail);
+    let checked = authorize::check(caller, routed, parts, trail);
     let refused_at = checked.as_ref().err().map(stage_of);
     let grant = checked.as_ref().ok();
     let stages: [(Stage, Saying<'_>); 3] = [
-        (Stage::Organization, &|way| scope::organization(way, routed, &known, place, &parts.headers)),
+        (Stage::Organization, &|way| scope::organization(way, routed, &known, place, parts)),
         (Stage::Project, &|way| scope::project(way, routed, &known, grant, query)),
         (Stage::Require, &|way| scope::requirements(way, routed, &known, place)),
     ];
@@ -314,7 +314,7 @@ fn answer(
     scene: &Scene<'_>,
     way: &mut Way,
     grant: &Grant,
-    parts: request::Parts,
+    parts: &mut request::Parts,
     trail: &mut Trail,
 ) -> Result<End, Reject> {
     let Scene { worker, snapshot, peer, routed, .. } = *scene;
@@ -324,7 +324,7 @@ fn answer(
             let (part, why) = choice::of(split, grant.known());
             (&part.service, why)
         }
-        _ => return here(scene, way, grant, &parts),
+        _ => return here(scene, way, grant, parts),
     };
     way.enter(Stage::Swap);
     let client = parts.headers.clone();

@@ -37,8 +37,8 @@ pub(super) fn route(way: &mut Way, router: &Router, request: &Request<()>, found
         "path",
         if path == sent { format!("{path}, as sent") } else { format!("{path}, sent as {sent}") },
     );
-    if let Some(organization) = &routed.organization {
-        way.fact("organizationId", organization.as_str());
+    if let Some(organization) = routed.organization(sent) {
+        way.fact("organizationId", &*organization);
     }
     let methods = &routed.route.config.methods;
     let methods: Vec<Value> = methods.iter().map(|method| method.as_str().into()).collect();

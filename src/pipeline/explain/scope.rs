@@ -10,7 +10,8 @@ use super::say::list;
 use crate::config::{Dialect, Mode, ProjectRequired};
 use crate::store::Membership;
 use crate::token::{Permissions, Reach};
-use http::header::{HeaderMap, HeaderName};
+use http::header::HeaderName;
+use http::request;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 
@@ -20,10 +21,11 @@ pub(super) fn organization(
     routed: &Routed<'_>,
     known: &Known,
     place: Option<&Membership>,
-    headers: &HeaderMap,
+    parts: &request::Parts,
 ) -> String {
-    if let Some(named) = &routed.organization {
-        way.fact("in the path", named.as_str());
+    let headers = &parts.headers;
+    if let Some(named) = routed.organization(parts.uri.path()) {
+        way.fact("in the path", &*named);
     }
     if routed.api.config.dialect == Dialect::Ocore {
         let slugs: Vec<_> = headers

@@ -8,6 +8,7 @@ use crate::config::{self, Api, Mode, RateLimit, Segment, Target};
 use crate::dialect::endpoint::edge;
 use crate::limiter::{self, Limiter, Slot, Verdict};
 use crate::pipeline::cors::Cors;
+use crate::pipeline::marks;
 use crate::pipeline::mirror::Mirror;
 use crate::pipeline::reject::Reject;
 use crate::pipeline::split::Split;
@@ -50,6 +51,8 @@ pub struct PreparedLimit {
     pub limit_value: HeaderValue,
     /// `RateLimit-Policy`
     pub policy_value: HeaderValue,
+    /// Both as lines, with the beginning of what follows them.
+    pub(in crate::pipeline) lines: Box<[u8]>,
 }
 
 impl PreparedLimit {
@@ -225,16 +228,13 @@ fn put(candidates: &mut Vec<Candidate>, candidate: Candidate, routes: &[Route]) 
 }
 
 impl PreparedLimit {
-    fn new(limit: RateLimit, slot: Slot) -> Self {
+    pub(in crate::pipeline) fn new(limit: RateLimit, slot: Slot) -> Self {
         let (requests, seconds) = (limit.rate.requests, limit.rate.per.as_secs_f64());
         let text = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
-        Self {
-            rate: (&limit.rate).into(),
-            limit,
-            slot,
-            limit_value: text(requests.to_string()),
-            // draft-ietf-httpapi-ratelimit-headers: quota and window, the window in whole seconds.
-            policy_value: text(format!("\"default\";q={requests};w={}", seconds.ceil())),
-        }
+        let limit_value = text(requests.to_string());
+        // draft-ietf-httpapi-ratelimit-headers: quota and window, the window in whole seconds.
+        let policy_value = text(format!("\"default\";q={requests};w={}", seconds.ceil()));
+        let lines = marks::lines(&limit_value, &policy_value);
+        Self { rate: (&limit.rate).into(), limit, slot, limit_value, policy_value, lines }
     }
 }

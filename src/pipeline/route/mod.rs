@@ -42,8 +42,13 @@ pub struct Routed<'s> {
     pub route: &'s Route,
     /// The path that was matched and is forwarded; `None` when it is the one that came.
     pub path: Option<String>,
-    /// The path's `{organizationId}`, where the route has one.
-    pub organization: Option<String>,
+}
+
+impl Routed<'_> {
+    /// The `{organizationId}` of the path, where the route has one; `came` is the path that the request came with.
+    pub fn organization<'p>(&'p self, came: &'p str) -> Option<Cow<'p, str>> {
+        segment_text(self.path.as_deref().unwrap_or(came), self.route.organization_segment?)
+    }
 }
 
 /// What a path and method lead to, and what is answered and counted if that is nothing.
@@ -92,12 +97,11 @@ impl Router {
         if let Some(reject) = refused {
             return Found { api, route, routed: Err(reject) };
         }
-        let organization = route.organization_segment.and_then(|index| segment_text(&normal, index));
         let path = match normal {
             Cow::Borrowed(_) => None,
             Cow::Owned(path) => Some(path),
         };
-        Found { api, route, routed: Ok(Routed { api, route, path, organization }) }
+        Found { api, route, routed: Ok(Routed { api, route, path }) }
     }
 
     /// What is counted for bytes that are no request, as far as their host and path were read.

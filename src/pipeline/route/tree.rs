@@ -2,6 +2,7 @@
 
 use super::super::{path, scan};
 use crate::config::Segment;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -100,9 +101,12 @@ pub(in crate::pipeline) fn first_segment(path: &str) -> Option<(&str, &str)> {
 }
 
 /// One segment with its escapes undone.
-pub(super) fn segment_text(path: &str, index: usize) -> Option<String> {
+pub(super) fn segment_text(path: &str, index: usize) -> Option<Cow<'_, str>> {
     let segment = segments(path).nth(index)?;
-    Some(String::from_utf8_lossy(&path::unescaped(segment.as_bytes())).into_owned())
+    if !segment.contains('%') {
+        return Some(Cow::Borrowed(segment));
+    }
+    Some(Cow::Owned(String::from_utf8_lossy(&path::unescaped(segment.as_bytes())).into_owned()))
 }
 
 /// Whether there is something that lax servers read in more than one way: they fold case, undo escapes, cut parameters

@@ -6,15 +6,15 @@ use super::super::{Head, Outgoing, Target};
 use super::ExchangeError;
 use super::decode::{self, Answered, Question};
 use super::encode;
-use crate::wire::{self, Coding, Error, Framing, Out, Piece, Scratch};
+use crate::wire::{self, Coding, Error, Framing, Lines, Out, Piece, Scratch};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 /// Bytes asked for at once.
@@ -31,6 +31,8 @@ pub(in super::super) struct Connection {
     /// To be written; its memory is the worker's while there is nothing.
     write: Out,
     scratch: Rc<Scratch>,
+    /// Whoever sends the present request has just been told that there is nothing to read, and will be woken.
+    watched: bool,
     /// Something was written to the stream of what may still be in its own buffers.
     unflushed: bool,
     /// A byte of the present request has gone out.
@@ -40,6 +42,8 @@ pub(in super::super) struct Connection {
     switched: bool,
     /// The request's body broke off, and nobody was told.
     broke: Option<ExchangeError>,
+    /// The beginning of the answer, where it was wanted as lines.
+    lines: Option<Lines>,
     framing: Framing,
     /// Another request may follow.
     keep: bool,
@@ -68,20 +72,23 @@ impl Connection {
             read: BytesMut::new(),
             write: Out::default(),
             scratch,
+            watched: false,
             unflushed: false,
             begun: false,
             sending: None,
             switched: false,
             broke: None,
+            lines: None,
             framing: Framing::Ended,
             keep: true,
         }
     }
 
-    /// Whether nothing has come in while the connection waited: neither its end nor bytes that nobody asked for.
-    pub(super) fn is_alive(&mut self) -> bool {
-        let cx = &mut Context::from_waker(Waker::noop());
-        self.read.is_empty() && self.poll_read(cx).is_pending()
+    /// Whether nothing has come in while the connection waited: neither its end nor bytes that nobody asked for. Whoever
+    /// asks is woken by what comes from now on.
+    pub(super) fn is_alive(&mut self, cx: &mut Context<'_>) -> bool {
+        self.watched = self.read.is_empty() && self.poll_read(cx).is_pending();
+        self.watched
     }
 
     /// Whether the connection can serve another request.
@@ -109,7 +116,7 @@ impl Connection {
         target: &Target,
         head: &Head,
         body: Outgoing,
-    ) -> Result<Response<()>, Failed> {
+    ) -> Result<(StatusCode, HeaderMap), Box<Failed>> {
         (self.begun, self.keep) = (false, true);
         self.write = self.scratch.out();
         let coding = encode::head(self.write.bytes(), target, head, &body);
@@ -117,16 +124,16 @@ impl Connection {
         let (body, later) = if upgrade.is_some() { (Outgoing::Empty, Some(body)) } else { (body, None) };
         let bodiless = body.is_end_stream();
         self.sending = (!bodiless).then_some(Sending { body, coding, begun: false });
-        let question = Question { method: &head.method, upgrade: upgrade.as_ref() };
+        let question = Question { method: &head.method, upgrade: upgrade.as_ref(), lines: head.lines };
         match poll_fn(|cx| self.poll_head(cx, question)).await {
-            Ok(Answered { response, framing, keep, .. }) => {
-                self.framing = framing;
+            Ok(Answered { status, fields, lines, framing, keep, .. }) => {
+                (self.framing, self.lines) = (framing, lines);
                 // A request that was cut has ended the connection, whatever its answer says.
                 self.keep &= keep;
-                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                if status == StatusCode::SWITCHING_PROTOCOLS {
                     self.switch(later);
                 }
-                Ok(response)
+                Ok((status, fields))
             }
             Err(error) => {
                 let mut failed = self.failed(error, &head.method, bodiless);
@@ -136,6 +143,11 @@ impl Connection {
                 Err(failed)
             }
         }
+    }
+
+    /// The beginning of the present answer, where it was wanted as lines.
+    pub(in super::super) fn take_lines(&mut self) -> Option<Lines> {
+        self.lines.take()
     }
 
     /// What the client sends from now on is passed on as it is.
@@ -149,7 +161,7 @@ impl Connection {
 
     /// A request may be sent again when the upstream can not have acted on it (nothing of it went out), or when acting
     /// twice is as good as once (RFC 9110, 9.2.2) and no answer has begun.
-    fn failed(&mut self, error: ExchangeError, method: &Method, bodiless: bool) -> Failed {
+    fn failed(&mut self, error: ExchangeError, method: &Method, bodiless: bool) -> Box<Failed> {
         let broke =
             matches!(error, ExchangeError::Wire(Error::Io(_) | Error::Closed)) && self.read.is_empty();
         let again = match self.sending.take() {
@@ -158,7 +170,8 @@ impl Connection {
             Some(Sending { body, begun: false, .. }) if !self.begun => Some(body),
             _ => None,
         };
-        Failed { error, again }
+        // On the heap: it is rare.
+        Box::new(Failed { error, again })
     }
 
     fn poll_head(
@@ -172,6 +185,10 @@ impl Connection {
             Poll::Ready(Err(error)) => Some(error),
             _ => None,
         };
+        // No answer can be there before the request is; asking for it would cost as much as reading it.
+        if std::mem::take(&mut self.watched) && sent.is_none() {
+            return Poll::Pending;
+        }
         let closed = |sent: Option<ExchangeError>| Poll::Ready(Err(sent.unwrap_or(Error::Closed.into())));
         loop {
             if let Some(answered) = decode::head(&mut self.read, question, &self.scratch)? {

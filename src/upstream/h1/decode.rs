@@ -1,9 +1,11 @@
 //! The heads that are read from an HTTP/1.1 upstream, and how long their bodies are (RFC 9112, 6.3).
 
-use crate::wire::{self, Chunk, Error, Framing, MOST_FIELDS, Scratch};
-use bytes::BytesMut;
-use http::header::{HeaderName, HeaderValue, UPGRADE};
-use http::{Method, Response, StatusCode, Version};
+use super::super::head::Displaced;
+use super::hop::{Fate, Hop};
+use crate::wire::{self, Chunk, Error, Framing, Lines, MOST_FIELDS, Scratch};
+use bytes::{Buf, BytesMut};
+use http::header::{HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use http::{Method, StatusCode};
 use httparse::{Header, ParserConfig, Status};
 use std::mem::MaybeUninit;
 
@@ -13,7 +15,10 @@ const MOST_BYTES: usize = 64 * 1024;
 /// The head of an answer, with what it says of what follows.
 #[derive(Debug)]
 pub(super) struct Answered {
-    pub(super) response: Response<()>,
+    pub(super) status: StatusCode,
+    /// Its fields, unless they are in `lines`.
+    pub(super) fields: HeaderMap,
+    pub(super) lines: Option<Lines>,
     pub(super) framing: Framing,
     /// It names the protocol that was asked for.
     agreed: bool,
@@ -28,6 +33,8 @@ pub(super) struct Question<'q> {
     pub(super) method: &'q Method,
     /// The protocol that it asks to go on in.
     pub(super) upgrade: Option<&'q HeaderValue>,
+    /// It wants the answer's fields as lines.
+    pub(super) lines: Option<Displaced>,
 }
 
 /// Takes a head out of the buffer, `None` when it is not complete. Of interim answers (1xx), early hints are left with
@@ -39,9 +46,9 @@ pub(super) fn head(
 ) -> Result<Option<Answered>, Error> {
     loop {
         let Some(answered) = one_head(buffer, question, scratch)? else { return Ok(None) };
-        match answered.response.status() {
+        match answered.status {
             StatusCode::SWITCHING_PROTOCOLS => return switched(answered, question).map(Some),
-            StatusCode::EARLY_HINTS => scratch.hint(answered.response.into_parts().0.headers),
+            StatusCode::EARLY_HINTS => scratch.hint(answered.fields),
             status if status.is_informational() => {}
             _ => return Ok(Some(answered)),
         }
@@ -52,7 +59,7 @@ pub(super) fn head(
 fn switched(mut answered: Answered, question: Question<'_>) -> Result<Answered, Error> {
     let unasked = || malformed("it switches to a protocol that was not asked for");
     let wanted = question.upgrade.filter(|_| answered.agreed).ok_or_else(unasked)?;
-    answered.response.headers_mut().insert(UPGRADE, wanted.clone());
+    answered.fields.insert(UPGRADE, wanted.clone());
     Ok(Answered { framing: Framing::Close, keep: false, ..answered })
 }
 
@@ -75,70 +82,44 @@ fn one_head(
     };
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or_else(|| malformed("its status is no status"))?;
-    let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    let mut spans = scratch.spans.borrow_mut();
-    spans.note(buffer, parsed.headers);
-    let head = buffer.split_to(length).freeze();
-    wire::release(buffer);
+    let modern = parsed.version != Some(0);
     let mut hop = Hop { wanted: question.upgrade, ..Hop::default() };
-    let mut fields = spans.read(&head, scratch, |name, value| hop.passes(name, value))?;
-    for name in &hop.listed {
-        fields.remove(name);
+    let (mut fields, mut lines) = (HeaderMap::new(), None);
+    if let Some(displaced) = question.displaced(status) {
+        let mut copied = Lines::new(scratch, status);
+        match hop.copy(&buffer[..length], parsed.headers, displaced, &mut copied)? {
+            true => lines = Some(copied),
+            false => {
+                scratch.give(copied.out);
+                hop = Hop { wanted: question.upgrade, ..Hop::default() };
+            }
+        }
     }
-    let keep = version == Version::HTTP_11 && !hop.closes;
-    let (framing, keep) = framing(question.method, status, &hop, keep)?;
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.headers_mut() = fields;
-    Ok(Some(Answered { response, framing, agreed: hop.agreed, keep }))
+    if lines.is_some() {
+        buffer.advance(length);
+    } else {
+        let mut spans = scratch.spans.borrow_mut();
+        spans.note(buffer, parsed.headers);
+        let head = buffer.split_to(length).freeze();
+        let passes = |name: &HeaderName, value: &[u8]| {
+            hop.look(name.as_str().as_bytes(), value).map(|fate| fate != Fate::Ends)
+        };
+        fields = spans.read(&head, scratch, passes)?;
+        for name in &hop.listed {
+            fields.remove(name);
+        }
+    }
+    wire::release(buffer);
+    let (framing, keep) = framing(question.method, status, &hop, modern && !hop.closes)?;
+    Ok(Some(Answered { status, fields, lines, framing, agreed: hop.agreed, keep }))
 }
 
-/// What a head says to this hop alone.
-#[derive(Debug, Default)]
-struct Hop<'q> {
-    /// The protocol that was asked for.
-    wanted: Option<&'q HeaderValue>,
-    /// It is named.
-    agreed: bool,
-    /// Whether the body is chunked; the only coding that is understood.
-    chunked: bool,
-    /// Bytes of the body, as far as the head says.
-    length: Option<u64>,
-    /// The connection closes after this answer.
-    closes: bool,
-    /// Fields that `Connection` lists besides.
-    listed: Vec<HeaderName>,
-}
-
-impl Hop<'_> {
-    /// Reads what of the fields is for this hop; false for those that end at it (RFC 9110, 7.6.1).
-    fn passes(&mut self, name: &HeaderName, value: &[u8]) -> Result<bool, Error> {
-        match name.as_str() {
-            "content-length" => {
-                self.length = Some(wire::length(self.length, value)?);
-                return Ok(true);
-            }
-            "connection" => value.split(|&b| b == b',').for_each(|option| self.option(option.trim_ascii())),
-            "transfer-encoding" if !self.chunked && value.eq_ignore_ascii_case(b"chunked") => {
-                self.chunked = true;
-            }
-            "transfer-encoding" => return Err(malformed("its transfer coding is not chunked")),
-            "upgrade" => {
-                self.agreed |=
-                    self.wanted.is_some_and(|wanted| wanted.as_bytes().eq_ignore_ascii_case(value));
-            }
-            "keep-alive" | "proxy-connection" | "proxy-authenticate" => {}
-            _ => return Ok(true),
-        }
-        Ok(false)
-    }
-
-    fn option(&mut self, option: &[u8]) {
-        if option.eq_ignore_ascii_case(b"close") {
-            self.closes = true;
-        } else if !option.eq_ignore_ascii_case(b"keep-alive") {
-            self.listed.extend(HeaderName::from_bytes(option));
-        }
+impl Question<'_> {
+    /// What the lines of an answer with this status go without; none where its fields are to be looked at one by one:
+    /// where it has no body, because its length is told all the same, and where it is no final one.
+    fn displaced(&self, status: StatusCode) -> Option<Displaced> {
+        let bodiless = *self.method == Method::HEAD || matches!(status.as_u16(), ..200 | 204 | 304);
+        self.lines.filter(|_| !bodiless)
     }
 }
 
@@ -172,7 +153,7 @@ mod tests {
         let mut pieces = text.as_bytes().chunks(size);
         let mut more = |buffer: &mut BytesMut| pieces.next().map(|piece| buffer.extend_from_slice(piece));
         let mut answered = loop {
-            match head(&mut buffer, Question { method, upgrade: None }, &scratch)? {
+            match head(&mut buffer, Question { method, upgrade: None, lines: None }, &scratch)? {
                 Some(answered) => break answered,
                 None => more(&mut buffer).ok_or(Error::Closed)?,
             }
@@ -190,7 +171,7 @@ mod tests {
                 },
             }
         }
-        let status = answered.response.status().as_u16();
+        let status = answered.status.as_u16();
         Ok((status, String::from_utf8_lossy(&body).into_owned(), trailers, answered.keep))
     }
 
@@ -228,6 +209,59 @@ mod tests {
         }
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n";
         assert_eq!(read(head, &Method::HEAD, 1000).unwrap(), (200, String::new(), 0, true));
+    }
+
+    /// The beginning of an answer as lines, and the names of the fields that are in the map instead.
+    fn lines(text: &str, displaced: Displaced) -> (String, Vec<String>) {
+        let (method, scratch) = (Method::GET, Scratch::default());
+        let question = Question { method: &method, upgrade: None, lines: Some(displaced) };
+        let answered = head(&mut BytesMut::from(text), question, &scratch).unwrap().unwrap();
+        let lines = answered.lines.map(|lines| String::from_utf8_lossy(lines.out.left()).into_owned());
+        (lines.unwrap_or_default(), answered.fields.keys().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn lines_go_on_as_they_stand_without_those_that_end_here() {
+        let none: Displaced = |_| false;
+        let (passed, fields) = lines(
+            "HTTP/1.1 201 Whatever\r\nServer: x\r\nX-Empty:\r\nContent-Length: 2\r\nDATE: now\r\nConnection: \
+             keep-alive\r\nX-A:  a, b\r\nX-A: c\r\n\r\nok",
+            none,
+        );
+        let expected =
+            "HTTP/1.1 201 Created\r\nServer: x\r\nX-Empty:\r\nDATE: now\r\nX-A:  a, b\r\nX-A: c\r\n";
+        assert_eq!((passed.as_str(), fields.len()), (expected, 0));
+        let ours: Displaced = |name| name.eq_ignore_ascii_case(b"x-ours");
+        let (passed, _) =
+            lines("HTTP/1.1 200 OK\r\nx-a: 1\r\nX-Ours: 2\r\nx-b: 3\r\nx-ours: 4\r\n\r\n", ours);
+        assert_eq!(passed, "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-b: 3\r\n");
+        assert_eq!(lines("HTTP/1.1 500 Oops\r\n\r\n", none).0, "HTTP/1.1 500 Internal Server Error\r\n");
+    }
+
+    #[test]
+    fn fields_that_need_a_look_are_in_the_map() {
+        for (text, kept) in [
+            (
+                "HTTP/1.1 200 OK\r\na: 1\r\ntrailer: x\r\ntransfer-encoding: chunked\r\n\r\n",
+                &["a", "trailer"][..],
+            ),
+            (
+                "HTTP/1.1 200 OK\r\na: 1\r\nconnection: b\r\nb: 2\r\ncontent-length: 0\r\n\r\n",
+                &["a", "content-length"],
+            ),
+            ("HTTP/1.1 200 OK\r\nb: 2\r\na: 1\r\nconnection: close, B\r\n\r\n", &["a"]),
+            ("HTTP/1.1 304 Not Modified\r\na: 1\r\ncontent-length: 7\r\n\r\n", &["a", "content-length"]),
+            ("HTTP/1.1 204 No Content\r\na: 1\r\n\r\n", &["a"]),
+            ("HTTP/1.1 200 OK\r\na: 1 \r\nb: 2\n\r\n", &["a", "b"]),
+        ] {
+            let (passed, mut fields) = lines(text, |_| false);
+            fields.sort();
+            assert_eq!(
+                (passed.as_str(), &fields[..]),
+                ("", &kept.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()[..]),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

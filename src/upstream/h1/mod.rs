@@ -7,6 +7,7 @@
 mod connection;
 mod decode;
 mod encode;
+mod hop;
 
 pub(super) use connection::Connection;
 
@@ -15,8 +16,10 @@ use super::connect::{Stream, connect};
 use super::lane::Lane;
 use super::{Errand, Outgoing, Sent, Service, Target, Undelivered, UpstreamError};
 use connection::Failed;
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 /// Why an exchange failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,13 +35,15 @@ pub enum ExchangeError {
 /// Sends on a waiting connection, or on a new one.
 pub(super) async fn send(service: &Service, lane: &Rc<Lane>, errand: Errand<'_>, mut body: Outgoing) -> Sent {
     while let Some(mut connection) = lane.checkout() {
-        if !connection.is_alive() {
+        if !poll_fn(|cx| Poll::Ready(connection.is_alive(cx))).await {
             continue;
         }
         match connection.exchange(&lane.place.target, errand.head, body).await {
-            Ok(response) => return Ok(finish(service, lane, errand, connection, response)),
-            Err(Failed { again: Some(unsent), .. }) => body = unsent,
-            Err(failed) => return Err(undelivered(&lane.place.target, failed)),
+            Ok(head) => return Ok(finish(service, lane, errand, connection, head)),
+            Err(mut failed) => match failed.again.take() {
+                Some(unsent) => body = unsent,
+                None => return Err(undelivered(&lane.place.target, *failed)),
+            },
         }
     }
     Box::pin(send_anew(service, lane, errand, body)).await
@@ -62,14 +67,14 @@ pub(super) async fn send_on(
 ) -> Sent {
     let mut connection = Box::new(Connection::new(stream, errand.pools.scratch.clone()));
     match connection.exchange(&lane.place.target, errand.head, body).await {
-        Ok(response) => Ok(finish(service, lane, errand, connection, response)),
-        Err(failed) => Err(undelivered(&lane.place.target, failed)),
+        Ok(head) => Ok(finish(service, lane, errand, connection, head)),
+        Err(failed) => Err(undelivered(&lane.place.target, *failed)),
     }
 }
 
-fn undelivered(target: &Target, failed: Failed) -> Undelivered {
+fn undelivered(target: &Target, failed: Failed) -> Box<Undelivered> {
     let fault_of_client = matches!(failed.error, ExchangeError::Body(_));
-    Undelivered { error: broke(target, failed.error), body: failed.again, fault_of_client }
+    Box::new(Undelivered { error: broke(target, failed.error), body: failed.again, fault_of_client })
 }
 
 pub(super) fn broke(target: &Target, error: impl std::error::Error + Send + Sync + 'static) -> UpstreamError {
@@ -81,9 +86,13 @@ fn finish(
     lane: &Rc<Lane>,
     errand: Errand<'_>,
     connection: Box<Connection>,
-    response: Response<()>,
-) -> Response<Answer> {
+    (status, fields): (StatusCode, HeaderMap),
+) -> Response<Box<Answer>> {
     let idle = service.timeouts.idle;
     let lease = Lease::new(connection, lane.clone(), idle);
-    response.map(|()| Answer::h1(lease, errand.deadlines.clone(), idle))
+    // On the heap, because it is handed on often from here.
+    let mut response = Response::new(Box::new(Answer::h1(lease, errand.deadlines.clone(), idle)));
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    response
 }

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Holds the instructions that a request takes to the budget in budget.toml.
+
+    benches/budget/budget.py                    build, count, compare; ends with 1 when a line has moved by over 5 %
+    benches/budget/budget.py --write            count, and write budget.toml
+    benches/budget/budget.py --binary FILE      count with a program that is built already; without the stages
+
+A line that has become dearer has to be argued for: whoever makes it so changes the budget in the same commit. One that
+has become cheaper has to be written down as well, or the next one could take back unnoticed what was won.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+
+import drive
+import gateway
+import stages
+
+ROOT = pathlib.Path(__file__).parents[2]
+BUDGET = pathlib.Path(__file__).with_name("budget.toml")
+KEPT = ROOT / "target" / "budget"
+UPDATE = "make budget-update"
+MAY_MOVE = 0.05
+CONNECTIONS, WARM_UP, REQUESTS, ROUNDS = 8, 400, 1000, 3
+
+# name: protocol, TLS, share of the requests that are logged
+LINES = {
+    "http1": (drive.Http1, False, 0),
+    "http2": (drive.Http2, False, 0),
+    "http1-logged": (drive.Http1, False, 1),
+}
+# Shown, not held: how much is computed depends on what the processor's own instructions leave to do.
+SHOWN = {"http1-tls": (drive.Http1, True, 0), "http2-tls": (drive.Http2, True, 0)}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write the budget instead of holding to it")
+    parser.add_argument("--binary", help="a program built with `--profile profiling --features jemalloc`")
+    parser.add_argument("--tls", action="store_true", help="count TLS too, which has no budget")
+    return parser.parse_args()
+
+
+def build():
+    """The program and the bench of its stages, as the budget counts them: quick to build, next to what is released."""
+    command = [os.environ.get("CARGO", "cargo"), "build", "--locked", "--profile", "profiling", "--features", "jemalloc"]
+    command += ["--bin", "portcullis", "--message-format", "json-render-diagnostics"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise gateway.Failed("cargo build failed")
+    messages = map(json.loads, done.stdout.splitlines())
+    made = {it["target"]["name"]: it["executable"] for it in messages if it.get("executable")}
+    return made["portcullis"], made.get("stages")
+
+
+def count_requests(binary, lines):
+    """Per line: instructions of a request in each round, and the profile of the last one."""
+    counted = {}
+    for sample in sorted({sample for _, _, sample in lines.values()}):
+        of_sample = {name: line for name, line in lines.items() if line[2] == sample}
+        backend = drive.Backend()
+        with tempfile.TemporaryDirectory(prefix="portcullis-budget-") as folder:
+            with gateway.Gateway(binary, folder, backend.port, sample) as served:
+                for name, (protocol, tls, _) in of_sample.items():
+                    clients = [drive.connect(served, protocol, tls) for _ in range(CONNECTIONS)]
+                    counted[name] = count(name, served, backend, clients)
+    return counted
+
+
+def count(name, served, backend, clients):
+    def load(requests):
+        for number in range(requests):
+            drive.exchange(served, backend, clients[number % len(clients)])
+
+    load(WARM_UP)
+    drive.prove_policy(backend)
+    rounds = []
+    for _ in range(ROUNDS):
+        idle = idle_rate(served)
+        start = time.monotonic()
+        load(REQUESTS)
+        # The worker is who was busy; what other threads do is nobody's request.
+        worker, (instructions, profile) = max(served.count().items(), key=lambda of: of[1][0])
+        rounds.append((instructions - idle[worker] * (time.monotonic() - start)) / REQUESTS)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    shutil.copy(profile, KEPT / f"{name}.callgrind")
+    return rounds
+
+
+def idle_rate(served):
+    """Instructions of each thread in a second in which nothing is asked: the clockwork, which is no request's cost."""
+    served.count()
+    start = time.monotonic()
+    time.sleep(2)
+    return {thread: counted / (time.monotonic() - start) for thread, (counted, _) in served.count().items()}
+
+
+def compare(budget, counted):
+    """Prints a line for each figure; the names of those that moved, and whether any has grown."""
+    moved, grown = [], False
+    for name, now in counted.items():
+        allowed = budget.get(name)
+        change = now / allowed - 1 if allowed else float("inf")
+        # Of something tiny a few instructions are more than a share of it.
+        fits = allowed is not None and abs(now - allowed) <= max(MAY_MOVE * allowed, stages.NOISE)
+        print(f"  {name:24} {now:9,.0f}  budget {allowed or 0:9,.0f}  {change:+7.1%}{'' if fits else '  <--'}")
+        if not fits:
+            moved.append(name)
+            grown |= change > 0
+    return moved + [f"{name} (not counted any more)" for name in budget.keys() - counted.keys()], grown
+
+
+def write(sections):
+    text = [
+        f"# Instructions, under callgrind. Written by `{UPDATE}`; benches/README.md says what is counted.",
+        "# A commit that moves a line by more than 5 % changes it here, and says why.",
+        "",
+        "[counted-with]",
+        f'machine = "{platform.machine()}"',
+        f'rustc = "{rustc()}"',
+    ]
+    for section, counted in sections.items():
+        text += ["", f"[{section}]", *(f"{name} = {round(figure)}" for name, figure in counted.items())]
+    BUDGET.write_text("\n".join(text) + "\n")
+    print(f"written: {BUDGET.relative_to(ROOT)}")
+
+
+def rustc():
+    return subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+
+
+def explain(moved, grown, counted_with):
+    """What to do about lines that moved, and where the instructions are."""
+    for name in moved:
+        if (profile := KEPT / f"{name}.callgrind").exists():
+            print(f"\n{name}: the functions with most instructions of their own, of {REQUESTS} requests")
+            print("\n".join(annotated(profile)[:25]))
+    print(f"\nOver 5 % from the budget: {', '.join(moved)}. The profiles are in {KEPT.relative_to(ROOT)}.")
+    if grown:
+        print("A request has become dearer. Take it back, or run the command below and say in the commit what it is worth.")
+    else:
+        print("A request has become cheaper. Keep it so: run the command below and commit what it writes.")
+    print(f"  {UPDATE}")
+    if counted_with.get("rustc") != rustc():
+        print(f"The budget was counted with Rust {counted_with.get('rustc')}, this is {rustc()}: that alone may be why.")
+
+
+def annotated(profile):
+    done = subprocess.run(["callgrind_annotate", "--auto=no", profile], capture_output=True, text=True)
+    return [line.strip() for line in done.stdout.splitlines() if " (" in line and "%) " in line and "TOTALS" not in line]
+
+
+def main():
+    given = arguments()
+    budget = tomllib.loads(BUDGET.read_text()) if BUDGET.exists() else {}
+    counted_with = budget.get("counted-with", {})
+    if not given.write and counted_with.get("machine", platform.machine()) != platform.machine():
+        raise gateway.Failed(f"the budget is for {counted_with['machine']}, this is {platform.machine()}")
+    binary, bench = (given.binary, None) if given.binary else build()
+    rounds = count_requests(binary, LINES | SHOWN if given.tls else LINES)
+    for name, figures in rounds.items():
+        spread = (max(figures) - min(figures)) / statistics.median(figures)
+        print(f"  {name:24} {', '.join(f'{figure:,.0f}' for figure in figures)}  spread {spread:.2%}")
+    medians = {name: statistics.median(figures) for name, figures in rounds.items() if name in LINES}
+    sections = {"requests": medians} | ({"stages": stages.count(bench)} if bench else {})
+    if given.write:
+        return write({section: sections.get(section) or budget.get(section, {}) for section in ("requests", "stages")})
+    moved, grown = [], False
+    for section, counted in sections.items():
+        print(f"\nInstructions, {section}:")
+        of_section = compare(budget.get(section, {}), counted)
+        moved, grown = moved + of_section[0], grown or of_section[1]
+    if moved:
+        explain(moved, grown, counted_with)
+        sys.exit(1)
+    print("\nThe budget holds.")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except gateway.Failed as failed:
+        sys.exit(f"budget: {failed}")

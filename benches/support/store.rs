@@ -1,0 +1,119 @@
+//! A store that has keys and nothing else: what benches and counts of the request path look them up in.
+
+use portcullis::store::{
+    Answer, Change, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, Usage,
+    UserRecord, import,
+};
+use portcullis::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, TokenId, UserId};
+use std::sync::Arc;
+
+/// The project of every key.
+pub(crate) const PROJECT: &str = "68db4aa2967d9c03fa9b5e74";
+
+/// A store that has `keys` keys and nothing else to say.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// How many.
+    pub(crate) count: usize,
+    /// What each of them is for: one project, or its whole organization.
+    pub(crate) reach: Reach,
+}
+
+/// The text of a key.
+pub(crate) fn key(number: usize) -> String {
+    format!("ocr_{number:064x}")
+}
+
+fn ready<T: Send + 'static>(value: T) -> Answer<'static, T> {
+    Box::pin(std::future::ready(Ok(value)))
+}
+
+impl Store for Keys {
+    fn tokens(&self, limit: usize) -> Answer<'_, Vec<TokenRecord>> {
+        let terms = Arc::new(Terms {
+            family: KeyFamily::Ocriva,
+            organization: "68da2880b45d7a01d90a3c51".into(),
+            reach: self.reach.clone(),
+            permissions: Permissions::new(["read"]),
+            scopes: vec!["documents".into()].into(),
+            addresses: Vec::new(),
+        });
+        let record = |number: usize| TokenRecord {
+            terms: Arc::clone(&terms),
+            expires_ms: Some(u64::MAX),
+            active: true,
+            version: 1,
+            id: format!("{number:024x}").into(),
+            digest: Digest::of(&key(number)),
+            row: number as u64,
+            retiring: false,
+            name: "Scanning receipts".into(),
+        };
+        ready((0..self.count.min(limit)).map(record).collect())
+    }
+
+    fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>> {
+        let project = Project {
+            id: PROJECT.into(),
+            name: "Receipt Scanning".into(),
+            description: None,
+            active: true,
+            created_ms: 0,
+            updated_ms: 0,
+        };
+        let (id, slug, name) = (id.clone(), "measure".into(), "Measure".into());
+        ready(Some(Organization { id, slug, name, projects: vec![project] }))
+    }
+
+    fn token_by_digest(&self, _: Digest) -> Answer<'_, Option<TokenRecord>> {
+        ready(None)
+    }
+
+    fn token_by_id<'a>(&'a self, _: &'a TokenId) -> Answer<'a, Option<TokenRecord>> {
+        ready(None)
+    }
+
+    fn user<'a>(&'a self, _: &'a UserId) -> Answer<'a, Option<UserRecord>> {
+        ready(None)
+    }
+
+    fn live_session<'a>(&'a self, _: &'a str) -> Answer<'a, Option<LiveSession>> {
+        ready(None)
+    }
+
+    fn import<'a>(&'a self, _: &'a import::Fixture, _: u64) -> Answer<'a, import::Imported> {
+        ready(import::Imported::default())
+    }
+
+    fn newest_change(&self) -> Answer<'_, u64> {
+        ready(0)
+    }
+
+    fn changes_after(&self, _: u64) -> Answer<'_, Vec<Change>> {
+        ready(Vec::new())
+    }
+
+    fn add_usage<'a>(&'a self, _: &'a str, _: Vec<Usage>) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn usage<'a>(&'a self, _: &'a TokenId) -> Answer<'a, Option<(u64, Option<u64>)>> {
+        ready(None)
+    }
+
+    fn forget_journal<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn signing_keys(&self, _: u64) -> Answer<'_, Vec<SigningKey>> {
+        ready(Vec::new())
+    }
+
+    fn add_signing_key<'a>(&'a self, _: SigningKey, _: u64) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn expiring(&self, _: u64, _: u64) -> Answer<'_, u64> {
+        ready(0)
+    }
+}
