@@ -3,12 +3,10 @@
 mod client;
 mod connection;
 mod crowd;
-mod extended;
 mod h1;
 mod h2;
 mod proxy_protocol;
 mod socket;
-mod streams;
 pub mod tls;
 mod watch;
 pub mod worker;

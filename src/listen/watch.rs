@@ -3,6 +3,7 @@
 use super::Standing;
 use crate::clock::Moment;
 use crate::config::Bounds;
+use http::HeaderValue;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -220,7 +221,7 @@ fn nanos(time: Duration) -> u64 {
 }
 
 /// All connections of one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Connections {
     slots: RefCell<Vec<Option<Rc<Watch>>>>,
     free: RefCell<Vec<usize>>,
@@ -228,7 +229,22 @@ pub(super) struct Connections {
     pub(super) now_ns: Rc<Cell<u64>>,
     /// The `Date` of answers (RFC 9110, 6.6.1).
     pub(super) date: RefCell<String>,
+    /// The same, for HTTP/2.
+    pub(super) date_value: RefCell<HeaderValue>,
     unix_s: Cell<u64>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            slots: RefCell::default(),
+            free: RefCell::default(),
+            now_ns: Rc::default(),
+            date: RefCell::default(),
+            date_value: RefCell::new(HeaderValue::from_static("")),
+            unix_s: Cell::default(),
+        }
+    }
 }
 
 impl Connections {
@@ -255,7 +271,11 @@ impl Connections {
         let unix_s = now.unix_ms / 1000;
         if self.unix_s.replace(unix_s) != unix_s {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(unix_s);
-            *self.date.borrow_mut() = httpdate::fmt_http_date(time);
+            let date = httpdate::fmt_http_date(time);
+            if let Ok(value) = HeaderValue::from_str(&date) {
+                *self.date_value.borrow_mut() = value;
+            }
+            *self.date.borrow_mut() = date;
         }
         self.now_ns.set(now.mono_ns);
         self.slots.borrow().iter().flatten().for_each(|watch| watch.look(now.mono_ns));

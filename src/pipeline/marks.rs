@@ -74,11 +74,13 @@ impl<'t> Marks<'t> {
         }
     }
 
-    /// Puts the fields into a map, for HTTP/2.
-    pub fn insert(&self, headers: &mut HeaderMap) {
+    /// Puts the fields into a map, for HTTP/2. With `apart`, those that change with each answer say that they are not to be
+    /// indexed (RFC 7541, 6.2.3): what comes once drives nothing out of the tables that comes again.
+    pub fn insert(&self, headers: &mut HeaderMap, apart: bool) {
         self.each(|name, value| {
-            // Numbers and quoted names: always valid.
-            if let Ok(value) = HeaderValue::from_bytes(value) {
+            // Numbers, ids and quoted names: always valid.
+            if let Ok(mut value) = HeaderValue::from_bytes(value) {
+                value.set_sensitive(apart && *name != X_RATELIMIT_LIMIT && *name != RATELIMIT_POLICY);
                 headers.insert(name, value);
             }
         });

@@ -119,7 +119,7 @@ async fn spool(
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error {
             Broken::Slow => Reject::BodySlow,
-            Broken::H1(_) | Broken::H2(_) => Reject::BodyBroke,
+            Broken::H1(_) | Broken::H2(_) | Broken::Endpoint(_) => Reject::BodyBroke,
         })?;
         let Some(piece) = frame.data_ref() else { continue };
         if spool.length() + piece.len() as u64 > limit {

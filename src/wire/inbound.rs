@@ -1,10 +1,9 @@
 //! A client's body on its way in, over either protocol.
 
-use super::{Error, Pace};
+use super::{Error, Pace, Received};
 use bytes::Bytes;
 use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,7 +16,10 @@ pub enum Broken {
     H1(#[from] Error),
     /// Over HTTP/2.
     #[error(transparent)]
-    H2(#[from] hyper::Error),
+    H2(#[from] h2::Error),
+    /// Not a client's: an endpoint's, over HTTP/2.
+    #[error(transparent)]
+    Endpoint(#[from] hyper::Error),
     /// It came more slowly than `limits.body_timeout` and `limits.min_body_rate` of its listener allow.
     #[error("the body came too slowly")]
     Slow,
@@ -30,7 +32,7 @@ pub enum Inbound {
     /// Read from an HTTP/1.1 connection as it is polled.
     H1(Box<Paced<dyn Body<Data = Bytes, Error = Error> + Unpin>>),
     /// An HTTP/2 stream's.
-    H2(Box<Paced<Incoming>>),
+    H2(Box<Paced<Received>>),
     /// None, and the wish to go on in another protocol.
     Upgrade(Box<Upgrade>),
 }

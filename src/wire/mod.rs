@@ -9,6 +9,7 @@ mod framing;
 mod inbound;
 mod lines;
 mod pace;
+mod received;
 mod scratch;
 mod stream;
 
@@ -17,6 +18,7 @@ pub use framing::{Chunk, Coding, Framing, Piece, piece, release};
 pub use inbound::{Broken, Inbound, Paced, Upgrade};
 pub use lines::{Lines, write_status};
 pub use pace::Pace;
+pub use received::Received;
 pub use scratch::{Out, Scratch};
 pub use stream::Stream;
 

@@ -18,6 +18,8 @@ const NAMES: usize = 512;
 const LONGEST_NAME: usize = 64;
 /// Most maps and write buffers that are kept for later.
 const SPARES: usize = 64;
+/// Smallest of them that is worth it: one that grows while an answer is read costs more than a new one.
+const SMALLEST_MAP: usize = 16;
 /// Largest of them, in fields and bytes.
 const LARGEST_MAP: usize = 64;
 const LARGEST_OUT: usize = 64 * 1024;
@@ -81,7 +83,7 @@ impl Scratch {
     /// Takes back a map that is no longer needed.
     pub fn recycle(&self, mut map: HeaderMap) {
         let mut maps = self.maps.borrow_mut();
-        if maps.len() < SPARES && map.capacity() <= LARGEST_MAP {
+        if maps.len() < SPARES && (SMALLEST_MAP..=LARGEST_MAP).contains(&map.capacity()) {
             map.clear();
             maps.push(map);
         }

@@ -25,6 +25,7 @@ mod explain;
 mod forwarding;
 mod fuzzing;
 mod fuzzing_api;
+mod h2_answers;
 mod h2_cases;
 mod h2_floods;
 mod h2_frames;
