@@ -69,11 +69,10 @@ fn each_stage(visit: &mut impl Visit) {
     let who = || known(worker, routed, asked.headers(), None, &trail()).expect("the key is in memory");
     let granted = || {
         let (mut trail, parts) = (trail(), parts());
-        let admitted =
-            limit::admit(who(), routed.api, trail.at(), &mut trail).ok().expect("the limit is far");
+        let admitted = limit::admit(who(), routed.api, trail.at(), &mut trail).expect("the limit is far");
         let caller =
-            authenticate::verify(admitted, routed, FROM, trail.at(), &mut trail).ok().expect("it is good");
-        let grant = authorize::check(caller, routed, &parts, &mut trail).ok().expect("it is allowed");
+            authenticate::verify(admitted, routed, FROM, trail.at(), &mut trail).expect("it is good");
+        let grant = authorize::check(caller, routed, &parts, &mut trail).expect("it is allowed");
         (trail, parts, grant)
     };
 
@@ -104,11 +103,7 @@ fn each_stage(visit: &mut impl Visit) {
     );
     let admitted = || {
         let mut trail = trail();
-        (
-            limit::admit(who(), routed.api, trail.at(), &mut trail).ok().expect("the limit is far"),
-            parts(),
-            trail,
-        )
+        (limit::admit(who(), routed.api, trail.at(), &mut trail).expect("the limit is far"), parts(), trail)
     };
     visit.stage("verified-authorized", admitted, |(admitted, parts, mut trail)| {
         let caller = authenticate::verify(admitted, routed, FROM, trail.at(), &mut trail).ok()?;
