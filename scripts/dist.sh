@@ -14,7 +14,8 @@ folder=$PWD/target/dist
 raw=$folder/counts profile=$folder/portcullis.profdata
 mkdir -p "$folder"
 
-sources=$(find Cargo.toml Cargo.lock build.rs .cargo src console/dist -type f -print0 | sort -z | xargs -0 sha256sum)
+sources=$(rustc -vV && find Cargo.toml Cargo.lock build.rs .cargo src console/dist benches/compare scripts/dist.sh -type f \
+  -not -path "*/__pycache__/*" -print0 | sort -z | xargs -0 sha256sum)
 if [[ -x $folder/portcullis && -f $folder/sources && $sources == "$(<"$folder/sources")" ]]; then
   exit 0
 fi
@@ -33,7 +34,7 @@ rm -rf "$raw"
 benches/compare/train.py "$folder/counting/$target/release/portcullis"
 scripts/profdata.sh merge --output "$profile" "$raw"
 # Cargo does not look into the file: what depends on the counts is our own crate most of all.
-touch src/lib.rs
+cargo clean --quiet --release --package portcullis --target "$target" --target-dir "$folder/final"
 build final "-Cprofile-use=$profile"
 cp "$folder/final/$target/release/portcullis" "$folder/portcullis"
 echo "$sources" >"$folder/sources"

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Holds the instructions that a request takes to the budget in budget.toml.
 
-    benches/budget/budget.py                    build, count, compare; ends with 1 when a line has moved by over 5 %
+    benches/budget/budget.py                    build, count, compare; ends with 1 when a line has grown by over 5 %
     benches/budget/budget.py --write            count, and write budget.toml
     benches/budget/budget.py --binary FILE      count with a program that is built already; without the stages
 
 A line that has become dearer has to be argued for: whoever makes it so changes the budget in the same commit. One that
-has become cheaper has to be written down as well, or the next one could take back unnoticed what was won.
+has become cheaper is named, and is to be written down as well, or the next one could take back unnoticed what was won.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def idle_rate(served):
 
 
 def compare(budget, counted):
-    """Prints a line for each figure; the names of those that moved, and whether any has grown."""
+    """Prints a line for each figure; the names of those that moved, and whether any has grown or is not counted any more."""
     moved, grown = [], False
     for name, now in counted.items():
         allowed = budget.get(name)
@@ -107,7 +107,8 @@ def compare(budget, counted):
         if not fits:
             moved.append(name)
             grown |= change > 0
-    return moved + [f"{name} (not counted any more)" for name in budget.keys() - counted.keys()], grown
+    missing = [f"{name} (not counted any more)" for name in budget.keys() - counted.keys()]
+    return moved + missing, grown or bool(missing)
 
 
 def write(sections):
@@ -140,7 +141,7 @@ def explain(moved, grown, counted_with):
     if grown:
         print("A request has become dearer. Take it back; or run the command below, and say in the commit what for.")
     else:
-        print("A request has become cheaper. Keep it so: run the command below and commit what it writes.")
+        print("Where it has become cheaper, keep it so: run the command below and commit what it writes.")
     print(f"  {UPDATE}")
     if (before := counted_with.get("rustc")) != rustc():
         print(f"The budget was counted with Rust {before}, this is {rustc()}: that alone may be why.")
@@ -166,6 +167,7 @@ def main():
         moved, grown = moved + of_section[0], grown or of_section[1]
     if moved:
         explain(moved, grown, counted_with)
+    if grown:
         sys.exit(1)
     print("\nThe budget holds.")
 

@@ -102,6 +102,9 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
 /// How long a start waits until what earlier processes have counted is added up. What a million keys have counted takes
 /// longer, and goes on beside.
 const ADDING_UP: Duration = Duration::from_millis(300);
+/// How often that is tried where the store refuses it, and how long after.
+const TRIES: usize = 360;
+const BETWEEN_TRIES: Duration = Duration::from_secs(10);
 
 /// Adds up what an earlier process counted and could not hand on. The keys come later, by [`Tokens::fill`].
 async fn open_tokens(
@@ -124,19 +127,27 @@ async fn open_tokens(
 
 async fn recover_usage(folder: PathBuf, store: Arc<dyn Store>, control: &Handle) -> Result<(), StoreError> {
     let mut adding_up = control.spawn(async move {
-        let recovered = recover(&folder, &*store).await;
-        match &recovered {
-            Ok(0) => {}
-            Ok(journals) => tracing::info!(journals, "added up usage that an earlier process had counted"),
-            Err(error) => tracing::error!(
-                cause = %chain(error),
-                "usage that an earlier process had counted could not be added up; the next start tries again"
-            ),
+        let mut tries = 0;
+        loop {
+            match recover(&folder, &*store).await {
+                Ok(0) => return Ok(()),
+                Ok(journals) => {
+                    tracing::info!(journals, "added up usage that an earlier process had counted");
+                    return Ok(());
+                }
+                Err(error) => {
+                    tracing::error!(cause = %chain(&error), "usage that an earlier process had counted could not be added up");
+                    tries += 1;
+                    if tries == TRIES {
+                        return Err(error);
+                    }
+                }
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
         }
-        recovered
     });
     match tokio::time::timeout(ADDING_UP, &mut adding_up).await {
-        Ok(Ok(recovered)) => recovered.map(drop),
+        Ok(Ok(recovered)) => recovered,
         Ok(Err(gone)) => Err(StoreError::Unavailable(Box::new(gone))),
         Err(_) => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! The body of a request over HTTP/2, as its stream has it.
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
+use h2::RecvStream;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
@@ -40,11 +40,6 @@ fn length(fields: &HeaderMap) -> Option<u64> {
     agreed
 }
 
-/// A client that resets its stream without an error has had its answer early: what it has sent is all (RFC 9113, 8.1).
-fn failed(error: h2::Error) -> Option<Result<Frame<Bytes>, h2::Error>> {
-    if error.reason() == Some(Reason::NO_ERROR) { None } else { Some(Err(error)) }
-}
-
 impl Body for Received {
     type Data = Bytes;
     type Error = h2::Error;
@@ -61,14 +56,13 @@ impl Body for Received {
                     this.left = this.left.map(|left| left.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                Some(Err(error)) => return Poll::Ready(failed(error)),
+                // Whatever its reason: without the end of the stream, what came is a part (RFC 9113, 8.1).
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => this.is_read = true,
             }
         }
-        match ready!(this.stream.poll_trailers(cx)) {
-            Ok(trailers) => Poll::Ready(trailers.map(|fields| Ok(Frame::trailers(fields)))),
-            Err(error) => Poll::Ready(failed(error)),
-        }
+        let trailers = ready!(this.stream.poll_trailers(cx));
+        Poll::Ready(trailers.transpose().map(|fields| fields.map(Frame::trailers)))
     }
 
     fn is_end_stream(&self) -> bool {

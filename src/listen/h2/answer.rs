@@ -60,6 +60,8 @@ pub(super) struct Waiting {
     pub(super) answered: Option<Rc<Cell<bool>>>,
     /// It was an extended `CONNECT`.
     pub(super) extended: bool,
+    /// It asked for the head only.
+    pub(super) head_only: bool,
 }
 
 /// An answer whose head was sent.
@@ -108,13 +110,13 @@ impl Stream {
     /// Goes on with it as far as it goes; afterwards it may be over. Dropped, it resets what has not ended.
     pub(super) fn poll(&mut self, common: &Common, date: &HeaderValue, cx: &mut Context<'_>) {
         if let Self::Waiting(waiting) = self {
-            let Poll::Ready(response) = waiting.response.as_mut().poll(cx) else {
-                if waiting.respond.poll_reset(cx).is_ready() {
-                    *self = Self::Over;
-                    common.watch.abandoned();
-                }
+            // First, so that a request which was taken back costs nothing.
+            if waiting.respond.poll_reset(cx).is_ready() {
+                *self = Self::Over;
+                common.watch.abandoned();
                 return;
-            };
+            }
+            let Poll::Ready(response) = waiting.response.as_mut().poll(cx) else { return };
             let Self::Waiting(waiting) = mem::replace(self, Self::Over) else { return };
             *self = waiting.begin(response, common, date);
         }
@@ -143,8 +145,10 @@ impl Waiting {
             head.status = StatusCode::OK;
             head.headers.remove(CONTENT_LENGTH);
         }
-        let ended = !switches && body.is_end_stream();
-        if !ended
+        let bodiless = body.is_end_stream();
+        let ended = !switches && (bodiless || self.head_only);
+        // To HEAD the length is told of what is not sent (RFC 9110, 8.6).
+        if !bodiless
             && !switches
             && let Some(length) = body.size_hint().exact()
         {
@@ -154,6 +158,7 @@ impl Waiting {
             Ok(out) => out,
             Err(error) => {
                 tracing::debug!(%error, "an answer could not be sent");
+                common.watch.abandoned();
                 self.respond.send_reset(Reason::INTERNAL_ERROR);
                 return Stream::Over;
             }
@@ -186,7 +191,9 @@ impl Sending {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some((data, last)) = self.held.take() {
-                match self.poll_window(cx) {
+                // What is empty needs no window, and none is ever opened for it.
+                let window = if data.is_empty() { Poll::Ready(true) } else { self.poll_window(cx) };
+                match window {
                     Poll::Ready(true) => {}
                     Poll::Ready(false) => return Poll::Ready(()),
                     // It is not to be held for a client that may not have it.

@@ -17,7 +17,7 @@ use bells::{Bells, Handle};
 use bytes::{Bytes, BytesMut};
 use h2::server::{self, Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Method, Request};
 use io::{Io, News};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -101,6 +101,8 @@ struct Serving<'c> {
     /// Streams to look at, in the present turn.
     due: Vec<usize>,
     finishing: bool,
+    /// No stream is taken in before another one is over.
+    full: bool,
 }
 
 /// A stream's place; the bell is used again.
@@ -141,6 +143,7 @@ impl<'c> Serving<'c> {
             free,
             due,
             finishing: false,
+            full: false,
         }
     }
 
@@ -177,7 +180,17 @@ impl<'c> Serving<'c> {
     fn poll_connection(&mut self) -> Poll<()> {
         let waker = self.waker.clone();
         let cx = &mut Context::from_waker(&waker);
+        let most = self.setting.settings.bounds.max_streams as usize;
         loop {
+            // Streams that were reset are no more for the library, but are here until they are polled: none is taken in
+            // beyond the bound, so that the library's own on those that wait to be taken in holds.
+            self.full = self.streams.len() - self.free.len() >= most;
+            if self.full {
+                if self.connection.poll_closed(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                break;
+            }
             match self.connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => self.begin(request, respond),
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
@@ -194,8 +207,10 @@ impl<'c> Serving<'c> {
     /// Hands a request to the pipeline; it is polled in the present round.
     fn begin(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
         if tunnel::is_malformed(&request) {
+            self.common.watch.abandoned();
             return respond.send_reset(Reason::PROTOCOL_ERROR);
         }
+        let head_only = request.method() == Method::HEAD;
         let mut answered = None;
         let (request, extended) = tunnel::translate(request, |fields, stream| match stream.is_end_stream() {
             true => Inbound::Empty,
@@ -211,7 +226,7 @@ impl<'c> Serving<'c> {
         let future =
             Box::write(place, pipeline::handle(self.setting.worker.clone(), self.peer.clone(), request));
         let response: Responding = Box::into_pin(future);
-        let stream = Stream::Waiting(Waiting { response, respond, active, answered, extended });
+        let stream = Stream::Waiting(Waiting { response, respond, active, answered, extended, head_only });
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -251,6 +266,9 @@ impl<'c> Serving<'c> {
         if polled.is_err() || matches!(stream, Stream::Over) {
             slot.stream = None;
             self.free.push(index);
+            if std::mem::take(&mut self.full) {
+                self.waker.wake_by_ref();
+            }
         }
     }
 }

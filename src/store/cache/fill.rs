@@ -9,6 +9,7 @@ use super::{Entry, LookupError, Tokens};
 use crate::clock::Moment;
 use crate::store::{StoreError, TokenRecord, TokenRow};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::watch;
 
 /// Rows that are listed by one question to the store.
@@ -27,19 +28,31 @@ const SLICE: usize = 64;
 /// How often a key is read again because it was altered meanwhile; then it is left to the requests that come with it.
 const ATTEMPTS: usize = 8;
 
+/// How often it may fail while keys that have not come are taken for good ones until the store is asked.
+const PATIENCE: u32 = 3;
+
 /// How far it has come.
 #[derive(Debug)]
-pub(super) struct Filling(watch::Sender<bool>);
+pub(super) struct Filling {
+    done: watch::Sender<bool>,
+    failures: AtomicU32,
+}
 
 impl Default for Filling {
     fn default() -> Self {
-        Self(watch::Sender::new(false))
+        Self { done: watch::Sender::new(false), failures: AtomicU32::new(0) }
     }
 }
 
 impl Filling {
     pub(super) fn is_done(&self) -> bool {
-        *self.0.borrow()
+        *self.done.borrow()
+    }
+
+    /// Whether any value may be that of a good key that has not come yet. Not for ever where that fails: strangers' guesses
+    /// are to have a bound.
+    pub(super) fn is_expected(&self) -> bool {
+        !self.is_done() && self.failures.load(Ordering::Relaxed) < PATIENCE
     }
 }
 
@@ -52,6 +65,15 @@ impl Tokens {
     /// The store's; [`StoreError::Unavailable`] as well when the usage journal can not grow. What has come stays, and the next
     /// call goes on.
     pub async fn fill(&self, now: Moment) -> Result<usize, StoreError> {
+        let filled = self.fill_once(now).await;
+        match &filled {
+            Ok(_) => drop(self.filling.done.send_replace(true)),
+            Err(_) => drop(self.filling.failures.fetch_add(1, Ordering::Relaxed)),
+        }
+        filled
+    }
+
+    async fn fill_once(&self, now: Moment) -> Result<usize, StoreError> {
         let mut rows = self.wanted().await?;
         self.codes.fit(&self.gate, rows.len());
         for band in rows.chunks_mut(BAND) {
@@ -63,14 +85,13 @@ impl Tokens {
                 }
             }
         }
-        self.filling.0.send_replace(true);
         Ok(self.by_digest.len())
     }
 
     /// Waits until [`fill`](Self::fill) was done.
     pub async fn filled(&self) {
         // The sender is ours.
-        let _ = self.filling.0.subscribe().wait_for(|done| *done).await;
+        let _ = self.filling.done.subscribe().wait_for(|done| *done).await;
     }
 
     /// The keys that are worth holding, those used last first.
@@ -112,20 +133,26 @@ impl Tokens {
         Ok(())
     }
 
-    /// The keys of these rows, without those that do not decode.
+    /// The keys of these rows, without those that can not be read although the store answers.
     async fn readable(&self, rows: &[u64]) -> Result<Vec<TokenRecord>, StoreError> {
-        match self.store.tokens(rows.to_vec()).await {
-            Err(StoreError::Corrupt { .. }) => {}
-            answer => return answer,
+        if let Ok(records) = self.store.tokens(rows.to_vec()).await {
+            return Ok(records);
         }
         let mut records = Vec::new();
         for row in rows {
             match self.store.tokens(vec![*row]).await {
-                Err(error @ StoreError::Corrupt { .. }) => left_out(*row, &error),
-                answer => records.extend(answer?),
+                Ok(record) => records.extend(record),
+                Err(error) => self.leave_out(*row, &error).await?,
             }
         }
         Ok(records)
+    }
+
+    /// Goes on without a key that can not be read; not where it is the store that does not answer.
+    async fn leave_out(&self, row: u64, error: &StoreError) -> Result<(), StoreError> {
+        self.store.newest_change().await?;
+        tracing::error!(row, %error, "a key can not be loaded; requests with it are answered 503");
+        Ok(())
     }
 
     /// Enters what was read, and returns the rows of what has to be read again.
@@ -140,14 +167,16 @@ impl Tokens {
         while !records.as_slice().is_empty() {
             let mut slice = Vec::with_capacity(SLICE);
             for record in records.by_ref().take(SLICE) {
-                // A key whose organization has just gone is going as well.
-                let Some(organization) = self.organization(&record.terms.organization).await? else {
-                    continue;
-                };
                 let row = record.row;
-                match self.entry(record, organization, now) {
+                let entry = match self.organization(&record.terms.organization).await {
+                    Ok(Some(organization)) => self.entry(record, organization, now),
+                    // A key whose organization has just gone is going as well.
+                    Ok(None) => continue,
+                    Err(error) => Err(error),
+                };
+                match entry {
                     Ok(entry) => slice.push(Arc::new(entry)),
-                    Err(LookupError::Store(error)) => left_out(row, &error),
+                    Err(LookupError::Store(error)) => self.leave_out(row, &error).await?,
                     Err(error) => return Err(error),
                 }
             }
@@ -172,10 +201,6 @@ impl Tokens {
         }
         altered
     }
-}
-
-fn left_out(row: u64, error: &StoreError) {
-    tracing::error!(row, %error, "a key can not be loaded; requests with it are answered 503");
 }
 
 fn unavailable(error: LookupError) -> StoreError {

@@ -251,7 +251,7 @@ impl Tokens {
     /// being brought in, it may be any of them.
     pub fn heard_of(&self, digest: &Digest) -> bool {
         // In this order: what comes to be held is held before it is taken from among the absent.
-        !self.filling.is_done() || self.absent.get(digest).is_some() || self.held(digest).is_some()
+        self.filling.is_expected() || self.absent.get(digest).is_some() || self.held(digest).is_some()
     }
 
     fn known_unknown(&self, name: &Name, now: Moment) -> bool {

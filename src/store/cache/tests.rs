@@ -81,7 +81,11 @@ impl Store for Double {
         self.store.import(fixture, now_ms)
     }
     fn newest_change(&self) -> Answer<'_, u64> {
-        self.store.newest_change()
+        let checked = self.check();
+        Box::pin(async move {
+            checked?;
+            self.store.newest_change().await
+        })
     }
     fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>> {
         Box::pin(async move {

@@ -64,7 +64,8 @@ pub(super) fn rows_after(db: &Connection, after: u64, most: usize) -> Result<Vec
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let columns = Columns { row, table: "tokens" };
-        let last_used_ms = columns.optional_number("last_used_ms")?.unwrap_or(0);
+        // It only decides who comes first.
+        let last_used_ms = columns.optional_number("last_used_ms").ok().flatten().unwrap_or(0);
         found.push(TokenRow { row: columns.number("row")?, last_used_ms });
     }
     Ok(found)

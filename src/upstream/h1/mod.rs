@@ -22,6 +22,7 @@ use http::{HeaderMap, Response, StatusCode};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
+use tokio::task::unconstrained;
 
 /// Why an exchange failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,8 @@ pub enum ExchangeError {
 /// Sends on a waiting connection, or on a new one.
 pub(super) async fn send(service: &Service, lane: &Rc<Lane>, errand: Errand<'_>, mut body: Outgoing) -> Sent {
     while let Some(mut connection) = lane.checkout() {
-        if !poll_fn(|cx| Poll::Ready(connection.is_alive(cx))).await {
+        // Whatever its task has done already: a budget that is spent would let every connection look alive.
+        if !unconstrained(poll_fn(|cx| Poll::Ready(connection.is_alive(cx)))).await {
             continue;
         }
         match connection.exchange(&lane.place.target, errand.head, body).await {

@@ -142,7 +142,23 @@ async fn a_key_that_does_not_decode_is_left_out_and_the_others_come() {
     let bench = unfilled(&many(50), 100).await;
     let db = rusqlite::Connection::open(bench.folder.path().join("a.db")).unwrap();
     db.execute("UPDATE tokens SET permissions = 'none' WHERE \"row\" = 7", []).unwrap();
-    assert_eq!(bench.tokens.fill(T0).await.unwrap(), 49);
+    db.execute("UPDATE tokens SET digest = x'00' WHERE \"row\" = 9", []).unwrap();
+    db.execute("UPDATE tokens SET name = CAST(x'ff' AS TEXT) WHERE \"row\" = 11", []).unwrap();
+    db.execute("UPDATE tokens SET last_used_ms = -1 WHERE \"row\" = 13", []).unwrap();
+    let left = bench.tokens.fill(T0).await.unwrap();
+    assert!((46..=48).contains(&left), "{left}");
+    assert!(bench.tokens.stats().filled);
+}
+
+#[tokio::test]
+async fn strangers_are_told_from_keys_to_come_for_a_while_only() {
+    let bench = unfilled(&fixture(), 10).await;
+    bench.double.failing.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert!(bench.tokens.heard_of(&Digest::of("ocr_no")));
+        assert!(bench.tokens.fill(T0).await.is_err());
+    }
+    assert!(!bench.tokens.heard_of(&Digest::of("ocr_no")));
 }
 
 #[tokio::test]
