@@ -17,8 +17,6 @@ import gateway
 import profiles
 
 CALLS = 500
-# What a figure of the budget may move by however small it is: tables are laid out differently in each run.
-NOISE = 20
 NANOSECONDS = {"ps": 1e-3, "ns": 1, "µs": 1e3, "ms": 1e6}
 
 
