@@ -10,7 +10,7 @@ use crate::support::h2::H2;
 use crate::support::settings::Settings;
 use crate::support::upstream::{Answer, Upstream};
 use crate::support::world::{OWNER, organization, with_one_key};
-use crate::support::{Request, get};
+use crate::support::{Request, get, method};
 use serde_json::json;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -42,6 +42,18 @@ fn what_many_streams_say_at_once_arrives_whole() {
             assert!(reply.body == body(*size), "{} bytes of {size}", reply.body.len());
         }
     }
+}
+
+#[test]
+fn an_answer_of_the_gateway_s_own_to_head_tells_its_length_and_has_no_body() {
+    let upstream = Upstream::http();
+    let (gateway, _) = with_one_key(&Settings::usual(&upstream.url()));
+    let mut client = H2::plain(gateway.address);
+    let whole = client.send(&get(TARGET));
+    let head = client.send(&method("HEAD", TARGET));
+    assert_eq!((whole.status, head.status, head.body.len()), (401, 401, 0));
+    assert_eq!(head.header("content-length"), Some(whole.body.len().to_string().as_str()));
+    assert_eq!(client.send(&get(TARGET)).status, 401, "the connection goes on");
 }
 
 #[test]
