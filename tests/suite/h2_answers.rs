@@ -117,3 +117,30 @@ fn an_answer_that_waits_for_its_client_ends_with_its_key() {
         }
     }
 }
+
+#[test]
+fn a_body_whose_stream_is_reset_is_not_passed_on_as_a_whole_one() {
+    let (key, backend) = (ocriva_key(), Backend::new());
+    let mut organization = organization();
+    organization.token(&key, json!({}));
+    let settings = Settings::usual(&backend.url()).unlimited();
+    let gateway = Gateway::start(&settings, &Fixture::default().with(organization));
+    // Without an error, which servers may say (RFC 9113, 8.1), and with one.
+    for code in [0u32, 8] {
+        let mut raw = Raw::plain(gateway.address).greet(&[]);
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", "/v1/openapi/sink"),
+            (":authority", "gateway.test"),
+            ("x-api-key", &key),
+        ];
+        raw.write(&frame(HEADERS, END_HEADERS, 1, &block(&fields)));
+        raw.write(&frame(DATA, 0, 1, b"a part"));
+        let mut peer = backend.accept();
+        peer.head();
+        peer.read_to(b"a part\r\n").expect("a chunk");
+        raw.write(&frame(RST_STREAM, 0, 1, &code.to_be_bytes()));
+        assert!(peer.read_to(b"0\r\n\r\n").is_err(), "code {code}: the backend has a whole request");
+    }
+}
