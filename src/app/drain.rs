@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OwnedMutexGuard, watch};
 
@@ -22,8 +23,9 @@ pub(super) struct Signals {
     hand_over: Signal,
 }
 
-/// Those that end it: listened to once it runs, so that they end a start that hangs by themselves.
-struct Stops {
+/// Those that end it: listened to from when it accepts, so that until then they end a start that hangs by themselves.
+#[derive(Debug)]
+pub(super) struct Stops {
     interrupt: Signal,
     terminate: Signal,
 }
@@ -36,7 +38,8 @@ impl Signals {
 }
 
 impl Stops {
-    fn new() -> io::Result<Self> {
+    /// Must be called inside a runtime.
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
@@ -59,26 +62,14 @@ enum Ending {
 impl Gateway {
     /// Serves until SIGINT or SIGTERM comes, or until another process has taken over on SIGUSR2; then drains. A second
     /// SIGINT or SIGTERM ends it at once.
-    ///
-    /// # Errors
-    /// When a signal handler can not be installed.
-    pub fn until_stopped(mut self) -> io::Result<()> {
-        let mut stops = self.control.block_on(async { Stops::new() })?;
-        let ending = self.control.block_on(ending(&self.parts, &mut self.signals, &mut stops));
-        let at_once = watch::Sender::new(false);
-        let (parts, hurry) = (self.parts.clone(), at_once.clone());
-        self.control.spawn(async move {
-            stops.next().await;
-            tracing::warn!("told a second time to end: what is under way is cut");
-            hurry.send_replace(true);
-            parts.stage.send_replace(Stage::Closing);
-        });
-        self.end(ending, at_once.subscribe());
-        Ok(())
+    pub fn until_stopped(mut self) {
+        let ending = self.control.block_on(ending(&self.parts, &mut self.signals, &mut self.stops));
+        self.end(ending);
     }
 
-    fn end(self, ending: Ending, mut at_once: watch::Receiver<bool>) {
-        let Self { parts, control, workers, stepwise, signals: _, mut pid_file } = self;
+    fn end(self, ending: Ending) {
+        let Self { parts, control, workers, stepwise, signals: _, stops, mut pid_file } = self;
+        let mut at_once = cut_short(&control, stops, &parts);
         if let Ending::HandedOver(..) = ending
             && let Some(pid_file) = pid_file.take()
         {
@@ -114,6 +105,21 @@ impl Gateway {
         drop(pid_file);
         tracing::info!("stopped");
     }
+}
+
+/// True once it is told a second time to end.
+fn cut_short(control: &Runtime, mut stops: Stops, parts: &Arc<Parts>) -> watch::Receiver<bool> {
+    let (at_once, told) = watch::channel(false);
+    let parts = parts.clone();
+    control.spawn(async move {
+        stops.next().await;
+        tracing::warn!("told a second time to end: what is under way is cut");
+        at_once.send_replace(true);
+        parts.stage.send_replace(Stage::Closing);
+        // Kept: that nobody can say so any more would be taken for the word itself.
+        at_once.closed().await;
+    });
+    told
 }
 
 /// Waits until there is a reason to end.

@@ -39,7 +39,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::KeyRing;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use drain::Signals;
+use drain::{Signals, Stops};
 use handover::Beside;
 use listeners::Listeners;
 use std::io;
@@ -105,6 +105,7 @@ pub struct Gateway {
     /// What has to come to an end of its own before the control runtime does.
     stepwise: Vec<tokio::task::JoinHandle<()>>,
     signals: Signals,
+    stops: Stops,
     pid_file: Option<PidFile>,
 }
 
@@ -169,10 +170,12 @@ impl Gateway {
             predecessor.follow(parts.beside.clone()).map_err(StartError::System)?;
             parts.shared.metrics.handed_over(true);
         }
+        // Before anybody is told: who hears that it is ready may end it at once, and it has to drain then.
+        let stops = control.block_on(async { Stops::new() }).map_err(StartError::System)?;
         control.block_on(async { parts.listeners.alter(plan, &parts.config.load()) });
         let pid_file = pid_draft.and_then(PidDraft::put);
         supervisor::tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));
-        Ok(Self { parts, control, workers, stepwise, signals, pid_file })
+        Ok(Self { parts, control, workers, stepwise, signals, stops, pid_file })
     }
 
     /// Where it listens, in the order of the configuration; with the ports that the system chose.

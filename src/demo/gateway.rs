@@ -29,7 +29,7 @@ pub(super) fn start(config: &Path, fixture: &str, now: Moment) -> Result<Running
 
 impl Running {
     /// Waits for SIGINT or SIGTERM, then drains.
-    pub(super) fn until_stopped(self) -> Result<(), DemoError> {
-        self.0.until_stopped().map_err(|error| DemoError::Gateway(error.to_string().into()))
+    pub(super) fn until_stopped(self) {
+        self.0.until_stopped();
     }
 }

@@ -76,5 +76,6 @@ pub fn run(options: &DemoOptions) -> Result<(), DemoError> {
     out.flush().map_err(DemoError::Output)?;
     drop(out);
     // The upstream is dropped, and so stopped, only after the gateway has drained into it.
-    running.until_stopped()
+    running.until_stopped();
+    Ok(())
 }
