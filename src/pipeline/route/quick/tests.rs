@@ -225,7 +225,7 @@ fn plainly<'a>(api: &'a Api, path: &str) -> Option<&'a [Segment]> {
 fn the_quick_way_and_the_long_one_lead_to_the_same() {
     let mut draw = Drawn(7);
     let (mut configs, mut known, mut asked_for, mut reasons) = (0, 0, 0, HashSet::new());
-    while configs < 300 {
+    while configs < 100 {
         let most = if configs % 10 == 0 { 200 } else { 12 };
         let Some(config) = drawn(&mut draw, most) else { continue };
         configs += 1;
@@ -261,7 +261,7 @@ fn of_many_routes_the_most_specific_wins() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut text = String::from("  - { name: many, dialect: problem, prefixes: [/], routes: [");
     let mut seen = HashSet::new();
-    for _ in 0..3_000 {
+    for _ in 0..1_500 {
         let mut path = String::new();
         for place in 0..1 + draw.below(5) {
             match draw.below(3) {
@@ -290,7 +290,7 @@ fn of_many_routes_the_most_specific_wins() {
             found += 1;
         }
     }
-    assert!(found > 2_000, "{found}");
+    assert!(found > 1_000, "{found}");
 }
 
 #[test]
