@@ -151,15 +151,16 @@ impl Hosts {
         &self.other
     }
 
-    /// The prefixes of the hosts that some API names, and of what follows `*.`, by these names.
-    pub(super) fn named(&self) -> (Vec<(&str, &Arc<Prefixes>)>, Vec<(&str, &Arc<Prefixes>)>) {
-        fn listed(
-            map: &HashMap<Arc<str>, Arc<Prefixes>, foldhash::fast::RandomState>,
-        ) -> Vec<(&str, &Arc<Prefixes>)> {
-            map.iter().map(|(name, prefixes)| (&**name, prefixes)).collect()
-        }
-        let Some(named) = &self.named else { return (Vec::new(), Vec::new()) };
-        (listed(&named.exact), listed(&named.wildcards))
+    /// The prefixes of the hosts that some API names, by these.
+    pub(super) fn exact(&self) -> Vec<(&str, &Arc<Prefixes>)> {
+        let all = self.named.iter().flat_map(|named| &named.exact);
+        all.map(|(name, prefixes)| (&**name, prefixes)).collect()
+    }
+
+    /// Those of wildcards, by what follows `*.`.
+    pub(super) fn wildcards(&self) -> Vec<(&str, &Arc<Prefixes>)> {
+        let all = self.named.iter().flat_map(|named| &named.wildcards);
+        all.map(|(name, prefixes)| (&**name, prefixes)).collect()
     }
 
     /// The prefixes that count for a request.

@@ -89,8 +89,10 @@ impl Router {
         let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers() };
         let raw = request.uri().path();
         let Ok(normal) = path::normalise(raw) else { return self.ambiguous(asked, raw) };
-        let (api, route, refused) =
-            self.quickly(asked, &normal).unwrap_or_else(|| self.thoroughly(asked, &normal));
+        // What is borrowed was in normal form, and had neither.
+        let is_plain = matches!(normal, Cow::Borrowed(_)) || !normal.contains(['%', ';']);
+        let quick = if is_plain { self.quickly(asked, &normal) } else { None };
+        let (api, route, refused) = quick.unwrap_or_else(|| self.thoroughly(asked, &normal));
         if let Some(reject) = refused {
             return Found { api, route, routed: Err(reject) };
         }
@@ -101,12 +103,8 @@ impl Router {
         Found { api, route, routed: Ok(Routed { api, route, path }) }
     }
 
-    /// As [`thoroughly`](Self::thoroughly); `None` where that has to be asked.
-    fn quickly(&self, asked: Asked<'_>, normal: &Cow<'_, str>) -> Option<Led<'_>> {
-        // What is borrowed was in normal form, and had neither.
-        if matches!(normal, Cow::Owned(_)) && normal.contains(['%', ';']) {
-            return None;
-        }
+    /// As [`thoroughly`](Self::thoroughly), for a path without `%` and `;`; `None` where that has to be asked.
+    fn quickly(&self, asked: Asked<'_>, normal: &str) -> Option<Led<'_>> {
         let place = self.quick.find(asked, normal)?;
         let (api, bit) = (&self.apis[place.api], quick::bit(asked.method));
         if place.entries.is_empty() {

@@ -33,7 +33,7 @@ struct Children<'t, T> {
 impl Quick {
     /// The last API is what is served beside the others.
     pub(in super::super) fn new(hosts: &Hosts, apis: &[RoutedApi]) -> Self {
-        let (mut exact, wildcards) = hosts.named();
+        let (mut exact, wildcards) = (hosts.exact(), hosts.wildcards());
         // Nobody asks for another: the long way brings what it is asked for into normal form.
         exact.retain(|(name, _)| normal(name) == *name);
         let names = exact.iter().chain(&wildcards).map(|&(name, level)| (Arc::as_ptr(level), name)).collect();

@@ -133,7 +133,6 @@ impl Quick {
     }
 
     #[inline]
-    #[expect(clippy::option_option, reason = "nothing is not the same as not to know")]
     fn longest(&self, level: usize, path: &[u8]) -> Option<Option<(usize, usize, usize)>> {
         let (mut node, mut at, mut longest) = (level, 0, None);
         loop {
