@@ -62,7 +62,7 @@ pub(super) async fn send(
     let key = if extended { Some(ids::websocket_key().map_err(|_| Reject::NotSwitched)?) } else { None };
     if let Some(key) = &key {
         outbound.add(&SEC_WEBSOCKET_KEY, key);
-        if !outbound.head().client.contains_key(SEC_WEBSOCKET_VERSION) {
+        if !outbound.head().client.contains(&SEC_WEBSOCKET_VERSION) {
             outbound.add(&SEC_WEBSOCKET_VERSION, &HeaderValue::from_static("13"));
         }
     }
