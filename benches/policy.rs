@@ -63,7 +63,9 @@ impl Bench {
     }
 
     fn decide(&self, number: usize) {
-        self.edge.decide(self.request(number));
+        let request = self.request(number);
+        self.edge.decide(&request);
+        request.release(&self.edge.worker.pools.scratch);
     }
 
     /// What [`Bench::decide`] does besides deciding: to be taken off.

@@ -151,9 +151,9 @@ fn edge(algorithm: &str, reach: Reach) -> Edge {
 
 /// What a thousand decisions take, when it is warm: tables have grown to their size, buffers were taken.
 fn taken_by(edge: &Edge, target: &str, fields: &[Field]) -> (usize, Option<Backtrace>) {
-    (0..50).for_each(|_| edge.decide(request(edge, target, fields)));
+    (0..50).for_each(|_| edge.decide(&request(edge, target, fields)));
     let parsed: Vec<_> = (0..1000).map(|_| request(edge, target, fields)).collect();
-    allocations(|| parsed.into_iter().for_each(|request| edge.decide(request)))
+    allocations(|| parsed.iter().for_each(|request| edge.decide(request)))
 }
 
 fn nothing_is_taken(algorithm: &str, reach: Reach) {

@@ -58,22 +58,21 @@ impl Edge {
     }
 
     /// One decision, from the parsed request on; its value is dropped, as it would be at the end of the request.
-    pub(crate) fn decide(&self, request: Request) {
+    pub(crate) fn decide(&self, request: &Request) {
         let foreseen = foresee(&self.worker, &request.fields);
         let snapshot = self.worker.snapshot();
-        let found = snapshot.router.find(&request);
+        let found = snapshot.router.find(request);
         foreseen.inspect(|foreseen| foreseen.approach(&self.worker));
         let now = self.worker.shared.clock.now();
-        let mut trail = Trail::begin(&self.worker, &snapshot, &self.peer, &request, &found, now);
+        let mut trail = Trail::begin(&self.worker, &snapshot, &self.peer, request, &found, now);
         trail.foreseen = foreseen;
         let Ok(routed) = &found.routed else { panic!("no route for {}", request.target.path()) };
-        let decided = now_or_never(decide(&self.worker, &snapshot, &self.peer, routed, &request, &mut trail));
+        let decided = now_or_never(decide(&self.worker, &snapshot, &self.peer, routed, request, &mut trail));
         match decided {
             Ok(grant) => drop(black_box(grant)),
             Err(reject) => panic!("refused: {}", reject.code()),
         }
         trail.forget();
-        request.release(&self.worker.pools.scratch);
     }
 }
 
