@@ -110,10 +110,14 @@ fn each_stage(visit: &mut impl Visit) {
         Some((grant, parts, trail))
     });
     visit.stage("project-read", || (), |()| query::read(black_box(asked.target.query().unwrap_or_default())));
-    visit.stage("decided-in-all", || request(scratch), |request| {
-        edge.decide(&request);
-        request
-    });
+    visit.stage(
+        "decided-in-all",
+        || request(scratch),
+        |request| {
+            edge.decide(&request);
+            request
+        },
+    );
     visit.stage("swapped", granted, |(trail, parts, grant)| {
         (swapped(worker, peer, routed, &grant, service, parts, &trail), trail, grant)
     });

@@ -64,7 +64,7 @@ use pin_project_lite::pin_project;
 use route::{Builtin, Route, Routed, RoutedApi, Serve};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 pub use stranger::Stranger;
@@ -81,7 +81,11 @@ pub async fn handle(
     let snapshot = worker.snapshot();
     let found = snapshot.router.find(&request);
     foreseen.inspect(|foreseen| foreseen.approach(&worker));
-    let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
+    // In this order it is made where it will be, not copied there.
+    let place = Box::new_uninit();
+    let begun = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
+    let mut observed = Box::write(place, Observed::around(begun));
+    let trail = &mut observed.trail;
     trail.foreseen = foreseen;
     let (judged, preflight) = (cors::judged(found.api, &request.fields), is_preflight(&request));
     let grpc = grpc::is_call(&request);
@@ -94,7 +98,7 @@ pub async fn handle(
         routed if preflight => refusal::preflight(found.api, &request.fields, routed),
         Ok(routed) => {
             // Lent from here on, because it is large: what is handed on by value is copied each time.
-            Caught { work: walk(&worker, &snapshot, &peer, &routed, &mut request, body, &mut trail) }.await
+            Caught { work: walk(&worker, &snapshot, &peer, &routed, &mut request, body, trail) }.await
         }
         Err(reject) => Err(reject),
     };
@@ -104,7 +108,7 @@ pub async fn handle(
     match outcome {
         Ok(mut response) => {
             finish(&mut response);
-            trail.follow(response)
+            observed.follow(response)
         }
         Err(reject) => {
             trail.refused(&reject);
@@ -112,9 +116,9 @@ pub async fn handle(
             let mut response = refusal::answer(found.api.config.dialect, &reject);
             finish(&mut response);
             if !grpc {
-                return trail.follow(response);
+                return observed.follow(response);
             }
-            let mut response = trail.follow(grpc::answer(response, &reject));
+            let mut response = observed.follow(grpc::answer(response, &reject));
             *response.status_mut() = StatusCode::OK;
             response
         }
@@ -191,7 +195,12 @@ async fn walk(
     let outbound = swap::credentials(worker, peer, routed, &grant, service, request, trail)?;
     trail.under_way(grant, from);
     match wish {
-        None => forward::send(worker, from, service, outbound, body, copy, trail).await,
+        // Awaited here and not by a future of its own, which would be copied on its way.
+        None => {
+            let (errand, passage) = forward::begin(worker, from, service, &outbound, &body, trail);
+            let sent = forward::until_cut(pin!(service.send(errand, body)), trail).await;
+            forward::end(worker, from, outbound, copy, passage, sent, trail)
+        }
         Some(wish) => Box::pin(upgrade::send(worker, from, service, outbound, wish, trail)).await,
     }
 }

@@ -275,10 +275,8 @@ impl Trail {
     }
 
     /// Goes with the answer to its end.
-    pub fn follow(mut self, response: Response<Payload>) -> Response<Box<Observed>> {
-        self.status = response.status();
-        // On the heap, because it is handed on often from here, and is large.
-        response.map(|payload| Box::new(Observed { payload, trail: self }))
+    pub fn follow(self, response: Response<Payload>) -> Response<Box<Observed>> {
+        Box::new(Observed::around(self)).follow(response)
     }
 
     /// Ends without a record: for measurements of what comes before.
@@ -400,10 +398,23 @@ pub enum Payload {
 #[derive(Debug)]
 pub struct Observed {
     payload: Payload,
-    trail: Trail,
+    pub(super) trail: Trail,
 }
 
 impl Observed {
+    /// Of an answer that is not there yet. It is on the heap from then on, because it is handed on often, and is large.
+    pub(super) fn around(trail: Trail) -> Self {
+        Self { payload: Payload::Own(Full::default()), trail }
+    }
+
+    /// Goes with the answer to its end.
+    pub(super) fn follow(mut self: Box<Self>, response: Response<Payload>) -> Response<Box<Self>> {
+        self.trail.status = response.status();
+        let (head, payload) = response.into_parts();
+        self.payload = payload;
+        Response::from_parts(head, self)
+    }
+
     /// The fields that the answer carries besides its own.
     pub fn marks(&self) -> Marks<'_> {
         Marks::of(&self.trail)

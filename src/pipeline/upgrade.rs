@@ -68,7 +68,7 @@ pub(super) async fn send(
     }
     let overlay = outbound.head().overlay.clone();
     let body = Outgoing::stream(Inbound::Upgrade(wish), u64::MAX, Rc::default(), overlay);
-    let mut response = forward::send(worker, from, service, outbound, body, None, trail).await?;
+    let mut response = forward::send(worker, from, service, outbound, body, trail).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         // Where the wish was all of the request, success would be taken for the switch.
         let deceives = extended && response.status().is_success();

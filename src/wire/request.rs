@@ -54,9 +54,7 @@ impl Target {
         }
         let path = memchr::memchr(b'?', text.as_bytes()).unwrap_or(text.len());
         let (before, behind) = text.as_bytes().split_at(path);
-        // Without a way out in between: the compiler looks at many bytes at once.
-        let bad = |part: &[u8], also: u8| part.iter().fold(false, |bad, &b| bad | is_bad(b) | (b == also));
-        if bad(before, b'`') || bad(behind, b'"') {
+        if has(before, NO_PATH) || has(behind, NO_QUERY) {
             return None;
         }
         let mut own = scratch.text();
@@ -107,10 +105,29 @@ impl Target {
     }
 }
 
-/// Whether a byte stands in no path and no query. What is not ASCII may, and what RFC 3986 would have escaped but clients
-/// send as it is.
-fn is_bad(byte: u8) -> bool {
-    (byte <= b' ') | (byte == b'#') | (byte == b'<') | (byte == b'>') | (byte == 0x7f)
+/// Bits of [`KINDS`]: no path has the byte; no query has it.
+const NO_PATH: u8 = 1;
+const NO_QUERY: u8 = 2;
+
+/// Where a byte may not stand. What is not ASCII may anywhere, and what RFC 3986 would have escaped but clients send as it is.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        kinds[byte] = match byte as u8 {
+            0..=b' ' | b'#' | b'<' | b'>' | 0x7f => NO_PATH | NO_QUERY,
+            b'`' => NO_PATH,
+            b'"' => NO_QUERY,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+/// Whether a part has a byte of a kind.
+fn has(part: &[u8], kind: u8) -> bool {
+    part.iter().fold(0, |all, &byte| all | KINDS[usize::from(byte)]) & kind != 0
 }
 
 #[cfg(test)]
