@@ -8,8 +8,9 @@ use std::cell::RefCell;
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
-/// Names remembered by their spelling; a power of two.
-const NAMES: usize = 512;
+/// Names that are remembered by their spelling: so many places, a power of two, of so many names each.
+const PLACES: usize = 128;
+const WAYS: usize = 4;
 /// Longest name that is remembered.
 const LONGEST: usize = 64;
 
@@ -54,12 +55,14 @@ pub(super) fn mark(name: &HeaderName) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Names {
     hasher: RandomState,
-    slots: RefCell<Box<[Option<Rc<Name>>]>>,
+    /// In each place, those that are asked for more often come first.
+    places: RefCell<Box<[[Option<Rc<Name>>; WAYS]]>>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { hasher: RandomState::default(), slots: RefCell::new(vec![None; NAMES].into_boxed_slice()) }
+        let places = vec![[const { None }; WAYS]; PLACES].into_boxed_slice();
+        Self { hasher: RandomState::default(), places: RefCell::new(places) }
     }
 }
 
@@ -69,15 +72,18 @@ impl Names {
         if spelled.len() > LONGEST {
             return Name::new(spelled);
         }
-        let slot = &mut self.slots.borrow_mut()[self.hasher.hash_one(spelled) as usize % NAMES];
-        if let Some(known) = slot
-            && *known.spelled == *spelled
-        {
-            return Some(known.clone());
-        }
-        let name = Name::new(spelled)?;
-        *slot = Some(name.clone());
-        Some(name)
+        let place = &mut self.places.borrow_mut()[self.hasher.hash_one(spelled) as usize % PLACES];
+        let is_it = |known: &Option<Rc<Name>>| known.as_ref().is_some_and(|known| *known.spelled == *spelled);
+        let at = match place.iter().position(is_it) {
+            Some(at) => at,
+            None => {
+                place[WAYS - 1] = Some(Name::new(spelled)?);
+                WAYS - 1
+            }
+        };
+        let found = place[at].clone();
+        place.swap(at, at.saturating_sub(1));
+        found
     }
 }
 
