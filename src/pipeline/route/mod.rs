@@ -20,8 +20,8 @@ use crate::config::Api;
 use crate::limiter::Limiter;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::Service;
+use crate::wire::{Fields, Request, Target};
 use hosts::{Hosts, Prefixes};
-use http::{HeaderMap, Request, Uri};
 use quick::Quick;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -85,9 +85,9 @@ impl Router {
     }
 
     /// Finds a request's place.
-    pub fn find<B>(&self, request: &Request<B>) -> Found<'_> {
-        let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers() };
-        let raw = request.uri().path();
+    pub fn find(&self, request: &Request) -> Found<'_> {
+        let asked = Asked { method: &request.method, target: &request.target, fields: &request.fields };
+        let raw = request.target.path();
         let Ok(normal) = path::normalise(raw) else { return self.ambiguous(asked, raw) };
         // What is borrowed was in normal form, and had neither.
         let is_plain = matches!(normal, Cow::Borrowed(_)) || !normal.contains(['%', ';']);
@@ -125,7 +125,7 @@ impl Router {
     /// Which API, and which of its routes, a path in normal form leads to, or what is answered and counted instead.
     #[cold]
     fn thoroughly(&self, asked: Asked<'_>, normal: &str) -> Led<'_> {
-        let prefixes = self.hosts.of(asked.uri, asked.headers);
+        let prefixes = self.hosts.of(asked.target, asked.fields);
         let api = self.api_of(prefixes, normal);
         if prefixes.shadow(normal, api.index) {
             return (api, api.unmatched(), Some(Reject::NoRoute));
@@ -136,14 +136,14 @@ impl Router {
 
     #[cold]
     fn ambiguous(&self, asked: Asked<'_>, raw: &str) -> Found<'_> {
-        let api = self.api_of(self.hosts.of(asked.uri, asked.headers), raw);
+        let api = self.api_of(self.hosts.of(asked.target, asked.fields), raw);
         let reject = if raw.starts_with('/') { Reject::AmbiguousPath } else { Reject::NoPath };
         Found { api, route: api.unmatched(), routed: Err(reject) }
     }
 
     /// What is counted for bytes that are no request, as far as their host and path were read.
-    pub(super) fn nowhere(&self, uri: &Uri, headers: &HeaderMap) -> Found<'_> {
-        let api = self.api_of(self.hosts.of(uri, headers), uri.path());
+    pub(super) fn nowhere(&self, target: &Target, fields: &Fields) -> Found<'_> {
+        let api = self.api_of(self.hosts.of(target, fields), target.path());
         Found { api, route: api.unmatched(), routed: Err(Reject::NoPath) }
     }
 
@@ -155,13 +155,13 @@ impl Router {
     }
 
     /// The prefix that a path belongs to on the host of a request.
-    pub(super) fn prefix_of(&self, uri: &Uri, headers: &HeaderMap, path: &str) -> Option<&str> {
-        self.hosts.of(uri, headers).find(path).map(|(prefix, _)| &**prefix)
+    pub(super) fn prefix_of(&self, target: &Target, fields: &Fields, path: &str) -> Option<&str> {
+        self.hosts.of(target, fields).find(path).map(|(prefix, _)| &**prefix)
     }
 
     /// Every prefix that counts on the host of a request.
-    pub(super) fn prefixes(&self, uri: &Uri, headers: &HeaderMap) -> impl Iterator<Item = &str> {
-        self.hosts.of(uri, headers).iter()
+    pub(super) fn prefixes(&self, target: &Target, fields: &Fields) -> impl Iterator<Item = &str> {
+        self.hosts.of(target, fields).iter()
     }
 
     /// The API at this place.

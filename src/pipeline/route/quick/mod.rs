@@ -70,10 +70,10 @@ impl Quick {
     #[inline]
     fn level(&self, asked: Asked<'_>) -> Option<usize> {
         let Some(exact) = self.exact else { return Some(self.other) };
-        let came = match asked.uri.authority() {
-            Some(authority) => authority.as_str().as_bytes(),
-            None => match asked.headers.get(HOST) {
-                Some(value) => value.as_bytes(),
+        let came = match asked.target.authority() {
+            Some(authority) => authority.as_bytes(),
+            None => match asked.fields.get(&HOST) {
+                Some(value) => value,
                 None => return Some(self.other),
             },
         };
@@ -81,7 +81,7 @@ impl Quick {
         match self.named(exact, came, 0) {
             Some(0) if is_normal(came) => self.under(came),
             Some(level @ 1..) => Some(level),
-            _ => match host_of(asked.uri, asked.headers) {
+            _ => match host_of(asked.target, asked.fields) {
                 Some(host) => self.level_of(exact, host.as_bytes()),
                 None => Some(self.other),
             },
@@ -111,8 +111,8 @@ impl Quick {
     /// The node of the host that stands from a place on; 0 where there is none.
     fn named(&self, hosts: usize, host: &[u8], at: usize) -> Option<usize> {
         let name = Segment::at(host, at);
-        if name.end < host.len() {
-            return Some(0); // a slash, which no name has
+        if name.end < host.len() || host.last() == Some(&0) {
+            return Some(0); // neither has a name: a slash ends segments, and zeros stand behind the last one
         }
         self.child(hosts, self.head(hosts), host, name)
     }
