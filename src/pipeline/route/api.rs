@@ -2,7 +2,7 @@
 
 use super::builtins::{builtin_route, builtins};
 use super::entry::{Builtin, Route, Serve};
-use super::tree::{Node, literal_path};
+use super::tree::Node;
 use super::when::{Asked, Candidate, Miss};
 use crate::config::{self, Api, Mode, RateLimit, Segment, Target};
 use crate::dialect::endpoint::edge;
@@ -33,9 +33,7 @@ pub struct RoutedApi {
     /// What pages of other origins may do with it.
     pub cors: Option<Box<Cors>>,
     pub(super) routes: Vec<Route>,
-    /// Patterns without a parameter, whole: one look-up answers for most requests, and nothing is more specific.
-    literals: HashMap<String, Vec<Candidate>, foldhash::fast::RandomState>,
-    tree: Node<Candidate>,
+    pub(super) tree: Node<Candidate>,
 }
 
 /// A limit with its constant header values.
@@ -106,7 +104,7 @@ impl RoutedApi {
         metrics: &Metrics,
     ) -> Self {
         guard(&mut routes);
-        let (literals, tree) = places(&routes);
+        let tree = places(&routes);
         let nothing = config::Route { methods: Vec::new(), ..builtin_route("none", Method::GET, true) };
         // The last one: what is counted for paths that no route has. It is in no tree.
         routes.push(Route::new(&api, nothing, Serve::Nobody, metrics));
@@ -115,7 +113,7 @@ impl RoutedApi {
         }
         let limit = api.rate_limit.map(|limit| PreparedLimit::new(limit, limiter.slot(&api.name)));
         let cors = api.cors.as_ref().map(|cors| Box::new(Cors::new(cors, api.dialect)));
-        Self { index, limit, cors, cells: metrics.api(&api.name), routes, literals, tree, config: api }
+        Self { index, limit, cors, cells: metrics.api(&api.name), routes, tree, config: api }
     }
 
     /// What is counted for paths that no route has.
@@ -125,12 +123,16 @@ impl RoutedApi {
 
     /// The routes of a path, the most specific one first; none where a wider one must not be the way around it.
     fn candidates(&self, path: &str) -> &[Candidate] {
-        let whole = self.literals.get(path).map(Vec::as_slice);
-        whole.or_else(|| self.tree.find(path)).unwrap_or_default()
+        self.tree.find(path).unwrap_or_default()
     }
 
+    /// The route of a path, or what is counted and answered where none takes the request.
     pub(super) fn find(&self, path: &str, asked: Asked<'_>) -> (&Route, Option<Reject>) {
-        let candidates = self.candidates(path);
+        self.choose(self.candidates(path), asked)
+    }
+
+    /// The first of some routes of one path that takes a request.
+    pub(super) fn choose(&self, candidates: &[Candidate], asked: Asked<'_>) -> (&Route, Option<Reject>) {
         for candidate in candidates {
             let route = &self.routes[candidate.route];
             if !route.takes(asked.method) {
@@ -196,12 +198,9 @@ fn shape(pattern: &[Segment]) -> String {
     pattern.iter().map(text).collect()
 }
 
-/// Patterns without a parameter by their text, and all patterns as a tree; the routes of one pattern in the order in
-/// which they are asked.
-fn places(
-    routes: &[Route],
-) -> (HashMap<String, Vec<Candidate>, foldhash::fast::RandomState>, Node<Candidate>) {
-    let (mut literals, mut tree) = (HashMap::default(), Node::default());
+/// All patterns as a tree; the routes of one pattern in the order in which they are asked.
+fn places(routes: &[Route]) -> Node<Candidate> {
+    let mut tree = Node::default();
     for (index, route) in routes.iter().enumerate() {
         let config = &route.config;
         let hosts: Vec<Option<&config::HostPattern>> = match config.hosts.is_empty() {
@@ -210,13 +209,10 @@ fn places(
         };
         for host in hosts {
             let candidate = Candidate::new(index, host, &config.conditions);
-            if let Some(path) = literal_path(&config.pattern) {
-                put(literals.entry(path).or_default(), candidate.clone(), routes);
-            }
             put(tree.entry(&config.pattern), candidate, routes);
         }
     }
-    (literals, tree)
+    tree
 }
 
 /// The gateway's own endpoints first, then the more specific, then what stands first in the file.

@@ -3,7 +3,7 @@
 use super::tree::{has_loose, segments};
 use crate::config::{Api, Dialect, HostPattern};
 use crate::dialect::endpoint::BARE_LOGIN;
-use crate::pipeline::path;
+use crate::pipeline::{path, scan};
 use crate::wire::{self, Fields, Target};
 use http::header::HOST;
 use std::borrow::Cow;
@@ -82,6 +82,16 @@ impl Prefixes {
         self.levels().find_map(own).is_some_and(|index| index != api)
     }
 
+    /// Prefixes and APIs, the longer ones first.
+    pub(super) fn list(&self) -> &[(Arc<str>, usize)] {
+        &self.list
+    }
+
+    /// Those of the next less specific host.
+    pub(super) fn wider(&self) -> Option<&Arc<Self>> {
+        self.wider.as_ref()
+    }
+
     /// All of them, each once.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         let mut seen = HashSet::new();
@@ -134,6 +144,23 @@ impl Hosts {
             map.insert(host.name.clone(), Arc::new(Prefixes::new(prefixes(apis, Some(host)), Some(wider))));
         }
         Self { other, named: (!patterns.is_empty()).then(|| Box::new(named)) }
+    }
+
+    /// The prefixes of hosts that no API names.
+    pub(super) fn other(&self) -> &Arc<Prefixes> {
+        &self.other
+    }
+
+    /// The prefixes of the hosts that some API names, by these.
+    pub(super) fn exact(&self) -> Vec<(&str, &Arc<Prefixes>)> {
+        let all = self.named.iter().flat_map(|named| &named.exact);
+        all.map(|(name, prefixes)| (&**name, prefixes)).collect()
+    }
+
+    /// Those of wildcards, by what follows `*.`.
+    pub(super) fn wildcards(&self) -> Vec<(&str, &Arc<Prefixes>)> {
+        let all = self.named.iter().flat_map(|named| &named.wildcards);
+        all.map(|(name, prefixes)| (&**name, prefixes)).collect()
     }
 
     /// The prefixes that count for a request.
@@ -209,8 +236,18 @@ pub(in crate::pipeline) fn host_of<'r>(target: &'r Target, fields: &'r Fields) -
     Some(normal(text))
 }
 
+/// Whether a host is in normal form for sure: a name in lower case, and nothing else.
+pub(super) fn is_normal(host: &[u8]) -> bool {
+    let odd =
+        |byte: u8| !(byte.is_ascii_lowercase() | byte.is_ascii_digit() | (byte == b'-') | (byte == b'.'));
+    !scan::any(host, odd) && host.last() != Some(&b'.')
+}
+
 /// A host without credential, port and closing dot, in lower case.
-fn normal(text: &str) -> Cow<'_, str> {
+pub(super) fn normal(text: &str) -> Cow<'_, str> {
+    if is_normal(text.as_bytes()) {
+        return Cow::Borrowed(text);
+    }
     let text = text.rsplit('@').next().unwrap_or_default();
     let text = match text.rfind(':') {
         Some(at) if !text[at..].contains(']') => &text[..at],
@@ -244,6 +281,7 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(normal(text), host, "{text}");
+            assert_eq!(normal(host), host, "once is enough");
         }
     }
 

@@ -4,6 +4,7 @@ mod api;
 mod builtins;
 mod entry;
 mod hosts;
+mod quick;
 mod tree;
 mod when;
 
@@ -21,7 +22,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::upstream::Service;
 use crate::wire::{Fields, Request, Target};
 use hosts::{Hosts, Prefixes};
-
+use quick::Quick;
 use std::borrow::Cow;
 use std::sync::Arc;
 use tree::segment_text;
@@ -29,6 +30,8 @@ use tree::segment_text;
 /// All routes of a configuration, ready to be matched.
 #[derive(Debug)]
 pub struct Router {
+    /// Where most requests are looked up: it says the same as the others, or nothing.
+    quick: Quick,
     hosts: Hosts,
     /// The last one has the routes of no API: what the gateway serves beside them.
     apis: Vec<RoutedApi>,
@@ -62,6 +65,9 @@ pub struct Found<'s> {
     pub routed: Result<Routed<'s>, Reject>,
 }
 
+/// An API, its route, and why that does not take the request.
+type Led<'s> = (&'s RoutedApi, &'s Route, Option<Reject>);
+
 impl std::fmt::Debug for Found<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Found {{ api: {}, route: {} }}", self.api.config.name, self.route.config.path)
@@ -74,27 +80,19 @@ impl Router {
         let prepare = |(index, api)| RoutedApi::new(index, api, services, limiter, metrics);
         let mut routed: Vec<RoutedApi> = apis.iter().enumerate().map(prepare).collect();
         routed.push(RoutedApi::outside(routed.len(), limiter, metrics));
-        Self { hosts: Hosts::new(apis), apis: routed }
+        let hosts = Hosts::new(apis);
+        Self { quick: Quick::new(&hosts, &routed), hosts, apis: routed }
     }
 
     /// Finds a request's place.
     pub fn find(&self, request: &Request) -> Found<'_> {
         let asked = Asked { method: &request.method, target: &request.target, fields: &request.fields };
-        let prefixes = self.hosts.of(asked.target, asked.fields);
         let raw = request.target.path();
-        let normal = match path::normalise(raw) {
-            Ok(normal) => normal,
-            Err(_) => {
-                let api = self.api_of(prefixes, raw);
-                let reject = if raw.starts_with('/') { Reject::AmbiguousPath } else { Reject::NoPath };
-                return Found { api, route: api.unmatched(), routed: Err(reject) };
-            }
-        };
-        let api = self.api_of(prefixes, &normal);
-        if prefixes.shadow(&normal, api.index) {
-            return Found { api, route: api.unmatched(), routed: Err(Reject::NoRoute) };
-        }
-        let (route, refused) = api.find(&normal, asked);
+        let Ok(normal) = path::normalise(raw) else { return self.ambiguous(asked, raw) };
+        // What is borrowed was in normal form, and had neither.
+        let is_plain = matches!(normal, Cow::Borrowed(_)) || !normal.contains(['%', ';']);
+        let quick = if is_plain { self.quickly(asked, &normal) } else { None };
+        let (api, route, refused) = quick.unwrap_or_else(|| self.thoroughly(asked, &normal));
         if let Some(reject) = refused {
             return Found { api, route, routed: Err(reject) };
         }
@@ -103,6 +101,44 @@ impl Router {
             Cow::Owned(path) => Some(path),
         };
         Found { api, route, routed: Ok(Routed { api, route, path }) }
+    }
+
+    /// As [`thoroughly`](Self::thoroughly), for a path without `%` and `;`; `None` where that has to be asked.
+    fn quickly(&self, asked: Asked<'_>, normal: &str) -> Option<Led<'_>> {
+        let place = self.quick.find(asked, normal)?;
+        let (api, bit) = (&self.apis[place.api], quick::bit(asked.method));
+        if place.entries.is_empty() {
+            return Some((api, api.unmatched(), Some(Reject::NoRoute)));
+        }
+        for entry in place.entries.iter().map(|&word| quick::Ending(word)) {
+            if entry.is_marked() {
+                let (route, refused) = api.choose(self.quick.set(entry), asked);
+                return Some((api, route, refused));
+            }
+            if entry.takes(bit) {
+                return Some((api, &api.routes[entry.index()], None));
+            }
+        }
+        None
+    }
+
+    /// Which API, and which of its routes, a path in normal form leads to, or what is answered and counted instead.
+    #[cold]
+    fn thoroughly(&self, asked: Asked<'_>, normal: &str) -> Led<'_> {
+        let prefixes = self.hosts.of(asked.target, asked.fields);
+        let api = self.api_of(prefixes, normal);
+        if prefixes.shadow(normal, api.index) {
+            return (api, api.unmatched(), Some(Reject::NoRoute));
+        }
+        let (route, refused) = api.find(normal, asked);
+        (api, route, refused)
+    }
+
+    #[cold]
+    fn ambiguous(&self, asked: Asked<'_>, raw: &str) -> Found<'_> {
+        let api = self.api_of(self.hosts.of(asked.target, asked.fields), raw);
+        let reject = if raw.starts_with('/') { Reject::AmbiguousPath } else { Reject::NoPath };
+        Found { api, route: api.unmatched(), routed: Err(reject) }
     }
 
     /// What is counted for bytes that are no request, as far as their host and path were read.

@@ -14,11 +14,11 @@ pub(super) struct Node<T> {
     loose: HashMap<Vec<u8>, Vec<Arc<str>>, foldhash::fast::RandomState>,
     /// No literal has a character that lax servers read in two ways.
     plain: bool,
-    parameter: Option<Box<Node<T>>>,
+    pub(super) parameter: Option<Box<Node<T>>>,
     /// What ends here, in the order of insertion.
-    here: Vec<T>,
+    pub(super) here: Vec<T>,
     /// What has its `**` begin here.
-    rest: Vec<T>,
+    pub(super) rest: Vec<T>,
 }
 
 impl<T> Default for Node<T> {
@@ -67,6 +67,16 @@ impl<T> Node<T> {
         found.or_else(|| (!self.rest.is_empty()).then_some(self.rest.as_slice()))
     }
 
+    /// What stands behind each literal.
+    pub(super) fn literals(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.literals.iter().map(|(text, node)| (&**text, node))
+    }
+
+    /// What stands behind this literal.
+    pub(super) fn literal(&self, text: &str) -> Option<&Self> {
+        self.literals.get(text)
+    }
+
     fn shadows(&self, segment: &str, rest: &str) -> bool {
         if self.literals.is_empty() || self.plain && !has_loose(segment) {
             return false;
@@ -74,17 +84,6 @@ impl<T> Node<T> {
         let alike = self.loose.get(&path::loosely(segment)).into_iter().flatten();
         alike.filter_map(|literal| self.literals.get(literal)).any(|node| node.find(rest).is_some())
     }
-}
-
-/// The one path that a pattern without parameters stands for.
-pub(super) fn literal_path(pattern: &[Segment]) -> Option<String> {
-    let mut path = String::new();
-    for segment in pattern {
-        let Segment::Literal(text) = segment else { return None };
-        path.push('/');
-        path.push_str(text);
-    }
-    (!path.is_empty()).then_some(path)
 }
 
 /// The segments of a normal path; a closing slash adds none.

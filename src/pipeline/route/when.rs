@@ -49,6 +49,11 @@ impl Candidate {
         Self { route, when: (!unconditional).then(when) }
     }
 
+    /// Whether nothing but the method tells it from others.
+    pub(super) fn is_any(&self) -> bool {
+        self.when.is_none()
+    }
+
     /// Higher is more specific: the host first, then the conditions.
     pub(super) fn rank(&self) -> (usize, (usize, usize, usize)) {
         let Some(when) = &self.when else { return (0, (0, 0, 0)) };
