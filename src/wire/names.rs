@@ -51,17 +51,19 @@ pub(super) fn mark(name: &HeaderName) -> u64 {
     1 << ((name.len() as u32 * 7 + u32::from(first) * 3 + u32::from(last)) % 64)
 }
 
+/// Names whose spellings have the same place; those that are asked for more often come first.
+type Place = [Option<Rc<Name>>; WAYS];
+
 /// One worker's memory of names.
 #[derive(Debug)]
 pub(crate) struct Names {
     hasher: RandomState,
-    /// In each place, those that are asked for more often come first.
-    places: RefCell<Box<[[Option<Rc<Name>>; WAYS]]>>,
+    places: RefCell<Box<[Place]>>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        let places = vec![[const { None }; WAYS]; PLACES].into_boxed_slice();
+        let places = vec![Place::default(); PLACES].into_boxed_slice();
         Self { hasher: RandomState::default(), places: RefCell::new(places) }
     }
 }
