@@ -124,6 +124,7 @@ async fn each_second(parts: Arc<Parts>) {
         let now = parts.shared.clock.now();
         parts.shared.tokens.sweep(now);
         parts.shared.limiter.sweep_some(turn, now);
+        parts.shared.signatures.tend(now.unix_s(), parts.config.load().jwt.upstream.ttl.as_secs());
     }
 }
 

@@ -283,6 +283,11 @@ impl Tokens {
         &self.store
     }
 
+    /// Most keys that it holds.
+    pub fn capacity(&self) -> usize {
+        self.options.capacity.get()
+    }
+
     /// Sizes.
     pub fn stats(&self) -> Stats {
         Stats { entries: self.by_digest.len(), negatives: self.unknown.len(), filled: self.filling.is_done() }
