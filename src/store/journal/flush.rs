@@ -63,7 +63,12 @@ impl Journal {
     }
 
     /// Sends what was counted for the `most` first rows from this one on. Only under the lock of flushes.
-    async fn flush_part(&self, store: &dyn Store, from: u64, most: usize) -> Result<Flushed, StoreError> {
+    pub(super) async fn flush_part(
+        &self,
+        store: &dyn Store,
+        from: u64,
+        most: usize,
+    ) -> Result<Flushed, StoreError> {
         // Before the totals are read: what retires while we read them must not be freed by this flush.
         let settled = lock(&self.0.lease.retired).len();
         let segments = lock(&self.0.slots).segments.clone();

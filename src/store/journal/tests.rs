@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::Clock;
+use crate::store::Store;
 use crate::store::conformance::{NOW_MS, fixture};
 use crate::store::sqlite::Sqlite;
 use crate::token::TokenId;
