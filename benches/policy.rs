@@ -12,6 +12,7 @@ mod support;
 
 use portcullis::clock::Clock;
 use portcullis::token::Reach;
+use portcullis::wire::Request;
 use std::hint::black_box;
 use support::Edge;
 use support::store::{Keys, PROJECT, key};
@@ -54,20 +55,22 @@ impl Bench {
     }
 
     /// A request with another key.
-    fn request(&self, number: usize) -> http::Request<()> {
+    fn request(&self, number: usize) -> Request {
         let mut head = self.head.clone();
         let key = http::HeaderValue::from_str(&self.shown[number % self.shown.len()]).expect("visible ASCII");
         head.headers.insert("x-api-key", key);
-        http::Request::from_parts(head, ())
+        Request::of(&head, &self.edge.worker.pools.scratch)
     }
 
     fn decide(&self, number: usize) {
-        self.edge.decide(self.request(number));
+        let request = self.request(number);
+        self.edge.decide(&request);
+        request.release(&self.edge.worker.pools.scratch);
     }
 
     /// What [`Bench::decide`] does besides deciding: to be taken off.
     fn baseline(&self, number: usize) {
-        black_box(self.request(number).into_parts());
+        black_box(self.request(number)).release(&self.edge.worker.pools.scratch);
     }
 }
 

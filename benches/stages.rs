@@ -7,13 +7,12 @@ mod support;
 
 use bytes::BytesMut;
 use divan::Bencher;
-use http::{HeaderMap, Request};
 use http_body_util::Full;
 use portcullis::pipeline::bench::{known, swapped};
 use portcullis::pipeline::route::Serve;
 use portcullis::pipeline::{Payload, Trail, authenticate, authorize, foresee, limit, query};
 use portcullis::token::Reach;
-use portcullis::wire::Scratch;
+use portcullis::wire::{Request, Scratch};
 use portcullis::{listen, upstream};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -64,9 +63,9 @@ fn each_stage(visit: &mut impl Visit) {
     let found = snapshot.router.find(&asked);
     let routed = found.routed.as_ref().unwrap_or_else(|reject| panic!("no route: {}", reject.code()));
     let Serve::Upstream(service) = &routed.route.service else { panic!("no upstream") };
-    let parts = || request(scratch).into_parts().0;
+    let parts = || request(scratch);
     let trail = || Trail::begin(worker, &snapshot, peer, &asked, &found, worker.shared.clock.now());
-    let who = || known(worker, routed, asked.headers(), None, &trail()).expect("the key is in memory");
+    let who = || known(worker, routed, &asked.fields, None, &trail()).expect("the key is in memory");
     let granted = || {
         let (mut trail, parts) = (trail(), parts());
         let admitted = limit::admit(who(), routed.api, trail.at(), &mut trail).expect("the limit is far");
@@ -78,14 +77,14 @@ fn each_stage(visit: &mut impl Visit) {
 
     visit.stage(
         "request-parsed",
-        || read_buffer(scratch, &head()),
+        || read_buffer(&head()),
         |mut buffer| listen::bench::read(&mut buffer, scratch),
     );
     visit.stage(
         "key-foreseen",
         || (),
         |()| {
-            let foreseen = foresee(worker, black_box(asked.headers()));
+            let foreseen = foresee(worker, black_box(&asked.fields));
             foreseen.inspect(|foreseen| foreseen.approach(worker));
             foreseen
         },
@@ -93,8 +92,8 @@ fn each_stage(visit: &mut impl Visit) {
     visit.stage("routed", || (), |()| snapshot.router.find(black_box(&asked)));
     visit.stage(
         "key-looked-up",
-        || (trail(), foresee(worker, asked.headers())),
-        |(trail, foreseen)| (known(worker, routed, asked.headers(), foreseen, &trail), trail),
+        || (trail(), foresee(worker, &asked.fields)),
+        |(trail, foreseen)| (known(worker, routed, &asked.fields, foreseen, &trail), trail),
     );
     visit.stage(
         "limited",
@@ -110,8 +109,15 @@ fn each_stage(visit: &mut impl Visit) {
         let grant = authorize::check(caller, routed, &parts, &mut trail);
         Some((grant, parts, trail))
     });
-    visit.stage("project-read", || (), |()| query::read(black_box(asked.uri().query().unwrap_or_default())));
-    visit.stage("decided-in-all", || request(scratch), |request| edge.decide(request));
+    visit.stage("project-read", || (), |()| query::read(black_box(asked.target.query().unwrap_or_default())));
+    visit.stage(
+        "decided-in-all",
+        || request(scratch),
+        |request| {
+            edge.decide(&request);
+            request
+        },
+    );
     visit.stage("swapped", granted, |(trail, parts, grant)| {
         (swapped(worker, peer, routed, &grant, service, parts, &trail), trail, grant)
     });
@@ -124,13 +130,12 @@ fn each_stage(visit: &mut impl Visit) {
     });
     visit.stage(
         "answer-parsed",
-        || read_buffer(scratch, ANSWER),
+        || read_buffer(ANSWER),
         |mut buffer| upstream::h1::bench::read(&mut buffer, scratch),
     );
     let answered = || {
         let (trail, ..) = granted();
-        let answer =
-            upstream::h1::bench::read(&mut read_buffer(scratch, ANSWER), scratch).expect("an answer");
+        let answer = upstream::h1::bench::read(&mut read_buffer(ANSWER), scratch).expect("an answer");
         (scratch.out(), trail.follow(answer.map(|_| Payload::Own(Full::default()))))
     };
     visit.stage("answer-written", answered, |(out, answer)| listen::bench::write(out, answer, DATE));
@@ -146,17 +151,15 @@ fn head() -> String {
     )
 }
 
-/// What was read from a socket, in the memory that all connections share; and a map for its fields, as if another
-/// request had just given it back.
-fn read_buffer(scratch: &Scratch, text: &str) -> BytesMut {
-    scratch.recycle(HeaderMap::with_capacity(24));
+/// What was read from a socket, in the memory that all connections share.
+fn read_buffer(text: &str) -> BytesMut {
     let mut shared = BytesMut::with_capacity(8 * 1024);
     shared.extend_from_slice(text.as_bytes());
     shared.split()
 }
 
-fn request(scratch: &Scratch) -> Request<()> {
-    listen::bench::read(&mut read_buffer(scratch, &head()), scratch).expect("a request")
+fn request(scratch: &Scratch) -> Request {
+    listen::bench::read(&mut read_buffer(&head()), scratch).expect("a request")
 }
 
 /// Times the one stage of this name.

@@ -48,9 +48,10 @@ elif [[ " ${packages[*]} " == *" gcc "* ]]; then
   packages+=(libc6-dev)
 fi
 
-# What merges the counts of a build has to be as new as the compiler's own LLVM writes them: 19 or later.
-if [[ "${1:-test}" == dist && -z "$(scripts/profdata.sh --find)" ]]; then
-  packages+=(llvm-19)
+# What reads the counts of a build, and lays the program out by others, has to be as new as the compiler's own LLVM.
+if [[ "${1:-test}" == dist ]]; then
+  if [[ -z "$(scripts/llvm.sh --find llvm-profdata)" ]]; then packages+=(llvm-19); fi
+  if [[ -z "$(scripts/llvm.sh --find llvm-bolt)" ]]; then packages+=(bolt-19); fi
 fi
 
 # Debian's Python makes no environments without this one.

@@ -7,6 +7,7 @@
 mod support;
 
 use portcullis::token::Reach;
+use portcullis::wire::Request;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
@@ -132,7 +133,7 @@ fn requests() -> Vec<(&'static str, String, Vec<Field>)> {
     ]
 }
 
-fn request(target: &str, fields: &[Field]) -> http::Request<()> {
+fn request(edge: &Edge, target: &str, fields: &[Field]) -> Request {
     let mut request = http::Request::get(target).body(()).expect("a request");
     for (name, value) in [("host", "api.example.com"), ("user-agent", "a/1"), ("accept", "application/json")]
     {
@@ -141,7 +142,7 @@ fn request(target: &str, fields: &[Field]) -> http::Request<()> {
     for (name, value) in fields {
         request.headers_mut().insert(*name, value.parse().expect("visible ASCII"));
     }
-    request
+    Request::of(&request.into_parts().0, &edge.worker.pools.scratch)
 }
 
 fn edge(algorithm: &str, reach: Reach) -> Edge {
@@ -150,9 +151,9 @@ fn edge(algorithm: &str, reach: Reach) -> Edge {
 
 /// What a thousand decisions take, when it is warm: tables have grown to their size, buffers were taken.
 fn taken_by(edge: &Edge, target: &str, fields: &[Field]) -> (usize, Option<Backtrace>) {
-    (0..50).for_each(|_| edge.decide(request(target, fields)));
-    let parsed: Vec<_> = (0..1000).map(|_| request(target, fields)).collect();
-    allocations(|| parsed.into_iter().for_each(|request| edge.decide(request)))
+    (0..50).for_each(|_| edge.decide(&request(edge, target, fields)));
+    let parsed: Vec<_> = (0..1000).map(|_| request(edge, target, fields)).collect();
+    allocations(|| parsed.iter().for_each(|request| edge.decide(request)))
 }
 
 fn nothing_is_taken(algorithm: &str, reach: Reach) {

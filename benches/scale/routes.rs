@@ -13,6 +13,7 @@ use portcullis::pipeline::Snapshot;
 use portcullis::telemetry::Metrics;
 use portcullis::token::signer::{KeyRing, Signer};
 use portcullis::upstream::Services;
+use portcullis::wire::{Request, Scratch};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ struct Bench {
     snapshot: Snapshot,
     apis: usize,
     resources: usize,
+    scratch: Scratch,
 }
 
 /// Half of the APIs have a host of their own and share their prefix, the others have a prefix of their own.
@@ -86,10 +88,10 @@ impl Bench {
         let ring = KeyRing::new(keys.into_iter(), clock.now()).expect("a ring");
         let ring = Arc::new(arc_swap::ArcSwap::from_pointee(ring));
         let snapshot = Snapshot::new(&config, &services, ring, &limiter, &metrics);
-        Self { snapshot, apis, resources }
+        Self { snapshot, apis, resources, scratch: Scratch::default() }
     }
 
-    fn request(&self, number: usize) -> http::Request<()> {
+    fn request(&self, number: usize) -> Request {
         let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
         let (host, prefix) = place(random % self.apis);
         let resource = (random >> 16) % self.resources;
@@ -101,22 +103,25 @@ impl Bench {
         };
         let host = host.unwrap_or_else(|| "other.example.com".to_owned());
         let request = http::Request::get(format!("{prefix}/resource-{resource}{tail}?page=1"));
-        request.header("host", host).header("accept", "application/json").body(()).expect("a request")
+        let request = request.header("host", host).header("accept", "application/json").body(());
+        Request::of(&request.expect("a request").into_parts().0, &self.scratch)
     }
 
     #[inline(never)]
-    fn find(&self, request: &http::Request<()>) -> usize {
+    fn find(&self, request: &Request) -> usize {
         let found = self.snapshot.router.find(request);
-        assert!(found.routed.is_ok(), "{found:?} for {}", request.uri());
+        assert!(found.routed.is_ok(), "{found:?} for {}", request.target.path());
         found.route.index
     }
 
     fn baseline(&self, number: usize) {
-        black_box(self.request(number));
+        black_box(self.request(number)).release(&self.scratch);
     }
 
     fn both(&self, number: usize) {
-        black_box(self.find(black_box(&self.request(number))));
+        let request = black_box(self.request(number));
+        black_box(self.find(&request));
+        request.release(&self.scratch);
     }
 }
 

@@ -11,6 +11,7 @@ use portcullis::store::journal::Journal;
 use portcullis::telemetry::{AccessLog, Metrics};
 use portcullis::token::signer::{KeyRing, Signer};
 use portcullis::upstream::{Pools, Services};
+use portcullis::wire::Request;
 use std::future::Future;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -57,17 +58,16 @@ impl Edge {
     }
 
     /// One decision, from the parsed request on; its value is dropped, as it would be at the end of the request.
-    pub(crate) fn decide(&self, request: http::Request<()>) {
-        let foreseen = foresee(&self.worker, request.headers());
+    pub(crate) fn decide(&self, request: &Request) {
+        let foreseen = foresee(&self.worker, &request.fields);
         let snapshot = self.worker.snapshot();
-        let found = snapshot.router.find(&request);
+        let found = snapshot.router.find(request);
         foreseen.inspect(|foreseen| foreseen.approach(&self.worker));
         let now = self.worker.shared.clock.now();
-        let mut trail = Trail::begin(&self.worker, &snapshot, &self.peer, &request, &found, now);
+        let mut trail = Trail::begin(&self.worker, &snapshot, &self.peer, request, &found, now);
         trail.foreseen = foreseen;
-        let Ok(routed) = &found.routed else { panic!("no route for {}", request.uri()) };
-        let (head, ()) = request.into_parts();
-        let decided = now_or_never(decide(&self.worker, &snapshot, &self.peer, routed, &head, &mut trail));
+        let Ok(routed) = &found.routed else { panic!("no route for {}", request.target.path()) };
+        let decided = now_or_never(decide(&self.worker, &snapshot, &self.peer, routed, request, &mut trail));
         match decided {
             Ok(grant) => drop(black_box(grant)),
             Err(reject) => panic!("refused: {}", reject.code()),

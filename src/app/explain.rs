@@ -14,6 +14,7 @@ use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use crate::token::signer::{BadKey, KeyRing, Signer};
 use crate::upstream::{Pools, Services, TlsError};
+use crate::wire::{self, Scratch};
 use arc_swap::ArcSwap;
 use http::header::HOST;
 use http::uri::Scheme;
@@ -142,6 +143,7 @@ fn question(config: &Config, described: Described, store_exists: bool, now: Mome
         listener: listener.map_or_else(String::new, name),
     };
     let peer = Peer::new(from, tls, trusted.unwrap_or_default(), bounds.unwrap_or(usize::MAX));
+    let request = wire::Request::of(&request.into_parts().0, &Scratch::default());
     Question { peer, request, asked, store_exists, now }
 }
 

@@ -1,7 +1,8 @@
 //! Where a dialect's clients put their credential, read strictly: two that differ are none.
 
 use crate::config::{Api, Dialect};
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+use crate::wire::{self, Fields};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 use std::sync::Arc;
 
 /// `X-API-Key`.
@@ -11,7 +12,7 @@ pub(super) static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 #[derive(Clone, Copy, Default)]
 pub struct Presented<'a> {
     /// A key's whole text.
-    pub key: Option<&'a str>,
+    pub key: Option<&'a [u8]>,
     /// A JWT in compact form (RFC 7519).
     pub jwt: Option<&'a str>,
 }
@@ -31,12 +32,19 @@ pub enum Unusable {
     Foreign,
 }
 
+/// A field's name and value.
+type Field<'a> = (&'a HeaderName, &'a [u8]);
+
+fn of_map(headers: &HeaderMap) -> impl Iterator<Item = Field<'_>> {
+    headers.iter().map(|(name, value)| (name, value.as_bytes()))
+}
+
 /// Reads the credentials of a request to `api`.
 ///
 /// # Errors
 /// [`Unusable`] when there is one that must not be looked up. None at all is no error: both members are `None`.
-pub fn present<'a>(api: &Api, headers: &'a HeaderMap) -> Result<Presented<'a>, Unusable> {
-    read(api.dialect, &api.key_prefixes, headers)
+pub fn present<'a>(api: &Api, fields: &'a Fields) -> Result<Presented<'a>, Unusable> {
+    read(api.dialect, &api.key_prefixes, || fields.iter())
 }
 
 /// Reads the credentials of a request to the gateway itself.
@@ -44,21 +52,21 @@ pub fn present<'a>(api: &Api, headers: &'a HeaderMap) -> Result<Presented<'a>, U
 /// # Errors
 /// Those of [`present`].
 pub fn present_in(dialect: Dialect, headers: &HeaderMap) -> Result<Presented<'_>, Unusable> {
-    read(dialect, &[], headers)
+    read(dialect, &[], || of_map(headers))
 }
 
-fn read<'a>(
+fn read<'a, I: Iterator<Item = Field<'a>>>(
     dialect: Dialect,
     key_prefixes: &[Arc<str>],
-    headers: &'a HeaderMap,
+    all: impl Fn() -> I,
 ) -> Result<Presented<'a>, Unusable> {
-    let is_key = |text: &str| match dialect {
-        Dialect::Ocriva => text.starts_with("ocr_"),
-        Dialect::Ocore => text.starts_with("ocore_"),
-        Dialect::Problem => key_prefixes.iter().any(|prefix| text.starts_with(&**prefix)),
+    let is_key = |text: &[u8]| match dialect {
+        Dialect::Ocriva => text.starts_with(b"ocr_"),
+        Dialect::Ocore => text.starts_with(b"ocore_"),
+        Dialect::Problem => key_prefixes.iter().any(|prefix| text.starts_with(prefix.as_bytes())),
     };
     let mut presented = Presented::default();
-    let (keys, authorizations) = fields(headers);
+    let (keys, authorizations) = fields(all());
     if dialect != Dialect::Ocore
         && let Some(text) = keys.text()?
     {
@@ -69,7 +77,7 @@ fn read<'a>(
     }
     let bearer = match authorizations.text()? {
         Some(value) => bearer(value),
-        None if dialect == Dialect::Ocore => cookie(headers, "access_token")?,
+        None if dialect == Dialect::Ocore => cookie_of(all(), "access_token")?.map(str::as_bytes),
         None => None,
     };
     let Some(text) = bearer else { return Ok(presented) };
@@ -78,8 +86,8 @@ fn read<'a>(
             return Err(Unusable::Contradictory);
         }
         presented.key = Some(text);
-    } else if is_jwt(text) {
-        presented.jwt = Some(text);
+    } else if let Some(jwt) = jwt(text) {
+        presented.jwt = Some(jwt);
     } else {
         return Err(Unusable::Foreign);
     }
@@ -87,16 +95,16 @@ fn read<'a>(
 }
 
 /// The key that a request most likely shows, whatever its dialect. Says nothing of whether it may be used.
-pub fn likely_key(headers: &HeaderMap) -> Option<&str> {
-    let (keys, authorizations) = fields(headers);
+pub fn likely_key(all: &Fields) -> Option<&[u8]> {
+    let (keys, authorizations) = fields(all.iter());
     let shown = keys.text().ok().flatten();
-    shown.or_else(|| authorizations.text().ok().flatten().and_then(bearer).filter(|text| !is_jwt(text)))
+    shown.or_else(|| authorizations.text().ok().flatten().and_then(bearer).filter(|text| jwt(text).is_none()))
 }
 
 /// `X-API-Key` and `Authorization`, by one look at every field: that is quicker than to hash both names.
-fn fields(headers: &HeaderMap) -> (Single<'_>, Single<'_>) {
+fn fields<'a>(all: impl Iterator<Item = Field<'a>>) -> (Single<'a>, Single<'a>) {
     let (mut keys, mut authorizations) = (Single::default(), Single::default());
-    for (name, value) in headers {
+    for (name, value) in all {
         if *name == AUTHORIZATION {
             authorizations.add(value);
         } else if *name == X_API_KEY {
@@ -108,10 +116,10 @@ fn fields(headers: &HeaderMap) -> (Single<'_>, Single<'_>) {
 
 /// The one value of a field.
 #[derive(Default)]
-struct Single<'a>(Option<Result<&'a str, Unusable>>);
+struct Single<'a>(Option<Result<&'a [u8], Unusable>>);
 
 impl<'a> Single<'a> {
-    fn add(&mut self, value: &'a HeaderValue) {
+    fn add(&mut self, value: &'a [u8]) {
         self.0 = Some(match (self.0, text(value)) {
             (None, text) => text,
             (Some(Ok(first)), Ok(text)) if text != first => Err(Unusable::Contradictory),
@@ -121,23 +129,22 @@ impl<'a> Single<'a> {
     }
 
     /// Trimmed; `None` when absent or empty.
-    fn text(self) -> Result<Option<&'a str>, Unusable> {
+    fn text(self) -> Result<Option<&'a [u8]>, Unusable> {
         Ok(self.0.transpose()?.filter(|text| !text.is_empty()))
     }
 }
 
-fn text(value: &HeaderValue) -> Result<&str, Unusable> {
+fn text(value: &[u8]) -> Result<&[u8], Unusable> {
     // A field value has no control characters but tabs: if it is ASCII, it is visible ASCII.
-    let ascii = Some(value.as_bytes()).filter(|bytes| bytes.is_ascii());
-    ascii.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::trim_ascii).ok_or(Unusable::Foreign)
+    if value.is_ascii() { Ok(value.trim_ascii()) } else { Err(Unusable::Foreign) }
 }
 
 /// The credential of a `Bearer` field value; the scheme's case does not matter (RFC 9110, 11.1). Other schemes are
 /// not ours: the same as none.
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, rest) = value.split_once([' ', '\t']).unwrap_or((value, ""));
-    let rest = rest.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty()).then_some(rest)
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let end = value.iter().position(|&byte| matches!(byte, b' ' | b'\t'))?;
+    let (scheme, rest) = (&value[..end], value[end..].trim_ascii());
+    (scheme.eq_ignore_ascii_case(b"bearer") && !rest.is_empty()).then_some(rest)
 }
 
 /// The one value of a cookie; `None` when it is absent or empty.
@@ -145,9 +152,13 @@ fn bearer(value: &str) -> Option<&str> {
 /// # Errors
 /// [`Unusable::Contradictory`]
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Unusable> {
+    cookie_of(of_map(headers), name)
+}
+
+fn cookie_of<'a>(all: impl Iterator<Item = Field<'a>>, name: &str) -> Result<Option<&'a str>, Unusable> {
     let mut found = None;
-    for value in headers.get_all(COOKIE) {
-        let Ok(text) = value.to_str() else { continue };
+    for (_, value) in all.filter(|(field, _)| *field == COOKIE) {
+        let Some(text) = wire::text(value) else { continue };
         for pair in text.split(';') {
             let Some((key, value)) = pair.trim().split_once('=') else { continue };
             if key != name || value.is_empty() {
@@ -163,15 +174,13 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>,
 }
 
 /// Three base64url parts between dots (RFC 7515, 7.1).
-fn is_jwt(text: &str) -> bool {
-    let mut parts = 0;
-    for part in text.split('.') {
-        parts += 1;
-        if part.is_empty() || !part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
-            return false;
-        }
-    }
-    parts == 3
+fn jwt(text: &[u8]) -> Option<&str> {
+    let is_sound = |part: &[u8]| {
+        !part.is_empty() && part.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let mut parts = text.split(|&byte| byte == b'.');
+    let three = [parts.next(), parts.next(), parts.next()].into_iter().all(|part| part.is_some_and(is_sound));
+    std::str::from_utf8(text).ok().filter(|_| three && parts.next().is_none())
 }
 
 #[cfg(test)]
@@ -180,17 +189,18 @@ mod tests {
 
     #[test]
     fn bearer_is_read_as_rfc_9110_says() {
-        assert_eq!(bearer("Bearer ocr_1"), Some("ocr_1"));
-        assert_eq!(bearer("bEARER \t ocr_1"), Some("ocr_1"));
-        assert_eq!(bearer("Bearer"), None);
-        assert_eq!(bearer("Basic b2NyXzE="), None);
+        assert_eq!(bearer(b"Bearer ocr_1"), Some(&b"ocr_1"[..]));
+        assert_eq!(bearer(b"bEARER \t ocr_1"), Some(&b"ocr_1"[..]));
+        assert_eq!(bearer(b"Bearer"), None);
+        assert_eq!(bearer(b"Bearer "), None);
+        assert_eq!(bearer(b"Basic b2NyXzE="), None);
     }
 
     #[test]
     fn a_jwt_has_three_parts() {
-        assert!(is_jwt("eyJh.eyJz.c2ln"));
+        assert_eq!(jwt(b"eyJh.eyJz.c2ln"), Some("eyJh.eyJz.c2ln"));
         for no in ["eyJh.eyJz", "eyJh.eyJz.c2ln.x", "eyJh..c2ln", "eyJh.eyJz.c2l=", "ocr_1"] {
-            assert!(!is_jwt(no), "{no}");
+            assert_eq!(jwt(no.as_bytes()), None, "{no}");
         }
     }
 }

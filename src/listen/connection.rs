@@ -10,7 +10,6 @@ use crate::deadline::Deadlines;
 use crate::pipeline::{ClientCertificate, Peer, Worker};
 use crate::wire::Pace;
 use bytes::BytesMut;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -62,12 +61,11 @@ impl Paces {
         Self { deadlines: setting.worker.deadlines.clone(), body: setting.settings.bounds.body }
     }
 
-    /// Of the body of a request with these fields; `answered` becomes true when its answer begins.
-    pub(super) fn pace(&self, headers: &HeaderMap, answered: &Rc<Cell<bool>>) -> Pace {
+    /// Of the body of a request with this `Content-Type`; `answered` becomes true when its answer begins.
+    pub(super) fn pace(&self, kind: Option<&[u8]>, answered: &Rc<Cell<bool>>) -> Pace {
         let mut least = self.body;
         // Calls of gRPC may send a message now and then, for hours, before there is an answer.
-        let is_grpc = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/grpc");
-        if headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+        if kind.is_some_and(|kind| kind.starts_with(b"application/grpc")) {
             least.rate = 0;
         }
         Pace::new(&self.deadlines, least, answered)

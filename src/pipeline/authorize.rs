@@ -10,7 +10,8 @@ use crate::store::cache::Entry;
 use crate::store::{Membership, Terms};
 use crate::telemetry::metrics::Policy;
 use crate::token::{OrganizationId, Permissions, ProjectId, Reach};
-use http::{HeaderMap, HeaderName, request};
+use crate::wire::{Fields, Request};
+use http::HeaderName;
 use std::sync::Arc;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
@@ -133,13 +134,13 @@ impl Grant {
 pub fn check(
     caller: Caller,
     routed: &Routed<'_>,
-    parts: &request::Parts,
+    request: &Request,
     trail: &mut Trail,
 ) -> Result<Grant, Reject> {
-    let membership = organization(&caller, routed, parts)?;
+    let membership = organization(&caller, routed, request)?;
     let mut grant =
         Grant { known: caller.into_known(), membership, project: Held::No, named: false, query: None };
-    project(&mut grant, routed, parts.uri.query())?;
+    project(&mut grant, routed, request.target.query())?;
     requirements(&grant, routed, trail)?;
     Ok(grant)
 }
@@ -148,32 +149,32 @@ pub fn check(
 pub(super) fn organization(
     caller: &Caller,
     routed: &Routed<'_>,
-    parts: &request::Parts,
+    request: &Request,
 ) -> Result<Option<Membership>, Reject> {
-    let headers = &parts.headers;
+    let fields = &request.fields;
     let ocore = routed.api.config.dialect == Dialect::Ocore;
     match caller.known() {
         Known::Anonymous => Ok(None),
         Known::Key(entry) => {
             let id = &entry.record.terms.organization;
-            if routed.organization(parts.uri.path()).is_some_and(|named| named != id.as_str()) {
+            if routed.organization(request.target.path()).is_some_and(|named| named != id.as_str()) {
                 return Err(Reject::ForeignOrganization);
             }
-            if ocore && slugs(headers).any(|slug| slug != entry.organization().organization.slug.as_bytes()) {
+            if ocore && slugs(fields).any(|slug| slug != entry.organization().organization.slug.as_bytes()) {
                 return Err(Reject::ForeignSlug);
             }
             Ok(None)
         }
-        Known::User(user) => membership(&user.record.memberships, headers).cloned().map(Some),
+        Known::User(user) => membership(&user.record.memberships, fields).cloned().map(Some),
     }
 }
 
-fn slugs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(&X_ORG_SLUG).iter().map(|value| value.as_bytes().trim_ascii())
+fn slugs(fields: &Fields) -> impl Iterator<Item = &[u8]> {
+    fields.get_all(&X_ORG_SLUG).map(<[u8]>::trim_ascii)
 }
 
-fn membership<'m>(memberships: &'m [Membership], headers: &HeaderMap) -> Result<&'m Membership, Reject> {
-    let mut named = slugs(headers);
+fn membership<'m>(memberships: &'m [Membership], fields: &Fields) -> Result<&'m Membership, Reject> {
+    let mut named = slugs(fields);
     let Some(slug) = named.next() else {
         return match memberships {
             [only] => Ok(only),

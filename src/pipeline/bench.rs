@@ -5,17 +5,17 @@ use super::credential::{self, Foreseen};
 use super::route::Routed;
 use super::{Grant, Peer, Trail, Worker, swap};
 use crate::upstream::{Head, Service};
-use http::{HeaderMap, request};
+use crate::wire::{Fields, Request};
 
 /// Whose key it is that a request shows, as memory tells.
 pub fn known(
     worker: &Worker,
     routed: &Routed<'_>,
-    headers: &HeaderMap,
+    fields: &Fields,
     foreseen: Option<Foreseen>,
     trail: &Trail,
 ) -> Option<Known> {
-    match recall(worker, credential::extract(routed, headers).ok()?, foreseen, trail.at()).ok()? {
+    match recall(worker, credential::extract(routed, fields).ok()?, foreseen, trail.at()).ok()? {
         Recalled::Known(known) => Some(known),
         Recalled::Open(_) => None,
     }
@@ -28,8 +28,10 @@ pub fn swapped(
     routed: &Routed<'_>,
     grant: &Grant,
     to: &Service,
-    mut parts: request::Parts,
+    mut request: Request,
     trail: &Trail,
 ) -> Option<Head> {
-    swap::credentials(worker, peer, routed, grant, to, &mut parts, trail).ok().map(swap::Outbound::into_head)
+    swap::credentials(worker, peer, routed, grant, to, &mut request, trail)
+        .ok()
+        .map(swap::Outbound::into_head)
 }

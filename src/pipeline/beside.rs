@@ -8,8 +8,9 @@ use super::reject::Reject;
 use super::route::Routed;
 use super::{Peer, Worker, project_body};
 use crate::dialect::endpoint::{Answered, BODY_MOST, Call, Endpoint};
+use crate::wire::Request;
 use bytes::Bytes;
-use http::{Response, request};
+use http::Response;
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use std::error::Error;
@@ -42,7 +43,7 @@ pub(super) async fn serve<B>(
     peer: &Peer,
     routed: &Routed<'_>,
     endpoint: &'static Endpoint,
-    parts: request::Parts,
+    request: &Request,
     body: B,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject>
@@ -50,16 +51,16 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    project_body::bounded(&parts.headers, BODY_MOST)?;
+    project_body::bounded(&request.fields, BODY_MOST)?;
     let read = worker.deadlines.within(BODY_WAIT, whole(body)).await;
     let body = read.map_err(|_| Reject::BodyBroke)??;
     trail.request_bytes(body.len() as u64);
     let call = Call {
         endpoint,
-        path: routed.path.clone().unwrap_or_else(|| parts.uri.path().to_owned()),
-        query: parts.uri.query().map(str::to_owned),
-        client: peer.client(&parts.headers),
-        headers: parts.headers,
+        path: routed.path.clone().unwrap_or_else(|| request.target.path().to_owned()),
+        query: request.target.query().map(str::to_owned),
+        client: peer.client(&request.fields),
+        headers: request.fields.to_map(),
         body,
         request_id: trail.request_id().as_str().to_owned(),
         now: trail.at(),

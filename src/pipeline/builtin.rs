@@ -11,10 +11,10 @@ use crate::dialect::ocriva;
 use crate::store::cache::Entry;
 use crate::token::jwt::KeyFacts;
 use crate::token::{KeyFamily, Reach, Secret, ShownKey};
-use crate::wire::Inbound;
+use crate::wire::{Fields, Inbound};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use std::time::Duration;
 
@@ -66,19 +66,19 @@ pub(super) async fn login(
     snapshot: &Snapshot,
     peer: &Peer,
     routed: &Routed<'_>,
-    headers: &HeaderMap,
+    fields: &Fields,
     body: Inbound,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
-    login_head(headers)?;
+    login_head(fields)?;
     let presented = worker.deadlines.within(LOGIN_WAIT, presented(body)).await;
     let key = presented.map_err(|_| Reject::BodyBroke)??;
     let now = trail.at();
     let credential = Credential::Shown { key: Some(ShownKey::new(key.expose())), jwt: None };
-    let stranger = Stranger::new(snapshot, routed, peer, headers, trail);
+    let stranger = Stranger::new(snapshot, routed, peer, fields, trail);
     let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
     let admitted = limit::admit(known, routed.api, now, trail)?;
-    let caller = authenticate::verify(admitted, routed, peer.client(headers), now, trail)?;
+    let caller = authenticate::verify(admitted, routed, peer.client(fields), now, trail)?;
     trail.accepted();
     let Known::Key(entry) = caller.known() else { return Err(Reject::UnusableCredential) };
     let record = &entry.record;
@@ -103,9 +103,9 @@ pub(super) async fn login(
 ///
 /// # Errors
 /// 400, 413 or 415.
-pub(super) fn login_head(headers: &HeaderMap) -> Result<(), Reject> {
-    project_body::bounded(headers, LOGIN_MOST)?;
-    if project_body::is_json_type(headers)? { Ok(()) } else { Err(Reject::UnsupportedMediaType(LOGIN_BODY)) }
+pub(super) fn login_head(fields: &Fields) -> Result<(), Reject> {
+    project_body::bounded(fields, LOGIN_MOST)?;
+    if project_body::is_json_type(fields)? { Ok(()) } else { Err(Reject::UnsupportedMediaType(LOGIN_BODY)) }
 }
 
 /// The key in a login's body.

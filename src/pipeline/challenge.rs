@@ -2,10 +2,11 @@
 //! that are under way.
 
 use super::{Payload, Peer};
+use crate::wire::Request;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Response};
 use http_body_util::Full;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,11 +41,11 @@ impl Challenges {
     }
 
     /// The answer to a request that asks for a token.
-    pub(super) fn answer<B>(&self, peer: &Peer, request: &Request<B>) -> Option<Response<Payload>> {
-        if !self.any.load(Ordering::Acquire) || peer.tls || request.method() != Method::GET {
+    pub(super) fn answer(&self, peer: &Peer, request: &Request) -> Option<Response<Payload>> {
+        if !self.any.load(Ordering::Acquire) || peer.tls || request.method != Method::GET {
             return None;
         }
-        let token = request.uri().path().strip_prefix(PREFIX)?;
+        let token = request.target.path().strip_prefix(PREFIX)?;
         let authorization = self.answers.load().get(token).cloned()?;
         let mut response = Response::new(Payload::Own(Full::new(authorization)));
         let headers = response.headers_mut();

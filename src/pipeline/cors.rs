@@ -4,6 +4,7 @@
 use super::observe::Payload;
 use super::route::RoutedApi;
 use crate::config::{self, AllowedHeaders, Dialect, Origins};
+use crate::wire::Fields;
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -61,19 +62,20 @@ impl Cors {
     }
 
     /// Looks at where a request comes from.
-    pub(super) fn judge(&self, headers: &HeaderMap) -> Judged {
-        let mut origins = headers.get_all(ORIGIN).iter();
+    pub(super) fn judge(&self, fields: &Fields) -> Judged {
+        let mut origins = fields.get_all(&ORIGIN);
         let (Some(origin), None) = (origins.next(), origins.next()) else { return Judged(None) };
         Judged(match &self.config.origins {
             Origins::Any => Some(HeaderValue::from_static("*")),
             Origins::These(these) => {
-                these.iter().any(|pattern| pattern.holds(origin.as_bytes())).then(|| origin.clone())
+                let allowed = these.iter().any(|pattern| pattern.holds(origin));
+                HeaderValue::from_bytes(origin).ok().filter(|_| allowed)
             }
         })
     }
 
     /// The answer to a preflight. To a page that may not, it says nothing, which is a no.
-    pub(super) fn preflight(&self, headers: &HeaderMap) -> Response<Payload> {
+    pub(super) fn preflight(&self, asking: &Fields) -> Response<Payload> {
         let mut response = Response::new(Payload::Own(Full::new(Bytes::new())));
         *response.status_mut() = StatusCode::NO_CONTENT;
         let fields = response.headers_mut();
@@ -81,11 +83,11 @@ impl Cors {
             VARY,
             HeaderValue::from_static("access-control-request-method, access-control-request-headers"),
         );
-        if self.judge(headers).0.is_none() {
+        if self.judge(asking).0.is_none() {
             return response;
         }
         fields.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
-        let asked = || headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        let asked = || HeaderValue::from_bytes(asking.get(&ACCESS_CONTROL_REQUEST_HEADERS)?).ok();
         if let Some(allowed) = self.headers.clone().or_else(asked) {
             fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
         }
@@ -116,8 +118,8 @@ impl Cors {
 }
 
 /// What a request's `Origin` comes to, where its API has rules.
-pub(super) fn judged(api: &RoutedApi, headers: &HeaderMap) -> Option<Judged> {
-    api.cors.as_ref().map(|cors| cors.judge(headers))
+pub(super) fn judged(api: &RoutedApi, fields: &Fields) -> Option<Judged> {
+    api.cors.as_ref().map(|cors| cors.judge(fields))
 }
 
 impl Judged {

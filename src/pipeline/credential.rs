@@ -6,7 +6,7 @@ use super::route::Routed;
 use crate::dialect::{self, Presented};
 use crate::store::cache::Code;
 use crate::token::ShownKey;
-use http::HeaderMap;
+use crate::wire::Fields;
 
 /// What the caller shows, or that the route asks for nothing.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub struct Foreseen {
 }
 
 /// Begins to look for the key that a request most likely shows, so that it is at hand when it is its turn.
-pub fn foresee(worker: &Worker, headers: &HeaderMap) -> Option<Foreseen> {
-    let text = dialect::likely_key(headers)?;
+pub fn foresee(worker: &Worker, fields: &Fields) -> Option<Foreseen> {
+    let text = dialect::likely_key(fields)?;
     Some(Foreseen { text: place_of(text), code: worker.shared.tokens.foresee(ShownKey::new(text)) })
 }
 
@@ -49,7 +49,7 @@ impl Foreseen {
     }
 }
 
-fn place_of(text: &str) -> (usize, usize) {
+fn place_of(text: &[u8]) -> (usize, usize) {
     (text.as_ptr().addr(), text.len())
 }
 
@@ -57,12 +57,12 @@ fn place_of(text: &str) -> (usize, usize) {
 ///
 /// # Errors
 /// [`Reject::NoCredential`], [`Reject::UnusableCredential`]
-pub(super) fn extract<'r>(routed: &Routed<'_>, headers: &'r HeaderMap) -> Result<Credential<'r>, Reject> {
+pub(super) fn extract<'r>(routed: &Routed<'_>, fields: &'r Fields) -> Result<Credential<'r>, Reject> {
     if routed.route.config.open {
         return Ok(Credential::NotAsked);
     }
     let Presented { key, jwt } =
-        dialect::present(&routed.api.config, headers).map_err(|_| Reject::UnusableCredential)?;
+        dialect::present(&routed.api.config, fields).map_err(|_| Reject::UnusableCredential)?;
     if key.is_none() && jwt.is_none() {
         return Err(Reject::NoCredential);
     }

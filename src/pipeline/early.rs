@@ -5,8 +5,9 @@ use super::builtin::own;
 use super::observe::{Observed, Trail};
 use super::{Peer, Worker};
 use crate::dialect::{self, Fault, Rendered};
+use crate::wire::Request;
 use http::header::{CONNECTION, HOST};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, request};
 use std::rc::Rc;
 
 /// Longest method that is taken for one when the rest of the head is not.
@@ -66,8 +67,8 @@ impl Early {
     /// The answer, after which the connection closes. `head` is what of the request's head was seen.
     pub fn answer(self, worker: &Rc<Worker>, peer: &Peer, head: &[u8]) -> Response<Box<Observed>> {
         let (now, snapshot) = (worker.shared.clock.now(), worker.snapshot());
-        let request = guess(head);
-        let found = snapshot.router.nowhere(request.uri(), request.headers());
+        let request = Request::of(&guess(head), &worker.pools.scratch);
+        let found = snapshot.router.nowhere(&request.target, &request.fields);
         let mut trail = Trail::begin(worker, &snapshot, peer, &request, &found, now);
         trail.answered(None, Some(self.code()));
         let fault = self.fault();
@@ -79,16 +80,16 @@ impl Early {
 }
 
 /// The request that a broken head was most likely meant to be: for its dialect and for the log, and for nothing else.
-fn guess(head: &[u8]) -> Request<()> {
+fn guess(head: &[u8]) -> request::Parts {
     let mut words = head.split(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
     let method = words.next().filter(|word| word.len() <= LONGEST_METHOD);
     let method = method.and_then(|word| Method::from_bytes(word).ok());
-    let mut request = Request::new(());
+    let (mut request, ()) = http::Request::new(()).into_parts();
     // No method has this name; metrics count it among the others.
-    *request.method_mut() = method.or_else(|| Method::from_bytes(b"-").ok()).unwrap_or_default();
-    *request.uri_mut() = words.next().map(target).unwrap_or_default();
+    request.method = method.or_else(|| Method::from_bytes(b"-").ok()).unwrap_or_default();
+    request.uri = words.next().map(target).unwrap_or_default();
     if let Some(host) = host(head) {
-        request.headers_mut().insert(HOST, host);
+        request.headers.insert(HOST, host);
     }
     request
 }
@@ -127,9 +128,9 @@ mod tests {
             ("", "-", "/"),
         ] {
             let request = guess(head.as_bytes());
-            assert_eq!((request.method().as_str(), request.uri().path()), (method, path), "{head:?}");
+            assert_eq!((request.method.as_str(), request.uri.path()), (method, path), "{head:?}");
         }
         let long = format!("GET /{} HTTP/1.1", "a".repeat(100_000));
-        assert_eq!(guess(long.as_bytes()).uri().path().len(), LONGEST_PATH);
+        assert_eq!(guess(long.as_bytes()).uri.path().len(), LONGEST_PATH);
     }
 }

@@ -123,10 +123,11 @@ impl Exchanges {
 
     /// It has ended.
     pub(super) fn leave(&self, slot: Slot) {
-        let left = self.slots.borrow_mut()[slot].take();
-        if left.is_some_and(|exchange| exchange.cut.is_some()) {
+        let left = &mut self.slots.borrow_mut()[slot];
+        if left.as_ref().is_some_and(|exchange| exchange.cut.is_some()) {
             self.cut.set(self.cut.get() - 1);
         }
+        *left = None;
         self.free.borrow_mut().push(slot);
     }
 

@@ -7,12 +7,13 @@ use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::swap::Outbound;
 use crate::upstream::body::Passage;
-use crate::upstream::{Errand, Outgoing, Service, UpstreamError};
+use crate::upstream::{Answer, Errand, Outgoing, Service, UpstreamError};
 use http::Response;
 use http::header::{CONTENT_LENGTH, TRAILER};
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -26,25 +27,50 @@ pub(super) async fn send(
     service: &Arc<Service>,
     outbound: Outbound,
     body: Outgoing,
-    copy: Option<Box<Copy<'_>>>,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
+    let (errand, passage) = begin(worker, from, service, &outbound, &body, trail);
+    let sent = until_cut(pin!(service.send(errand, body)), trail).await;
+    end(worker, from, outbound, None, passage, sent, trail)
+}
+
+/// What is to be sent, and how far its body will be.
+pub(super) fn begin<'a>(
+    worker: &'a Worker,
+    from: IpAddr,
+    service: &Service,
+    outbound: &'a Outbound,
+    body: &Outgoing,
+    trail: &mut Trail,
+) -> (Errand<'a>, Option<Rc<Passage>>) {
     let passage = body.streamed();
     trail.sent_to(&service.name, passage.clone());
-    let errand = Errand {
-        pools: &worker.pools,
-        deadlines: &worker.deadlines,
-        head: outbound.head(),
-        from: Some(from),
-    };
-    let sent = {
-        let mut sending = pin!(service.send(errand, body));
-        poll_fn(|cx| match trail.cut() {
-            Some(cut) => Poll::Ready(Err(cut)),
-            None => sending.as_mut().poll(cx).map(Ok),
-        })
-        .await
-    };
+    let (pools, deadlines) = (&worker.pools, &worker.deadlines);
+    (Errand { pools, deadlines, head: outbound.head(), from: Some(from) }, passage)
+}
+
+/// What comes of sending, unless it is not to go on.
+pub(super) async fn until_cut<F: Future>(mut sending: Pin<&mut F>, trail: &Trail) -> Result<F::Output, Cut> {
+    poll_fn(|cx| match trail.cut() {
+        Some(cut) => Poll::Ready(Err(cut)),
+        None => sending.as_mut().poll(cx).map(Ok),
+    })
+    .await
+}
+
+/// The answer, as it is passed on. The copy for a mirror is sent now.
+///
+/// # Errors
+/// Those of [`send`].
+pub(super) fn end(
+    worker: &Worker,
+    from: IpAddr,
+    outbound: Outbound,
+    copy: Option<Box<Copy<'_>>>,
+    passage: Option<Rc<Passage>>,
+    sent: Result<Result<Response<Box<Answer>>, UpstreamError>, Cut>,
+    trail: &mut Trail,
+) -> Result<Response<Payload>, Reject> {
     match copy {
         None => outbound.into_head().release(&worker.pools.scratch),
         // What the bounds keep away from an upstream is not to reach its mirror, nor what was cut.

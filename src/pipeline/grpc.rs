@@ -3,18 +3,19 @@
 
 use super::observe::Payload;
 use super::reject::Reject;
+use crate::wire::Request;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body_util::Full;
 
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Whether a request is a call of gRPC, which HTTP/2 alone carries.
-pub(super) fn is_call<B>(request: &Request<B>) -> bool {
-    let kind = || request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    request.version() == Version::HTTP_2
+pub(super) fn is_call(request: &Request) -> bool {
+    let kind = || request.fields.get(&CONTENT_TYPE).unwrap_or_default();
+    request.version == Version::HTTP_2
         && kind().strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest, [] | [b'+' | b';', ..]))
 }
 
@@ -75,12 +76,13 @@ fn encoded(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Scratch;
 
     #[test]
     fn calls_are_told_by_their_type() {
         let is = |kind: &str, version| {
-            let request = Request::builder().version(version).header(CONTENT_TYPE, kind).body(()).unwrap();
-            is_call(&request)
+            let request = http::Request::builder().version(version).header(CONTENT_TYPE, kind).body(());
+            is_call(&Request::of(&request.unwrap().into_parts().0, &Scratch::default()))
         };
         for kind in ["application/grpc", "application/grpc+proto", "application/grpc;charset=x"] {
             assert!(is(kind, Version::HTTP_2), "{kind}");

@@ -13,7 +13,7 @@ use crate::telemetry::metrics::{MirrorCells, Mirrored};
 use crate::upstream::body::{Copied, Passage};
 use crate::upstream::{Errand, Head, Outgoing, Service};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use http_body_util::{BodyExt, Limited};
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -114,7 +114,7 @@ impl Copy<'_> {
             return mirror.cells.mirrored(shard, Mirrored::Busy);
         };
         head.added.identify_anew(&self.identity);
-        head.added.push(&X_PORTCULLIS_MIRROR, &HeaderValue::from_static("1"));
+        head.added.push(&X_PORTCULLIS_MIRROR, b"1");
         (head.timeout, head.lines) = (None, None);
         let (service, cells) = (mirror.service.clone(), mirror.cells.clone());
         let (pools, deadlines) = (worker.pools.clone(), worker.deadlines.clone());

@@ -51,8 +51,9 @@ pub use worker::{Shared, Snapshot, Worker};
 
 use crate::upstream::Outgoing;
 use crate::upstream::body::Passage;
-use crate::wire::Inbound;
-use http::{HeaderMap, Method, Request, Response, StatusCode, request};
+use crate::wire::{Inbound, Request};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body;
 
 use authenticate::Recalled;
@@ -63,7 +64,7 @@ use pin_project_lite::pin_project;
 use route::{Builtin, Route, Routed, RoutedApi, Serve};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 pub use stranger::Stranger;
@@ -72,28 +73,32 @@ pub use stranger::Stranger;
 pub async fn handle(
     worker: Rc<Worker>,
     peer: Rc<Peer>,
-    request: Request<Inbound>,
+    mut request: Request,
+    body: Inbound,
 ) -> Response<Box<Observed>> {
     let now = worker.shared.clock.now();
-    let foreseen = foresee(&worker, request.headers());
+    let foreseen = foresee(&worker, &request.fields);
     let snapshot = worker.snapshot();
     let found = snapshot.router.find(&request);
     foreseen.inspect(|foreseen| foreseen.approach(&worker));
-    let mut trail = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
+    // In this order it is made where it will be, not copied there.
+    let place = Box::new_uninit();
+    let begun = Trail::begin(&worker, &snapshot, &peer, &request, &found, now);
+    let mut observed = Box::write(place, Observed::around(begun));
+    let trail = &mut observed.trail;
     trail.foreseen = foreseen;
-    let (judged, preflight) = (cors::judged(found.api, request.headers()), is_preflight(&request));
+    let (judged, preflight) = (cors::judged(found.api, &request.fields), is_preflight(&request));
     let grpc = grpc::is_call(&request);
     trail.grpc = grpc;
     let outcome = match peer.head_fits(&request).and(found.routed) {
         _ if let Some(answer) = worker.shared.challenges.answer(&peer, &request) => Ok(answer),
         Ok(_) if found.api.config.redirect_to_https && !peer.tls => {
-            redirect::to_https(request.uri(), request.headers()).ok_or(Reject::NoRoute)
+            redirect::to_https(&request.target, &request.fields).ok_or(Reject::NoRoute)
         }
-        routed if preflight => refusal::preflight(found.api, request.headers(), routed),
+        routed if preflight => refusal::preflight(found.api, &request.fields, routed),
         Ok(routed) => {
             // Lent from here on, because it is large: what is handed on by value is copied each time.
-            let (mut parts, body) = request.into_parts();
-            Caught { work: walk(&worker, &snapshot, &peer, &routed, &mut parts, body, &mut trail) }.await
+            Caught { work: walk(&worker, &snapshot, &peer, &routed, &mut request, body, trail) }.await
         }
         Err(reject) => Err(reject),
     };
@@ -103,16 +108,17 @@ pub async fn handle(
     match outcome {
         Ok(mut response) => {
             finish(&mut response);
-            trail.follow(response)
+            observed.follow(response)
         }
         Err(reject) => {
             trail.refused(&reject);
+            request.release(&worker.pools.scratch);
             let mut response = refusal::answer(found.api.config.dialect, &reject);
             finish(&mut response);
             if !grpc {
-                return trail.follow(response);
+                return observed.follow(response);
             }
-            let mut response = trail.follow(grpc::answer(response, &reject));
+            let mut response = observed.follow(grpc::answer(response, &reject));
             *response.status_mut() = StatusCode::OK;
             response
         }
@@ -141,32 +147,30 @@ async fn walk(
     snapshot: &Snapshot,
     peer: &Peer,
     routed: &Routed<'_>,
-    parts: &mut request::Parts,
+    request: &mut Request,
     body: Inbound,
     trail: &mut Trail,
 ) -> Result<Response<Payload>, Reject> {
     match routed.route.service {
         // Boxed, here and below: what is rare must not make the future of every request large.
         Serve::Builtin(Builtin::Login) => {
-            return Box::pin(builtin::login(worker, snapshot, peer, routed, &parts.headers, body, trail))
+            return Box::pin(builtin::login(worker, snapshot, peer, routed, &request.fields, body, trail))
                 .await;
         }
         Serve::Builtin(Builtin::Control(endpoint)) => {
-            let (none, ()) = Request::new(()).into_parts();
-            let parts = std::mem::replace(parts, none);
-            return Box::pin(beside::serve(worker, peer, routed, endpoint, parts, body, trail)).await;
+            return Box::pin(beside::serve(worker, peer, routed, endpoint, request, body, trail)).await;
         }
         _ => {}
     }
-    let grant = decide(worker, snapshot, peer, routed, parts, trail).await?;
+    let grant = decide(worker, snapshot, peer, routed, request, trail).await?;
     let mirror = routed.route.mirror.as_deref().filter(|mirror| mirror.draws(worker));
     let (wish, body) = upgrade::wish(routed, body)?;
     if !body.is_end_stream() {
-        project_body::bounded(&parts.headers, routed.route.body_limit)?;
+        project_body::bounded(&request.fields, routed.route.body_limit)?;
     }
-    project_body::says_json(routed, parts, body.is_end_stream())?;
+    project_body::says_json(routed, request, body.is_end_stream())?;
     let (in_body, body) = if grant.needs_body(routed) {
-        let reading = project_body::read(routed, &parts.headers, body, trail);
+        let reading = project_body::read(routed, &request.fields, body, trail);
         let (project, body) = Box::pin(reading).await?;
         (project, body)
     } else {
@@ -181,17 +185,22 @@ async fn walk(
             trail.drew(&part.cells);
             &part.service
         }
-        _ => return here(snapshot, routed, &grant, parts),
+        _ => return here(snapshot, routed, &grant, request),
     };
     let copy = match mirror {
         Some(mirror) => Some(Box::new(mirror.copy(worker, snapshot, routed, &grant, &body, trail.at())?)),
         None => None,
     };
-    let from = peer.client(&parts.headers);
-    let outbound = swap::credentials(worker, peer, routed, &grant, service, parts, trail)?;
+    let from = peer.client(&request.fields);
+    let outbound = swap::credentials(worker, peer, routed, &grant, service, request, trail)?;
     trail.under_way(grant, from);
     match wish {
-        None => forward::send(worker, from, service, outbound, body, copy, trail).await,
+        // Awaited here and not by a future of its own, which would be copied on its way.
+        None => {
+            let (errand, passage) = forward::begin(worker, from, service, &outbound, &body, trail);
+            let sent = forward::until_cut(pin!(service.send(errand, body)), trail).await;
+            forward::end(worker, from, outbound, copy, passage, sent, trail)
+        }
         Some(wish) => Box::pin(upgrade::send(worker, from, service, outbound, wish, trail)).await,
     }
 }
@@ -201,10 +210,10 @@ fn here(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
     grant: &Grant,
-    parts: &request::Parts,
+    request: &Request,
 ) -> Result<Response<Payload>, Reject> {
     match &routed.route.service {
-        Serve::Redirect(redirect) => Ok(redirect::answer(redirect, routed, &parts.uri, &parts.headers)),
+        Serve::Redirect(redirect) => Ok(redirect::answer(redirect, routed, &request.target, &request.fields)),
         Serve::Respond(respond) => Ok(builtin::respond(respond)),
         Serve::Builtin(which) => builtin::answer(*which, snapshot, grant.known()),
         Serve::Nobody | Serve::Upstream(..) | Serve::Split(_) => Err(Reject::NoRoute),
@@ -220,25 +229,25 @@ pub async fn decide(
     snapshot: &Snapshot,
     peer: &Peer,
     routed: &Routed<'_>,
-    parts: &request::Parts,
+    request: &Request,
     trail: &mut Trail,
 ) -> Result<Grant, Reject> {
     let now = trail.at();
-    let credential = credential::extract(routed, &parts.headers)?;
+    let credential = credential::extract(routed, &request.fields)?;
     let known = match authenticate::recall(worker, credential, trail.foreseen, now)? {
         Recalled::Known(known) => known,
         Recalled::Open(open) => {
-            let stranger = Stranger::new(snapshot, routed, peer, &parts.headers, trail);
+            let stranger = Stranger::new(snapshot, routed, peer, &request.fields, trail);
             Box::pin(settle::settle(worker, snapshot, routed, open, stranger, now)).await?
         }
     };
     let admitted = limit::admit(known, routed.api, now, trail)?;
-    let from = peer.client(&parts.headers);
+    let from = peer.client(&request.fields);
     let caller = authenticate::verify(admitted, routed, from, now, trail)?;
     if let authenticate::Known::Key(entry) = caller.known() {
         worker.noticed.notice(&worker.shared.sightings, entry.row(), from, now);
     }
-    authorize::check(caller, routed, parts, trail)
+    authorize::check(caller, routed, request, trail)
 }
 
 /// The client's body as it comes.
@@ -255,10 +264,10 @@ fn outgoing(body: Inbound, routed: &Routed<'_>, copied: bool) -> Outgoing {
 }
 
 /// A CORS preflight (Fetch, 3.2.2) carries no credential and is never forwarded.
-fn is_preflight<B>(request: &Request<B>) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(http::header::ORIGIN)
-        && request.headers().contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
+fn is_preflight(request: &Request) -> bool {
+    request.method == Method::OPTIONS
+        && request.fields.contains(&ORIGIN)
+        && request.fields.contains(&ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 pin_project! {

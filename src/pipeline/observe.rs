@@ -18,9 +18,10 @@ use crate::telemetry::metrics::{AuthOutcome, Gauge, Policy, RouteCells};
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
 use crate::upstream::Answer;
 use crate::upstream::body::{BodyError, Passage};
-use crate::wire::Lines;
+use crate::wire::{self, Lines, Request};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::USER_AGENT;
+use http::{Method, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use std::net::IpAddr;
@@ -69,7 +70,7 @@ pub struct Trail {
 #[derive(Debug)]
 struct Facts {
     client: IpAddr,
-    host: Option<HeaderValue>,
+    host: Option<Bytes>,
     path: String,
     user_agent: String,
     protocol: &'static str,
@@ -86,11 +87,11 @@ struct Facts {
 
 impl Trail {
     /// Begins with a request's head.
-    pub fn begin<B>(
+    pub fn begin(
         worker: &Rc<Worker>,
         snapshot: &Rc<Current>,
         peer: &Peer,
-        request: &Request<B>,
+        request: &Request,
         found: &Found<'_>,
         at: Moment,
     ) -> Self {
@@ -99,7 +100,7 @@ impl Trail {
             worker: worker.clone(),
             snapshot: snapshot.clone(),
             at,
-            method: request.method().clone(),
+            method: request.method.clone(),
             request_id: worker.ids.request_id(),
             api: found.api.index,
             route: found.route.index,
@@ -274,10 +275,8 @@ impl Trail {
     }
 
     /// Goes with the answer to its end.
-    pub fn follow(mut self, response: Response<Payload>) -> Response<Box<Observed>> {
-        self.status = response.status();
-        // On the heap, because it is handed on often from here, and is large.
-        response.map(|payload| Box::new(Observed { payload, trail: self }))
+    pub fn follow(self, response: Response<Payload>) -> Response<Box<Observed>> {
+        Box::new(Observed::around(self)).follow(response)
     }
 
     /// Ends without a record: for measurements of what comes before.
@@ -303,14 +302,12 @@ impl Trail {
             drawn.finished(self.worker.index, &self.method, status, took, self.upstream_time);
         }
         let Some(facts) = &self.facts else { return };
-        let text =
-            |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         self.worker.log.borrow_mut().write(&AccessRecord {
             at: self.at,
             request_id: self.request_id.as_str(),
             client: facts.client,
             method: self.method.as_str(),
-            host: &text(facts.host.as_ref()),
+            host: facts.host.as_deref().and_then(wire::text).unwrap_or_default(),
             path: &facts.path,
             protocol: facts.protocol,
             tls: facts.tls,
@@ -350,14 +347,14 @@ fn abandoned() -> StatusCode {
 }
 
 impl Facts {
-    fn of<B>(peer: &Peer, request: &Request<B>) -> Self {
-        let user_agent = request.headers().get(http::header::USER_AGENT);
+    fn of(peer: &Peer, request: &Request) -> Self {
+        let user_agent = request.fields.get(&USER_AGENT).and_then(wire::text);
         Self {
-            client: peer.client(request.headers()),
-            host: swap::host_of(request.uri(), request.headers()),
-            path: request.uri().path().to_owned(),
-            user_agent: user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned(),
-            protocol: protocol(request.version()),
+            client: peer.client(&request.fields),
+            host: host_of(request),
+            path: request.target.path().to_owned(),
+            user_agent: user_agent.unwrap_or_default().to_owned(),
+            protocol: protocol(request.version),
             tls: peer.tls,
             certificate: peer.certificate.clone(),
             organization: None,
@@ -369,6 +366,15 @@ impl Facts {
             upstream: None,
         }
     }
+}
+
+/// The host that was asked for, kept without a copy where that can be.
+fn host_of(request: &Request) -> Option<Bytes> {
+    let host = swap::host_of(&request.target, &request.fields)?;
+    Some(match request.target.authority() {
+        Some(_) => Bytes::copy_from_slice(host),
+        None => request.fields.shared(host),
+    })
 }
 
 fn protocol(version: Version) -> &'static str {
@@ -392,10 +398,23 @@ pub enum Payload {
 #[derive(Debug)]
 pub struct Observed {
     payload: Payload,
-    trail: Trail,
+    pub(super) trail: Trail,
 }
 
 impl Observed {
+    /// Of an answer that is not there yet. It is on the heap from then on, because it is handed on often, and is large.
+    pub(super) fn around(trail: Trail) -> Self {
+        Self { payload: Payload::Own(Full::default()), trail }
+    }
+
+    /// Goes with the answer to its end.
+    pub(super) fn follow(mut self: Box<Self>, response: Response<Payload>) -> Response<Box<Self>> {
+        self.trail.status = response.status();
+        let (head, payload) = response.into_parts();
+        self.payload = payload;
+        Response::from_parts(head, self)
+    }
+
     /// The fields that the answer carries besides its own.
     pub fn marks(&self) -> Marks<'_> {
         Marks::of(&self.trail)

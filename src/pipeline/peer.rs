@@ -2,10 +2,9 @@
 
 use super::reject::Reject;
 use crate::upstream::Added;
-use crate::wire::write_field;
-use http::header::{EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
-use http::uri::Authority;
-use http::{Method, Request, Version};
+use crate::wire::{self, Fields, Request, write_field};
+use http::header::{EXPECT, HOST, HeaderName, HeaderValue};
+use http::{Method, Version};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -74,12 +73,11 @@ impl Peer {
 
     /// The client's address: the peer's, or, where the peer is a trusted proxy, the rightmost address in
     /// `X-Forwarded-For` that is not one. An entry that is no address ends the search at the proxy that sent it.
-    pub fn client(&self, headers: &HeaderMap) -> IpAddr {
+    pub fn client(&self, fields: &Fields) -> IpAddr {
         let Some(trusted) = &self.trusted else { return self.address };
         let mut client = self.address;
-        let lines: Vec<&HeaderValue> = headers.get_all(&X_FORWARDED_FOR).iter().collect();
-        for line in lines.into_iter().rev() {
-            let Ok(text) = line.to_str() else { return client };
+        for line in fields.get_all(&X_FORWARDED_FOR).rev() {
+            let Some(text) = wire::text(line) else { return client };
             for entry in text.rsplit(',') {
                 let Some(address) = parse(entry.trim()) else { return client };
                 client = address;
@@ -93,36 +91,31 @@ impl Peer {
 
     /// Adds `X-Forwarded-For` and `X-Forwarded-Proto` for the upstream: what a trusted proxy sent of addresses, and the
     /// peer.
-    pub fn forward(&self, headers: &HeaderMap, added: &mut Added) {
+    pub fn forward(&self, fields: &Fields, added: &mut Added) {
         let before: Vec<&[u8]> = match &self.trusted {
             None => return added.lines(&self.lines),
-            Some(_) => headers.get_all(&X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect(),
+            Some(_) => fields.get_all(&X_FORWARDED_FOR).collect(),
         };
         let all = [&before[..], &[self.own_address.as_bytes()]].concat().join(&b", "[..]);
-        match HeaderValue::from_bytes(&all) {
-            Ok(all) => {
-                added.push(&X_FORWARDED_FOR, &all);
-                added.push(&X_FORWARDED_PROTO, &HeaderValue::from_static(scheme(self.tls)));
-            }
-            Err(_) => added.lines(&self.lines),
-        }
+        added.push(&X_FORWARDED_FOR, &all);
+        added.push(&X_FORWARDED_PROTO, scheme(self.tls).as_bytes());
     }
 
     /// Holds the head to the listener's `header_size` and to what RFC 9112 asks of `Host`.
     ///
     /// # Errors
     /// [`Reject::HeadTooLarge`], [`Reject::Host`], [`Reject::Expectation`]
-    pub fn head_fits<B>(&self, request: &Request<B>) -> Result<(), Reject> {
-        let uri = request.uri();
-        let mut size = uri.path().len() + uri.query().map_or(0, str::len);
+    pub fn head_fits(&self, request: &Request) -> Result<(), Reject> {
+        let target = &request.target;
+        let mut size = target.path().len() + target.query().map_or(0, str::len);
         let (mut hosts, mut host, mut understood) = (0, None, true);
         // By one look at every field: that is quicker than to hash names.
-        for (name, value) in request.headers() {
+        for (name, value) in request.fields.iter() {
             size += name.as_str().len() + value.len() + 4;
             if *name == HOST {
                 (hosts, host) = (hosts + 1, Some(value));
             } else if *name == EXPECT {
-                understood &= value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+                understood &= value.eq_ignore_ascii_case(b"100-continue");
             }
         }
         if size > self.header_size {
@@ -136,13 +129,13 @@ impl Peer {
 
 /// Some servers read `post` as `POST`, so that what was checked for one would be done as the other; and what answers a
 /// `TRACE` shows its client the identity that was meant for the upstream.
-fn method_fits<B>(request: &Request<B>) -> Result<(), Reject> {
-    let method = request.method();
+fn method_fits(request: &Request) -> Result<(), Reject> {
+    let method = &request.method;
     match *method {
         Method::GET | Method::POST => Ok(()),
         Method::TRACE => Err(Reject::MethodNotAllowed(Vec::new())),
         // Over HTTP/2 it may ask for another protocol (RFC 8441); without, it has no path.
-        Method::CONNECT if request.version() != Version::HTTP_2 && request.uri().path().starts_with('/') => {
+        Method::CONNECT if request.version != Version::HTTP_2 && request.target.path().starts_with('/') => {
             Err(Reject::Method)
         }
         _ if method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) => Err(Reject::Method),
@@ -152,16 +145,16 @@ fn method_fits<B>(request: &Request<B>) -> Result<(), Reject> {
 
 /// RFC 9112, 3.2: one Host, even beside an absolute target. HTTP/2 has its authority, which a Host may only repeat
 /// (RFC 9113, 8.3.1).
-fn host_fits<B>(request: &Request<B>, host: Option<&HeaderValue>, hosts: usize) -> Result<(), Reject> {
-    let authority = request.uri().authority().map(Authority::as_str);
-    let needed = request.version() == Version::HTTP_11;
-    if hosts > 1 || (needed && host.is_none()) || host.is_some_and(|host| !is_host(host.as_bytes())) {
+fn host_fits(request: &Request, host: Option<&[u8]>, hosts: usize) -> Result<(), Reject> {
+    let authority = request.target.authority();
+    let needed = request.version == Version::HTTP_11;
+    if hosts > 1 || (needed && host.is_none()) || host.is_some_and(|host| !is_host(host)) {
         return Err(Reject::Host);
     }
-    let is_http = request.uri().scheme().is_none_or(|scheme| ["http", "https"].contains(&scheme.as_str()));
+    let is_http = request.target.scheme().is_none_or(|scheme| ["http", "https"].contains(&scheme));
     let Some(authority) = authority else { return Ok(()) };
-    if request.version() == Version::HTTP_2 {
-        let differs = host.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()));
+    if request.version == Version::HTTP_2 {
+        let differs = host.is_some_and(|host| !host.eq_ignore_ascii_case(authority.as_bytes()));
         return if differs || !is_host(authority.as_bytes()) { Err(Reject::Host) } else { Ok(()) };
     }
     // What stands before an `@` is cut off before it is forwarded.
@@ -218,13 +211,15 @@ fn parse(entry: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Scratch;
+    use http::HeaderMap;
 
-    fn headers(lines: &[&'static str]) -> HeaderMap {
+    fn headers(lines: &[&'static str]) -> Fields {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(&X_FORWARDED_FOR, HeaderValue::from_static(line));
         }
-        headers
+        Fields::of(&headers, &Scratch::default())
     }
 
     fn client(peer: &str, lines: &[&'static str]) -> String {

@@ -9,9 +9,9 @@ use crate::config::{Dialect, ProjectPlace};
 use crate::dialect::media::is_json;
 use crate::upstream::Outgoing;
 use crate::upstream::spool::Spool;
-use crate::wire::{Broken, Inbound};
+use crate::wire::{self, Broken, Fields, Inbound, Request};
+use http::Method;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -34,11 +34,11 @@ pub(super) enum Reading {
 ///
 /// # Errors
 /// 400 or 415 for what can not be checked.
-pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Reading, Reject> {
-    if only(headers, &CONTENT_ENCODING)?.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+pub(super) fn reading(routed: &Routed<'_>, fields: &Fields) -> Result<Reading, Reject> {
+    if only(fields, &CONTENT_ENCODING)?.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Reject::UnsupportedMediaType(CODED));
     }
-    let content_type = only(headers, &CONTENT_TYPE)?.unwrap_or_default();
+    let content_type = only(fields, &CONTENT_TYPE)?.unwrap_or_default();
     if routed.route.config.project.is_some_and(|rule| rule.place == ProjectPlace::Multipart) {
         if !multipart::is_form_data(content_type) {
             return Err(Reject::UnsupportedMediaType(NOT_MULTIPART));
@@ -56,12 +56,12 @@ pub(super) fn reading(routed: &Routed<'_>, headers: &HeaderMap) -> Result<Readin
 /// 400, 408, 413 or 415 for what can not be checked; 503 when too much is held already, 500 when the disk refuses.
 pub(super) async fn read(
     routed: &Routed<'_>,
-    headers: &HeaderMap,
+    fields: &Fields,
     body: Inbound,
     trail: &mut Trail,
 ) -> Result<(Option<String>, Outgoing), Reject> {
     let limit = routed.route.body_limit;
-    if let Reading::Multipart(boundary) = reading(routed, headers)? {
+    if let Reading::Multipart(boundary) = reading(routed, fields)? {
         let mut parser = Multipart::new(&boundary);
         let spool = spool(body, limit, trail, |piece| parser.feed(piece).map_err(bad_part)).await?;
         let project = parser.finish().map_err(bad_part)?;
@@ -76,24 +76,20 @@ pub(super) async fn read(
 ///
 /// # Errors
 /// 400 when the type is given twice.
-pub(super) fn is_json_type(headers: &HeaderMap) -> Result<bool, Reject> {
-    Ok(only(headers, &CONTENT_TYPE)?.is_none_or(is_json))
+pub(super) fn is_json_type(fields: &Fields) -> Result<bool, Reject> {
+    Ok(only(fields, &CONTENT_TYPE)?.is_none_or(is_json))
 }
 
 /// Holds oCore's rule that the bodies of POST, PUT and PATCH are JSON and say so.
 ///
 /// # Errors
 /// 400 when one does not.
-pub(super) fn says_json(
-    routed: &Routed<'_>,
-    parts: &http::request::Parts,
-    empty: bool,
-) -> Result<(), Reject> {
-    let writes = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+pub(super) fn says_json(routed: &Routed<'_>, request: &Request, empty: bool) -> Result<(), Reject> {
+    let writes = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
     if routed.api.config.dialect != Dialect::Ocore || !writes || empty {
         return Ok(());
     }
-    if is_json(only(&parts.headers, &CONTENT_TYPE)?.unwrap_or_default()) {
+    if is_json(only(&request.fields, &CONTENT_TYPE)?.unwrap_or_default()) {
         Ok(())
     } else {
         Err(Reject::BadBody(NOT_JSON))
@@ -104,8 +100,8 @@ pub(super) fn says_json(
 ///
 /// # Errors
 /// [`Reject::BodyTooLarge`]
-pub(super) fn bounded(headers: &HeaderMap, limit: u64) -> Result<(), Reject> {
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+pub(super) fn bounded(fields: &Fields, limit: u64) -> Result<(), Reject> {
+    let length = fields.get(&CONTENT_LENGTH).and_then(|value| wire::text(value)?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) { Err(Reject::BodyTooLarge) } else { Ok(()) }
 }
 
@@ -136,13 +132,14 @@ async fn spool(
 }
 
 /// The one value of a field; two are one too many where the value decides how a body is read.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Reject> {
-    let mut values = headers.get_all(name).iter();
+fn only<'h>(fields: &'h Fields, name: &HeaderName) -> Result<Option<&'h str>, Reject> {
+    let mut values = fields.get_all(name);
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(Reject::BadBody("Send Content-Type and Content-Encoding once each."));
     }
-    value.to_str().map(|text| Some(text.trim())).map_err(|_| Reject::UnsupportedMediaType(NOT_JSON))
+    let text = wire::text(value).ok_or(Reject::UnsupportedMediaType(NOT_JSON))?;
+    Ok(Some(text.trim()))
 }
 
 fn bad_part(bad: multipart::Bad) -> Reject {

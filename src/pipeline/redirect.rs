@@ -5,28 +5,29 @@ use super::observe::Payload;
 use super::rewrite;
 use super::route::{Routed, host_of};
 use crate::config::{Origin, Redirect};
+use crate::wire::{Fields, Target};
 use bytes::Bytes;
 use http::header::LOCATION;
-use http::{HeaderMap, HeaderValue, Response, Uri};
+use http::{HeaderValue, Response};
 use http_body_util::Full;
 
 /// The answer.
 pub(super) fn answer(
     redirect: &Redirect,
     routed: &Routed<'_>,
-    uri: &Uri,
-    headers: &HeaderMap,
+    target: &Target,
+    fields: &Fields,
 ) -> Response<Payload> {
-    let path = rewrite::fill(&redirect.path, routed.path.as_deref().unwrap_or_else(|| uri.path()));
+    let path = rewrite::fill(&redirect.path, routed.path.as_deref().unwrap_or_else(|| target.path()));
     let origin = match &redirect.origin {
         Origin::Same => String::new(),
         Origin::Fixed(origin) => origin.to_string(),
         // The route is served on hosts that are named, and this is one of them.
         Origin::Asked(scheme) => {
-            format!("{scheme}://{}", host_of(uri, headers).unwrap_or_default())
+            format!("{scheme}://{}", host_of(target, fields).unwrap_or_default())
         }
     };
-    to(redirect.status, &origin, &path, uri.query())
+    to(redirect.status, &origin, &path, target.query())
 }
 
 /// An answer with this place, and with no body: it is for programs.
@@ -46,8 +47,8 @@ fn to(status: http::StatusCode, origin: &str, path: &str, query: Option<&str>) -
 
 /// Sends a client of a plain listener to the same place over TLS, on the usual port; none where the request names no
 /// host that could be asked for.
-pub(super) fn to_https(uri: &Uri, headers: &HeaderMap) -> Option<Response<Payload>> {
-    let host = host_of(uri, headers)?;
-    let path = super::path::normalise(uri.path()).ok()?;
-    Some(to(http::StatusCode::PERMANENT_REDIRECT, &format!("https://{host}"), &path, uri.query()))
+pub(super) fn to_https(target: &Target, fields: &Fields) -> Option<Response<Payload>> {
+    let host = host_of(target, fields)?;
+    let path = super::path::normalise(target.path()).ok()?;
+    Some(to(http::StatusCode::PERMANENT_REDIRECT, &format!("https://{host}"), &path, target.query()))
 }

@@ -6,9 +6,10 @@ use super::reject::Reject;
 use super::route::{Routed, RoutedApi};
 use crate::config::Dialect;
 use crate::dialect::{self, Rendered};
+use crate::wire::Fields;
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 /// The answer to a refused request, in a dialect.
@@ -38,11 +39,11 @@ pub(super) fn answer(dialect: Dialect, reject: &Reject) -> Response<Payload> {
 /// Why the path has nothing, where that is so.
 pub(super) fn preflight(
     api: &RoutedApi,
-    headers: &HeaderMap,
+    fields: &Fields,
     routed: Result<Routed<'_>, Reject>,
 ) -> Result<Response<Payload>, Reject> {
     if let (Some(cors), Ok(_) | Err(Reject::NoRoute | Reject::MethodNotAllowed(_))) = (&api.cors, &routed) {
-        return Ok(cors.preflight(headers));
+        return Ok(cors.preflight(fields));
     }
     let methods = match routed {
         Ok(routed) => routed.route.config.methods.clone(),

@@ -8,31 +8,31 @@ use crate::clock::Moment;
 use crate::config::Mode;
 use crate::limiter::{Addresses, Charge};
 use crate::telemetry::metrics::{ApiCells, Policy};
-use http::HeaderMap;
+use crate::wire::Fields;
 
 /// Whoever shows a credential that memory does not have. Nothing is worked out until it has to be.
 #[derive(Clone, Copy, Debug)]
 pub struct Stranger<'a> {
     budgets: Option<&'a Addresses>,
     peer: &'a Peer,
-    headers: &'a HeaderMap,
+    fields: &'a Fields,
     now: Moment,
     /// Where it is counted that an address has nothing left, and which worker counts; none where it is refused then.
     observing: Option<(&'a ApiCells, usize)>,
 }
 
 impl<'a> Stranger<'a> {
-    /// The client of a request, whose address `peer` knows by `headers`.
+    /// The client of a request, whose address `peer` knows by `fields`.
     pub fn new(
         snapshot: &'a Snapshot,
         routed: &Routed<'a>,
         peer: &'a Peer,
-        headers: &'a HeaderMap,
+        fields: &'a Fields,
         trail: &Trail,
     ) -> Self {
         let cells = || (&*routed.api.cells, trail.shard());
         let observing = (snapshot.strangers_mode == Mode::Observe).then(cells);
-        Self { budgets: snapshot.strangers.as_deref(), peer, headers, now: trail.at(), observing }
+        Self { budgets: snapshot.strangers.as_deref(), peer, fields, now: trail.at(), observing }
     }
 
     /// Pays for a look-up in the store before it is made, so that a thousand at once are not a thousand look-ups. Whoever
@@ -41,7 +41,7 @@ impl<'a> Stranger<'a> {
     /// # Errors
     /// [`Reject::UnknownKeys`] when the address has nothing left.
     pub(super) fn pay(&self) -> Result<Option<Charge<'a>>, Reject> {
-        let client = || self.peer.client(self.headers);
+        let client = || self.peer.client(self.fields);
         let paid = self.budgets.map(|budgets| budgets.charge(client(), self.now)).transpose();
         if let (Err(_), Some((cells, shard))) = (&paid, self.observing) {
             cells.observed(shard, Policy::UnknownKeys);

@@ -9,9 +9,9 @@ use super::{Peer, Worker, marks, rewrite};
 use crate::config::is_judged;
 pub(super) use crate::config::is_reserved as is_ours;
 use crate::upstream::{Added, Head, Service};
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
+use crate::wire::{self, Fields, Request, Target};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
-use http::{Uri, request};
 use std::borrow::Cow;
 
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -44,7 +44,7 @@ impl Outbound {
 
     /// Adds a field of ours.
     pub(super) fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
-        self.head.added.push(name, value);
+        self.head.added.push(name, value.as_bytes());
     }
 }
 
@@ -59,26 +59,20 @@ pub(super) fn credentials(
     routed: &Routed<'_>,
     grant: &Grant,
     to: &Service,
-    parts: &mut request::Parts,
+    request: &mut Request,
     trail: &Trail,
 ) -> Result<Outbound, Reject> {
-    let target = target(&parts.uri, routed, grant)?;
-    let client = std::mem::take(&mut parts.headers);
-    let told = Told::by(&client);
+    let told = Told::by(&request.fields);
     let mut added = Added::new(&worker.pools.scratch);
-    peer.forward(&client, &mut added);
-    match (parts.uri.authority(), told.host) {
-        (None, Some(host)) => added.push(&X_FORWARDED_HOST, host),
-        (None, None) => {}
-        (Some(_), _) => {
-            host_of(&parts.uri, &client).into_iter().for_each(|host| added.push(&X_FORWARDED_HOST, &host))
-        }
+    peer.forward(&request.fields, &mut added);
+    if let Some(host) = host_of(&request.target, &request.fields) {
+        added.push(&X_FORWARDED_HOST, host);
     }
     if let Some(prefix) = &routed.route.forwarded_prefix {
-        added.push(&X_FORWARDED_PREFIX, prefix);
+        added.push(&X_FORWARDED_PREFIX, prefix.as_bytes());
     }
     if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.as_ref()) {
-        added.push(&CLIENT_CERT, field);
+        added.push(&CLIENT_CERT, field.as_bytes());
     }
     added.lines(&worker.ids.lines(told.traceparent, trail.request_id()));
     if told.trailers {
@@ -95,12 +89,12 @@ pub(super) fn credentials(
         return Err(Reject::Listed);
     }
     let (overlay, timeout) = (routed.route.request_headers.clone(), routed.route.config.timeout);
-    let lines = marks::displaced(parts.version, routed, trail);
+    let lines = marks::displaced(request.version, routed, trail);
+    let target = target(std::mem::take(&mut request.target), routed, grant)?;
     let head = Head {
-        method: std::mem::take(&mut parts.method),
+        method: std::mem::take(&mut request.method),
         target,
-        client,
-        hides,
+        client: std::mem::take(&mut request.fields),
         listed,
         added,
         overlay,
@@ -111,31 +105,27 @@ pub(super) fn credentials(
 }
 
 /// The request target in origin form: the path that was matched, or what is made of it; the query that was checked.
-fn target(uri: &Uri, routed: &Routed<'_>, grant: &Grant) -> Result<Uri, Reject> {
+fn target(came: Target, routed: &Routed<'_>, grant: &Grant) -> Result<String, Reject> {
     let rewrite = routed.route.config.rewrite.as_ref();
     if rewrite.is_none() && routed.path.is_none() && grant.query().is_none() {
-        if uri.scheme().is_none() && uri.authority().is_none() {
-            return Ok(uri.clone());
-        }
-        return Ok(uri.path_and_query().cloned().map_or_else(|| Uri::from_static("/"), Uri::from));
+        return Ok(came.into_origin());
     }
-    let path = routed.path.as_deref().unwrap_or_else(|| uri.path());
+    let path = routed.path.as_deref().unwrap_or_else(|| came.path());
     let path = rewrite.map_or(Cow::Borrowed(path), |rewrite| Cow::Owned(rewrite::path(rewrite, path)));
-    let query = grant.query().or_else(|| uri.query());
+    let query = grant.query().or_else(|| came.query());
     let text = match query {
         Some(query) if !query.is_empty() => format!("{path}?{query}"),
         _ => path.into_owned(),
     };
-    PathAndQuery::try_from(text).map(Uri::from).map_err(|_| Reject::AmbiguousPath)
+    let sound = PathAndQuery::try_from(&*text).is_ok();
+    if sound { Ok(text) } else { Err(Reject::AmbiguousPath) }
 }
 
 /// What fields of the client's say to this hop.
 #[derive(Debug, Default)]
 struct Told<'h> {
-    /// The last `Host`.
-    host: Option<&'h HeaderValue>,
     /// The first `traceparent`.
-    traceparent: Option<&'h HeaderValue>,
+    traceparent: Option<&'h [u8]>,
     /// It reads trailers.
     trailers: bool,
     /// Fields that its `Connection` lists: they end at this hop (RFC 9110, 7.6.1).
@@ -143,52 +133,39 @@ struct Told<'h> {
 }
 
 impl<'h> Told<'h> {
-    /// By one look at every field: that is quicker than to hash names.
-    fn by(headers: &'h HeaderMap) -> Self {
-        let mut told = Self::default();
-        for (name, value) in headers {
-            if *name == HOST {
-                told.host = Some(value);
-            } else if *name == CONNECTION {
-                told.listed.extend(listed(value));
-            } else if *name == TE {
-                told.trailers |= contains_token(value, "trailers");
-            } else if *name == TRACEPARENT {
-                told.traceparent = told.traceparent.or(Some(value));
-            }
+    fn by(fields: &'h Fields) -> Self {
+        Self {
+            traceparent: fields.get(&TRACEPARENT),
+            trailers: fields.get_all(&TE).any(|value| contains_token(value, "trailers")),
+            listed: fields.get_all(&CONNECTION).flat_map(listed).collect(),
         }
-        told
     }
 }
 
-fn listed(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
-    let line = value.to_str().unwrap_or_default();
+fn listed(value: &[u8]) -> impl Iterator<Item = HeaderName> {
+    let line = wire::text(value).unwrap_or_default();
     line.split(',').filter_map(|name| name.trim().parse().ok())
 }
 
-fn hides(name: &HeaderName) -> bool {
-    is_ours(name.as_str())
-}
-
-fn contains_token(value: &HeaderValue, wanted: &str) -> bool {
-    value.to_str().is_ok_and(|text| text.split(',').any(|token| token.trim().eq_ignore_ascii_case(wanted)))
+fn contains_token(value: &[u8], wanted: &str) -> bool {
+    wire::text(value)
+        .is_some_and(|text| text.split(',').any(|token| token.trim().eq_ignore_ascii_case(wanted)))
 }
 
 /// The host that the client asked for: the authority of an absolute target wins over `Host` (RFC 9112, 3.2.2). What
 /// stands before an `@` is a credential and goes no further.
-pub(super) fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<HeaderValue> {
-    match uri.authority() {
-        Some(authority) => {
-            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-            HeaderValue::from_str(host).ok()
-        }
-        None => headers.get(HOST).cloned(),
+pub(super) fn host_of<'r>(target: &'r Target, fields: &'r Fields) -> Option<&'r [u8]> {
+    match target.authority() {
+        Some(authority) => Some(authority.rsplit('@').next().unwrap_or_default().as_bytes()),
+        None => fields.get(&HOST),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Scratch;
+    use http::HeaderMap;
 
     #[test]
     fn no_spelling_of_a_name_that_is_ours_gets_through() {
@@ -228,19 +205,18 @@ mod tests {
             client.insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("1"));
         }
         client.insert(CONNECTION, HeaderValue::from_static("close, X-Custom"));
+        let client = Fields::of(&client, &Scratch::default());
         let head = Head {
             method: http::Method::GET,
-            target: Uri::from_static("/"),
+            target: "/".to_owned(),
             listed: Told::by(&client).listed,
             client,
-            hides,
             added: Added::default(),
             overlay: None,
             timeout: None,
             lines: None,
         };
-        let out: Vec<&str> =
-            head.client.keys().filter(|name| head.passes(name)).map(HeaderName::as_str).collect();
+        let out: Vec<&str> = head.passing().map(|(name, _)| name.as_str()).collect();
         assert_eq!(out, ["accept"]);
     }
 }

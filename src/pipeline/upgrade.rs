@@ -62,13 +62,13 @@ pub(super) async fn send(
     let key = if extended { Some(ids::websocket_key().map_err(|_| Reject::NotSwitched)?) } else { None };
     if let Some(key) = &key {
         outbound.add(&SEC_WEBSOCKET_KEY, key);
-        if !outbound.head().client.contains_key(SEC_WEBSOCKET_VERSION) {
+        if !outbound.head().client.contains(&SEC_WEBSOCKET_VERSION) {
             outbound.add(&SEC_WEBSOCKET_VERSION, &HeaderValue::from_static("13"));
         }
     }
     let overlay = outbound.head().overlay.clone();
     let body = Outgoing::stream(Inbound::Upgrade(wish), u64::MAX, Rc::default(), overlay);
-    let mut response = forward::send(worker, from, service, outbound, body, None, trail).await?;
+    let mut response = forward::send(worker, from, service, outbound, body, trail).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         // Where the wish was all of the request, success would be taken for the switch.
         let deceives = extended && response.status().is_success();

@@ -8,8 +8,8 @@ pub struct Digest(pub [u8; 32]);
 
 impl Digest {
     /// Hashes a key as a client sends it.
-    pub fn of(key: &str) -> Self {
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
+    pub fn of(key: &(impl AsRef<[u8]> + ?Sized)) -> Self {
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_ref());
         let mut bytes = [0; 32];
         bytes.copy_from_slice(hash.as_ref());
         Self(bytes)

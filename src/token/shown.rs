@@ -5,16 +5,16 @@ use std::fmt;
 
 /// A key's whole text, prefix included.
 #[derive(Clone, Copy)]
-pub struct ShownKey<'a>(&'a str);
+pub struct ShownKey<'a>(&'a [u8]);
 
 impl<'a> ShownKey<'a> {
     /// Takes a text for a key.
-    pub fn new(text: &'a str) -> Self {
-        Self(text)
+    pub fn new(text: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self(text.as_ref())
     }
 
     /// The text itself; the name makes each use easy to find.
-    pub fn expose(self) -> &'a str {
+    pub fn expose(self) -> &'a [u8] {
         self.0
     }
 

@@ -256,12 +256,12 @@ fn request(target: &Target, errand: Errand<'_>, body: Outgoing) -> Request<Outgo
         Scheme::Https => "https",
         Scheme::Http | Scheme::H2c => "http",
     };
-    let path = head.target.path_and_query().map_or("/", |path| path.as_str());
-    let uri = Uri::builder().scheme(scheme).authority(&*target.authority).path_and_query(path).build();
+    let uri =
+        Uri::builder().scheme(scheme).authority(&*target.authority).path_and_query(&*head.target).build();
     let mut request = Request::new(body);
     *request.method_mut() = head.method.clone();
     // All three parts are valid each by itself.
-    *request.uri_mut() = uri.unwrap_or_else(|_| head.target.clone());
+    *request.uri_mut() = uri.unwrap_or_default();
     *request.version_mut() = Version::HTTP_2;
     *request.headers_mut() = head.fields();
     request

@@ -3,8 +3,8 @@
 //! It is kept in these parts until it is written, so that no field is put into a map only to be taken out again.
 
 use super::{Added, Overlay};
-use crate::wire::{Scratch, write_field};
-use http::{HeaderMap, HeaderName, Method, Uri};
+use crate::wire::{Fields, Scratch, write_field};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +17,9 @@ pub struct Head {
     /// Method.
     pub method: Method,
     /// Path and query, in origin form.
-    pub target: Uri,
+    pub target: String,
     /// What the client sent.
-    pub client: HeaderMap,
-    /// Which of the client's fields no upstream sees; length and coding of the body are hidden in any case.
-    pub hides: fn(&HeaderName) -> bool,
+    pub client: Fields,
     /// Fields that the client's `Connection` lists.
     pub listed: Vec<HeaderName>,
     /// Ours.
@@ -36,24 +34,30 @@ pub struct Head {
 }
 
 impl Head {
-    /// Whether one of the client's fields goes out.
-    pub fn passes(&self, name: &HeaderName) -> bool {
-        let framing = [http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING, http::header::HOST];
-        let altered = self.overlay.as_ref().is_some_and(|overlay| overlay.hides(name));
-        !framing.contains(name) && !altered && !self.listed.contains(name) && !(self.hides)(name)
+    /// The client's fields that go out.
+    pub fn passing(&self) -> impl Iterator<Item = (&HeaderName, &[u8])> {
+        let fields = self.client.named().filter(|(name, _)| !name.ends_here());
+        fields.map(|(name, value)| (name.name(), value)).filter(|(name, _)| {
+            let altered = self.overlay.as_ref().is_some_and(|overlay| overlay.hides(name));
+            !altered && !self.listed.contains(name)
+        })
     }
 
     /// Gives its memory back when it has been sent.
     pub fn release(self, scratch: &Scratch) {
-        scratch.recycle(self.client);
+        scratch.give_text(self.target);
+        self.client.release(scratch);
         scratch.give(self.added.into_out());
     }
 
     /// All fields but `Host` in one map, for HTTP/2.
     pub fn fields(&self) -> HeaderMap {
         let mut fields = HeaderMap::with_capacity(self.client.len() + 16);
-        for (name, value) in self.client.iter().filter(|(name, _)| self.passes(name)) {
-            fields.append(name, value.clone());
+        for (name, value) in self.passing() {
+            // Whoever read it has seen that it is one.
+            if let Ok(value) = HeaderValue::from_bytes(value) {
+                fields.append(name, value);
+            }
         }
         for (name, value) in self.added.fields() {
             fields.insert(name, value);
@@ -66,8 +70,8 @@ impl Head {
 
     /// All fields but `Host` as lines of HTTP/1.1.
     pub(super) fn write_fields(&self, out: &mut Vec<u8>) {
-        for (name, value) in self.client.iter().filter(|(name, _)| self.passes(name)) {
-            write_field(out, name, value.as_bytes());
+        for (name, value) in self.passing() {
+            write_field(out, name, value);
         }
         out.extend_from_slice(self.added.as_lines());
         if let Some(overlay) = &self.overlay {

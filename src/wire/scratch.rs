@@ -1,37 +1,38 @@
 //! Memory that the connections of one worker share: what is only needed for a moment is not kept a thousand times.
 
-use super::Spans;
-use bytes::BytesMut;
-use foldhash::fast::RandomState;
+use super::names::Names;
+use super::section::Line;
+use super::{MOST_FIELDS, Spans};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName};
 use std::cell::RefCell;
 use std::future::Future;
-use std::hash::BuildHasher;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-/// Field names remembered by their spelling; a power of two.
-const NAMES: usize = 512;
-/// Longest name that is remembered.
-const LONGEST_NAME: usize = 64;
-/// Most maps and write buffers that are kept for later.
+/// Most of each kind that are kept for later.
 const SPARES: usize = 64;
 /// Smallest of them that is worth it: one that grows while an answer is read costs more than a new one.
 const SMALLEST_MAP: usize = 16;
 /// Largest of them, in fields and bytes.
 const LARGEST_MAP: usize = 64;
 const LARGEST_OUT: usize = 64 * 1024;
+/// Room in a new list of fields, and for a new target and the largest that is kept, in bytes.
+const LINES: usize = 24;
+const TEXT: usize = 256;
+const LARGEST_TEXT: usize = 4 * 1024;
 /// Room for more bytes behind those that are held: when there is less, and how much is made then.
 const LEAST_ROOM: usize = 1024;
 const MOST_ROOM: usize = 8 * 1024;
 
 /// One worker's memory for heads and buffers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Scratch {
-    hasher: RandomState,
-    names: RefCell<Box<[Option<Known>]>>,
+    pub(crate) names: Names,
+    lines: RefCell<Vec<Vec<Line>>>,
+    texts: RefCell<Vec<String>>,
     maps: RefCell<Vec<HeaderMap>>,
     outs: RefCell<Vec<Vec<u8>>>,
     read: RefCell<BytesMut>,
@@ -41,38 +42,48 @@ pub struct Scratch {
     pub(crate) spans: RefCell<Spans>,
 }
 
-/// A field's name as it was spelled, and what it is.
-type Known = (Box<[u8]>, HeaderName);
+impl Scratch {
+    /// The name that is spelled so; `None` when it is no name.
+    pub fn name(&self, spelled: &[u8]) -> Option<HeaderName> {
+        self.names.of(spelled).map(|name| name.name().clone())
+    }
 
-impl Default for Scratch {
-    fn default() -> Self {
-        Self {
-            hasher: RandomState::default(),
-            names: RefCell::new(vec![None; NAMES].into_boxed_slice()),
-            maps: RefCell::default(),
-            outs: RefCell::default(),
-            read: RefCell::default(),
-            hints: RefCell::default(),
-            spans: RefCell::default(),
+    /// An empty list of a request's fields.
+    pub(super) fn lines(&self) -> Vec<Line> {
+        self.lines.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(LINES))
+    }
+
+    /// Takes back a list that is no longer needed.
+    pub(super) fn give_lines(&self, mut list: Vec<Line>) {
+        let mut lists = self.lines.borrow_mut();
+        if lists.len() < SPARES && (LINES..=MOST_FIELDS).contains(&list.capacity()) {
+            list.clear();
+            lists.push(list);
         }
     }
-}
 
-impl Scratch {
-    /// The name that is spelled so; parsed only when the spelling was not seen lately. `None` when it is no name.
-    pub fn name(&self, spelled: &[u8]) -> Option<HeaderName> {
-        if spelled.len() > LONGEST_NAME {
-            return HeaderName::from_bytes(spelled).ok();
+    /// An empty text for a request's target.
+    pub(super) fn text(&self) -> String {
+        self.texts.borrow_mut().pop().unwrap_or_else(|| String::with_capacity(TEXT))
+    }
+
+    /// Takes back a text that is no longer needed.
+    pub(crate) fn give_text(&self, mut text: String) {
+        let mut texts = self.texts.borrow_mut();
+        if texts.len() < SPARES && (TEXT..=LARGEST_TEXT).contains(&text.capacity()) {
+            text.clear();
+            texts.push(text);
         }
-        let slot = &mut self.names.borrow_mut()[self.hasher.hash_one(spelled) as usize % NAMES];
-        if let Some((known, name)) = slot
-            && **known == *spelled
-        {
-            return Some(name.clone());
+    }
+
+    /// What `write` writes, in memory that is shared with others.
+    pub(super) fn copied(&self, write: impl FnOnce(&mut BytesMut)) -> Bytes {
+        let mut shared = self.read.borrow_mut();
+        if shared.capacity() < LEAST_ROOM {
+            shared.reserve(MOST_ROOM);
         }
-        let name = HeaderName::from_bytes(spelled).ok()?;
-        *slot = Some((spelled.into(), name.clone()));
-        Some(name)
+        write(&mut shared);
+        shared.split().freeze()
     }
 
     /// An empty map.
@@ -207,22 +218,6 @@ impl Out {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_what_they_would_be_without_memory() {
-        let scratch = Scratch::default();
-        for round in 0..2 {
-            for number in 0..2000 {
-                let spelled = format!("X-Field-{number}");
-                let name = scratch.name(spelled.as_bytes()).unwrap();
-                assert_eq!(name.as_str(), spelled.to_lowercase(), "round {round}");
-            }
-            assert_eq!(scratch.name(b"Host").unwrap(), http::header::HOST);
-            assert_eq!(scratch.name(b"HOST").unwrap(), http::header::HOST);
-            assert!(scratch.name(b"a b").is_none());
-            assert!(scratch.name(b"").is_none());
-        }
-    }
 
     #[test]
     fn a_connection_that_waits_holds_no_memory() {

@@ -3,12 +3,12 @@
 use super::answer::Answer;
 use super::head::{self, Wishes};
 use crate::pipeline::Observed;
-use crate::wire::{Out, Scratch};
+use crate::wire::{Out, Request, Scratch};
 use bytes::BytesMut;
-use http::{Request, Response};
+use http::Response;
 
 /// Reads a request's head.
-pub fn read(buffer: &mut BytesMut, scratch: &Scratch) -> Option<Request<()>> {
+pub fn read(buffer: &mut BytesMut, scratch: &Scratch) -> Option<Request> {
     head::parse(buffer, scratch).ok().flatten().map(|asked| asked.request)
 }
 

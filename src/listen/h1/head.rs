@@ -4,21 +4,20 @@
 //! plainly `chunked`, a coding in HTTP/1.0.
 
 use crate::pipeline::Early;
-use crate::wire::{self, Chunk, Error, Framing, MOST_FIELDS, Scratch};
-use bytes::{Bytes, BytesMut};
+use crate::wire::{self, Chunk, Error, Fields, Framing, MOST_FIELDS, Request, Scratch, Target};
+use bytes::BytesMut;
 use http::header::HeaderName;
-use http::{Method, Request, Uri, Version};
+use http::{Method, Version};
 use httparse::{Header, ParserConfig, Status};
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
-/// Longest request target; `http::Uri` holds no longer one.
+/// Longest request target; `http::Uri`, which those for HTTP/2 become, holds no longer one.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;
 
 /// A request's head.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) request: Request<()>,
+    pub(super) request: Request,
     /// How the body is delimited.
     pub(super) framing: Framing,
     pub(super) wishes: Wishes,
@@ -72,19 +71,22 @@ pub(super) fn parse(buffer: &mut BytesMut, scratch: &Scratch) -> Result<Option<A
     if target.len() > LONGEST_TARGET {
         return Err(Early::TargetTooLong);
     }
-    // `Uri` would drop what stands behind it, and others would not.
-    if memchr::memchr(b'#', target.as_bytes()).is_some() {
-        return Err(Early::Malformed);
-    }
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Early::Malformed)?;
-    let from = target.as_ptr().addr() - buffer.as_ptr().addr();
-    let target = from..from + target.len();
     let modern = parsed.version == Some(1);
-    scratch.spans.borrow_mut().note(buffer, parsed.headers);
-    let head = buffer.split_to(length).freeze();
-    let asked = asked(&head, method, target, modern, scratch);
-    // The answer to one that is refused is in the dialect of its path.
-    asked.map(Some).inspect_err(|_| *buffer = BytesMut::from(&head[..]))
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Early::Malformed)?;
+    let target = target_of(target, scratch).ok_or(Early::Malformed)?;
+    let (mut fields, hop) = fields(buffer, parsed.headers, scratch).map_err(|_| Early::Malformed)?;
+    let framing = hop.framing(modern)?;
+    let wishes = hop.wishes(modern, &method, framing);
+    fields.lie_in(buffer.split_to(length).freeze());
+    let version = if modern { Version::HTTP_11 } else { Version::HTTP_10 };
+    Ok(Some(Asked { request: Request { method, target, version, fields }, framing, wishes, number: 0 }))
+}
+
+/// The target of a request, in whatever form.
+fn target_of(text: &str, scratch: &Scratch) -> Option<Target> {
+    // `Uri` would drop what stands behind it, and others would not.
+    let has_fragment = !text.starts_with('/') && text.contains('#');
+    if has_fragment { None } else { Target::read(text, scratch) }
 }
 
 /// Whether each line of a parsed head ends in CRLF: where fields begin and where the head ends, a line has ended, and
@@ -105,35 +107,18 @@ fn speaks_another(buffer: &[u8]) -> bool {
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
-/// Reads a head whose lines are known: where its target is, and, by `scratch`, its fields.
-fn asked(
-    head: &Bytes,
-    method: Method,
-    target: Range<usize>,
-    modern: bool,
-    scratch: &Scratch,
-) -> Result<Asked, Early> {
-    let mut hop = Hop::default();
-    let spans = scratch.spans.borrow();
-    let fields = spans.read(head, scratch, |name, value| hop.look(name, value).map(|()| true));
-    let fields = fields.map_err(|_| Early::Malformed)?;
-    let uri = Uri::from_maybe_shared(head.slice(target)).map_err(|_| Early::Malformed)?;
-    let framing = hop.framing(modern)?;
-    let wishes = Wishes {
-        keep: if modern { !hop.closes } else { hop.keeps && !hop.closes },
-        modern,
-        waits: modern && hop.waits && framing != Framing::Ended,
-        trailers: modern && hop.trailers,
-        head_only: method == Method::HEAD,
-        // A body would stand between the request and the other protocol: whoever sends one is answered as usual.
-        upgrade: modern && hop.upgrades && framing == Framing::Ended && method == Method::GET,
-    };
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.version_mut() = if modern { Version::HTTP_11 } else { Version::HTTP_10 };
-    *request.headers_mut() = fields;
-    Ok(Asked { request, framing, wishes, number: 0 })
+/// The fields of a parsed head in `buffer`, and what they say to this hop.
+fn fields(buffer: &[u8], headers: &[Header<'_>], scratch: &Scratch) -> Result<(Fields, Hop), Error> {
+    let base = buffer.as_ptr().addr();
+    let (mut fields, mut hop) = (Fields::new(scratch), Hop::default());
+    for header in headers {
+        let name = scratch.names.of(header.name.as_bytes());
+        let name = name.ok_or(Error::Malformed("a field's name is malformed"))?;
+        hop.look(name.name(), header.value)?;
+        let from = header.value.as_ptr().addr() - base;
+        fields.push(name, from..from + header.value.len());
+    }
+    Ok((fields, hop))
 }
 
 /// Whether the end of a head can be in the buffer, of which all before `seen` was looked at before: so that a head that
@@ -179,6 +164,18 @@ impl Hop {
             _ => {}
         }
         Ok(())
+    }
+
+    fn wishes(&self, modern: bool, method: &Method, framing: Framing) -> Wishes {
+        Wishes {
+            keep: if modern { !self.closes } else { self.keeps && !self.closes },
+            modern,
+            waits: modern && self.waits && framing != Framing::Ended,
+            trailers: modern && self.trailers,
+            head_only: *method == Method::HEAD,
+            // A body would stand between the request and the other protocol: whoever sends one is answered as usual.
+            upgrade: modern && self.upgrades && framing == Framing::Ended && *method == Method::GET,
+        }
     }
 
     fn framing(&self, modern: bool) -> Result<Framing, Early> {
@@ -288,7 +285,7 @@ mod tests {
         assert!((0..head.len()).all(|seen| may_be_complete(head.as_bytes(), seen)));
         assert!(may_be_complete(b"GET / HTTP/1.1\n\n", 15));
         let asked = read(&("\r\n".to_owned() + head)).unwrap().unwrap();
-        assert_eq!((asked.request.uri().path(), asked.request.uri().query()), ("/v1", Some("a=b")));
-        assert_eq!(asked.request.headers()["host"], "a");
+        assert_eq!((asked.request.target.path(), asked.request.target.query()), ("/v1", Some("a=b")));
+        assert_eq!(asked.request.fields.get(&http::header::HOST), Some(&b"a"[..]));
     }
 }

@@ -18,8 +18,8 @@ use crate::wire::{Framing, Inbound, Out, Paced, Upgrade, write_field};
 use answer::{Answer, Broken};
 use bytes::BytesMut;
 use head::{Asked, Wishes};
-use http::header::{CONNECTION, HeaderMap, UPGRADE};
-use http::{Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, UPGRADE};
+use http::{HeaderValue, Response, StatusCode};
 use socket::{RequestBody, Socket, Stop};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -129,26 +129,30 @@ impl Serving<'_> {
             Framing::Ended => (Inbound::Empty, None),
             _ => {
                 let answered = Rc::default();
-                let pace = Paces::of(self.setting).pace(asked.request.headers(), &answered);
+                let pace = Paces::of(self.setting).pace(asked.request.fields.get(&CONTENT_TYPE), &answered);
                 let body = RequestBody::new(&self.socket, asked.number);
                 (Inbound::H1(Paced::new(pace, body)), Some(answered))
             }
         };
-        let request = asked.request.map(|()| body);
         // In this order the future is made where it will be, not copied there.
         let place = Box::new_uninit();
-        let future = Box::write(place, pipeline::handle(self.worker().clone(), self.peer.clone(), request));
+        let future = Box::write(
+            place,
+            pipeline::handle(self.worker().clone(), self.peer.clone(), asked.request, body),
+        );
         Handling { response: Box::into_pin(future), wishes: asked.wishes, active, answered }
     }
 
     /// The wish of a request to go on in another protocol; one of several, or none, is not understood, and may be passed
     /// over (RFC 9110, 7.8).
     fn upgrade(&self, asked: &Asked) -> Inbound {
-        let mut named = asked.request.headers().get_all(UPGRADE).iter();
+        let mut named = asked.request.fields.get_all(&UPGRADE);
         match (named.next(), named.next()) {
-            (Some(one), None) if !one.as_bytes().contains(&b',') => {
+            (Some(one), None) if !one.contains(&b',') => {
                 let bytes = Box::new(RequestBody::new(&self.socket, asked.number));
-                Inbound::Upgrade(Box::new(Upgrade::new(one.clone(), false, bytes)))
+                HeaderValue::from_bytes(one).map_or(Inbound::Empty, |protocol| {
+                    Inbound::Upgrade(Box::new(Upgrade::new(protocol, false, bytes)))
+                })
             }
             _ => Inbound::Empty,
         }

@@ -10,13 +10,14 @@ mod tunnel;
 use super::connection::{Paces, Setting};
 use super::watch::{Order, Place};
 use crate::pipeline::{self, Peer};
-use crate::wire::{Inbound, Paced, Received};
+use crate::wire::{self, Inbound, Paced, Received};
 use alive::Alive;
 use answer::{Common, Responding, Stream, Waiting};
 use bells::{Bells, Handle};
 use bytes::{Bytes, BytesMut};
 use h2::server::{self, Connection, SendResponse};
 use h2::{Reason, RecvStream};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request};
 use io::{Io, News};
 use std::cell::Cell;
@@ -212,19 +213,25 @@ impl<'c> Serving<'c> {
         }
         let head_only = request.method() == Method::HEAD;
         let mut answered = None;
-        let (request, extended) = tunnel::translate(request, |fields, stream| match stream.is_end_stream() {
-            true => Inbound::Empty,
-            false => {
-                let told = answered.insert(Rc::default());
-                let pace = Paces::of(self.setting).pace(fields, told);
-                Inbound::H2(Paced::new(pace, Received::new(fields, stream)))
-            }
-        });
+        let scratch = &self.setting.worker.pools.scratch;
+        let (head, body, extended) =
+            tunnel::translate(request, |fields, stream| match stream.is_end_stream() {
+                true => Inbound::Empty,
+                false => {
+                    let told = answered.insert(Rc::default());
+                    let kind = fields.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+                    let pace = Paces::of(self.setting).pace(kind, told);
+                    Inbound::H2(Paced::new(pace, Received::new(fields, stream)))
+                }
+            });
+        let request = wire::Request::of(&head, scratch);
         let active = self.common.watch.begin(self.news.now_ns.clone());
         // In this order the future is made where it will be, not copied there.
         let place = Box::new_uninit();
-        let future =
-            Box::write(place, pipeline::handle(self.setting.worker.clone(), self.peer.clone(), request));
+        let future = Box::write(
+            place,
+            pipeline::handle(self.setting.worker.clone(), self.peer.clone(), request, body),
+        );
         let response: Responding = Box::into_pin(future);
         let stream = Stream::Waiting(Waiting { response, respond, active, answered, extended, head_only });
         let index = match self.free.pop() {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request, request};
 use http_body::{Body, Frame};
 use std::io;
 use std::pin::Pin;
@@ -18,28 +18,28 @@ use std::task::{Context, Poll, ready};
 /// What the client sends on such a stream.
 struct Sent(RecvStream);
 
-/// Takes an extended `CONNECT` for the request that it stands for, and says whether it is one; `plain` reads the body of any
-/// other.
+/// Head and body of a request, and whether it is an extended `CONNECT`, which is taken for the request that it stands for;
+/// `plain` reads the body of any other.
 pub(super) fn translate(
     request: Request<RecvStream>,
     plain: impl FnOnce(&HeaderMap, RecvStream) -> Inbound,
-) -> (Request<Inbound>, bool) {
+) -> (request::Parts, Inbound, bool) {
     let (mut head, stream) = request.into_parts();
     if head.method != Method::CONNECT {
         let body = plain(&head.headers, stream);
-        return (Request::from_parts(head, body), false);
+        return (head, body, false);
     }
     let protocol = head.extensions.remove::<Protocol>();
     let Some(protocol) = protocol.and_then(|name| HeaderValue::from_str(name.as_str()).ok()) else {
         // Nothing is tunnelled here, and what would follow is no body.
-        return (Request::from_parts(head, Inbound::Empty), false);
+        return (head, Inbound::Empty, false);
     };
     head.method = Method::GET;
     // They mean nothing here, and one of ours goes to the upstream.
     head.headers.remove(SEC_WEBSOCKET_KEY);
     head.headers.remove(SEC_WEBSOCKET_ACCEPT);
     let wish = Upgrade::new(protocol, true, Box::new(Sent(stream)));
-    (Request::from_parts(head, Inbound::Upgrade(Box::new(wish))), true)
+    (head, Inbound::Upgrade(Box::new(wish)), true)
 }
 
 /// Whether a `CONNECT` claims to have a body, which it can not (RFC 9110, 9.3.6).

@@ -12,14 +12,15 @@ use crate::dialect::{self, Presented, Unusable};
 use crate::limiter::{Addresses, Algorithm, Rate, Verdict};
 use crate::store::cache::Entry;
 use crate::token::{KeyFamily, Reach};
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
+use crate::wire::Fields;
+use http::header::{AUTHORIZATION, COOKIE, HeaderName};
 use serde_json::Value;
 use std::net::IpAddr;
 
 static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Which kinds of credential are shown, and where; never what they are.
-pub(super) fn credential(way: &mut Way, routed: &Routed<'_>, headers: &HeaderMap) {
+pub(super) fn credential(way: &mut Way, routed: &Routed<'_>, fields: &Fields) {
     let api = &routed.api.config;
     if routed.route.config.open {
         return;
@@ -30,10 +31,7 @@ pub(super) fn credential(way: &mut Way, routed: &Routed<'_>, headers: &HeaderMap
         (&COOKIE, "the cookie access_token"),
     ] {
         // The same reading, of this field alone: what it finds stands there.
-        let mut alone = HeaderMap::new();
-        for value in headers.get_all(name) {
-            alone.append(name, value.clone());
-        }
+        let alone = fields.only(name);
         let found = match dialect::present(api, &alone) {
             Ok(Presented { key: Some(key), .. }) => family(key),
             Ok(Presented { jwt: Some(_), .. }) => "a JWT",
@@ -43,14 +41,14 @@ pub(super) fn credential(way: &mut Way, routed: &Routed<'_>, headers: &HeaderMap
         };
         way.fact(place, found);
     }
-    let shown = match dialect::present(api, headers) {
+    let shown = match dialect::present(api, fields) {
         Err(Unusable::Contradictory) => {
             "there are two credentials that differ, so that it would be a guess which counts"
         }
         Err(Unusable::Foreign) => {
             "what is shown is neither a key nor a JWT of this dialect, so it is not looked up"
         }
-        Ok(_) if api.dialect == Dialect::Ocore && headers.contains_key(&X_API_KEY) => {
+        Ok(_) if api.dialect == Dialect::Ocore && fields.contains(&X_API_KEY) => {
             "no credential: in this dialect it is Authorization: Bearer or the cookie access_token; X-API-Key is none"
         }
         Ok(_) if api.dialect == Dialect::Ocore => {
@@ -61,8 +59,8 @@ pub(super) fn credential(way: &mut Way, routed: &Routed<'_>, headers: &HeaderMap
     way.if_refused(shown);
 }
 
-fn family(key: &str) -> &'static str {
-    match KeyFamily::of(key) {
+fn family(key: &[u8]) -> &'static str {
+    match std::str::from_utf8(key).ok().and_then(KeyFamily::of) {
         Some(KeyFamily::Ocriva) => "a key of the family ocr_",
         Some(KeyFamily::Ocore) => "a key of the family ocore_",
         None => "a key with a prefix of this API",

@@ -38,10 +38,10 @@ pub(super) fn facts(way: &mut Way, routed: &Routed<'_>, head: &Head) {
     let route = routed.route;
     match &route.config.rewrite {
         Some(Rewrite::Strip(prefix)) => {
-            way.fact("rewrite", format!("{} without {prefix}: {}", route.config.path, head.target.path()));
+            way.fact("rewrite", format!("{} without {prefix}: {}", route.config.path, path_of(&head.target)));
         }
         Some(Rewrite::Path(_)) => {
-            way.fact("rewrite", format!("{} to {}", route.config.path, head.target.path()))
+            way.fact("rewrite", format!("{} to {}", route.config.path, path_of(&head.target)))
         }
         None => {}
     }
@@ -76,4 +76,9 @@ fn altered(overlay: &crate::upstream::Overlay) -> String {
     let added = overlay.fields().keys().filter(|name| !overlay.hidden().contains(name)).collect();
     let all = [of("set", set), of("added", added), of("removed", removed)];
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// A request target's path.
+fn path_of(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
 }

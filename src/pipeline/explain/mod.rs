@@ -21,8 +21,9 @@ use super::{
     is_preflight, limit, project_body, redirect, refusal, swap,
 };
 use crate::clock::Moment;
+use crate::wire::{self, Fields, Request};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, PROXY_AUTHORIZATION};
-use http::{HeaderMap, HeaderName, Request, Response, request};
+use http::{HeaderName, Response};
 use http_body_util::BodyExt;
 use report::Way;
 use std::rc::Rc;
@@ -33,7 +34,7 @@ pub struct Question {
     /// The other end of the connection.
     pub peer: Peer,
     /// The head of the request; its target in origin form.
-    pub request: Request<()>,
+    pub request: Request,
     /// How the peer and its listener are called.
     pub asked: Asked,
     /// Whether the worker's store is the configured one, or an empty one in its place.
@@ -72,10 +73,10 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
     let snapshot = worker.snapshot();
     let found = snapshot.router.find(&request);
     let mut trail = Trail::begin(worker, &snapshot, &peer, &request, &found, now);
-    let secrets = secrets(request.headers());
+    let secrets = secrets(&request.fields);
     let mut way = Way::new();
     let dialect = found.api.config.dialect;
-    let (judged, preflighted) = (cors::judged(found.api, request.headers()), is_preflight(&request));
+    let (judged, preflighted) = (cors::judged(found.api, &request.fields), is_preflight(&request));
     let ended = match head(&mut way, &peer, &request) {
         Err(reject) => Err(reject),
         Ok(()) => {
@@ -84,7 +85,7 @@ pub async fn explain(worker: &Rc<Worker>, question: Question) -> Explanation {
                 Ok(_) if found.api.config.redirect_to_https && !peer.tls => {
                     to_https(&mut way, route, &request)
                 }
-                routed if is_preflight(&request) => preflight(&mut way, found.api, request.headers(), routed),
+                routed if is_preflight(&request) => preflight(&mut way, found.api, &request.fields, routed),
                 Ok(routed) => {
                     way.allow(route);
                     let scene = Scene {
@@ -131,19 +132,19 @@ fn conclude(
     Explanation { request, result, steps: way.into_steps(), forwarded, answer }
 }
 
-fn head(way: &mut Way, peer: &Peer, request: &Request<()>) -> Result<(), Reject> {
+fn head(way: &mut Way, peer: &Peer, request: &Request) -> Result<(), Reject> {
     way.enter(Stage::Head);
-    place::client(way, peer.client(request.headers()), peer);
+    place::client(way, peer.client(&request.fields), peer);
     peer.head_fits(request)?;
     way.allow("the head is within the listener's bounds");
     way.enter(Stage::Route);
     Ok(())
 }
 
-fn to_https(way: &mut Way, route: String, request: &Request<()>) -> Result<End, Reject> {
+fn to_https(way: &mut Way, route: String, request: &Request) -> Result<End, Reject> {
     way.allow(route);
     way.enter(Stage::Forward);
-    let response = redirect::to_https(request.uri(), request.headers()).ok_or(Reject::NoRoute)?;
+    let response = redirect::to_https(&request.target, &request.fields).ok_or(Reject::NoRoute)?;
     way.allow("the API sends clients that come without TLS to the same place with it");
     Ok(End::Answered(response, Shown::Whole))
 }
@@ -151,10 +152,10 @@ fn to_https(way: &mut Way, route: String, request: &Request<()>) -> Result<End, 
 fn preflight(
     way: &mut Way,
     api: &RoutedApi,
-    headers: &HeaderMap,
+    fields: &Fields,
     routed: Result<Routed<'_>, Reject>,
 ) -> Result<End, Reject> {
-    let response = refusal::preflight(api, headers, routed)?;
+    let response = refusal::preflight(api, fields, routed)?;
     way.allow("a CORS preflight asks what the path has");
     way.enter(Stage::Forward);
     way.allow("a preflight is answered here: it carries no credential and is not forwarded");
@@ -165,14 +166,13 @@ fn preflight(
 async fn walk(
     scene: &Scene<'_>,
     way: &mut Way,
-    request: Request<()>,
+    mut request: Request,
     trail: &mut Trail,
 ) -> Result<End, Reject> {
     let Scene { worker, snapshot, peer, routed, now, .. } = *scene;
-    let (mut parts, ()) = request.into_parts();
-    let client = peer.client(&parts.headers);
+    let client = peer.client(&request.fields);
     match routed.route.service {
-        Serve::Builtin(Builtin::Login) => return login(way, &parts.headers),
+        Serve::Builtin(Builtin::Login) => return login(way, &request.fields),
         Serve::Builtin(which @ Builtin::Control(_)) => {
             way.enter(Stage::Forward);
             way.inform(say::builtin(which));
@@ -181,8 +181,8 @@ async fn walk(
         _ => {}
     }
     way.enter(Stage::Credential);
-    caller::credential(way, routed, &parts.headers);
-    let credential = credential::extract(routed, &parts.headers)?;
+    caller::credential(way, routed, &request.fields);
+    let credential = credential::extract(routed, &request.fields)?;
     way.allow(caller::shown(&credential));
     way.enter(Stage::Identify);
     if !scene.store_exists && matches!(credential, Credential::Shown { .. }) {
@@ -192,7 +192,7 @@ async fn walk(
         return Ok(End::Undecided);
     }
     caller::lookup(way, &credential, snapshot.strangers.as_deref());
-    let stranger = Stranger::new(snapshot, routed, peer, &parts.headers, trail);
+    let stranger = Stranger::new(snapshot, routed, peer, &request.fields, trail);
     let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
     let name = match &known {
         authenticate::Known::Key(entry) => {
@@ -210,15 +210,15 @@ async fn walk(
     caller::validity(way, routed, &known, client, now);
     let caller = authenticate::examine(admitted, routed, client, now)?;
     way.allow(caller::valid(&known));
-    let grant = scope(scene, way, caller, &parts, trail)?;
-    let grant = body(way, routed, grant, &parts, trail)?;
-    answer(scene, way, &grant, &mut parts, trail)
+    let grant = scope(scene, way, caller, &request, trail)?;
+    let grant = body(way, routed, grant, &request, trail)?;
+    answer(scene, way, &grant, &mut request, trail)
 }
 
 /// A login's key is in its body, which is not there.
-fn login(way: &mut Way, headers: &HeaderMap) -> Result<End, Reject> {
+fn login(way: &mut Way, fields: &Fields) -> Result<End, Reject> {
     way.enter(Stage::Body);
-    builtin::login_head(headers)?;
+    builtin::login_head(fields)?;
     way.inform(
         "the login takes its key from the JSON body, as {\"token\": …}, not from header fields. Explain sees no body: \
          the key's limit and validity would be checked as with any request",
@@ -238,18 +238,18 @@ fn scope(
     scene: &Scene<'_>,
     way: &mut Way,
     caller: authenticate::Caller,
-    parts: &request::Parts,
+    request: &Request,
     trail: &mut Trail,
 ) -> Result<Grant, Reject> {
-    let (routed, query) = (scene.routed, parts.uri.query());
+    let (routed, query) = (scene.routed, request.target.query());
     let known = caller.known().clone();
-    let membership = authorize::organization(&caller, routed, parts).ok().flatten();
+    let membership = authorize::organization(&caller, routed, request).ok().flatten();
     let place = membership.as_ref();
-    let checked = authorize::check(caller, routed, parts, trail);
+    let checked = authorize::check(caller, routed, request, trail);
     let refused_at = checked.as_ref().err().map(stage_of);
     let grant = checked.as_ref().ok();
     let stages: [(Stage, Saying<'_>); 3] = [
-        (Stage::Organization, &|way| scope::organization(way, routed, &known, place, parts)),
+        (Stage::Organization, &|way| scope::organization(way, routed, &known, place, request)),
         (Stage::Project, &|way| scope::project(way, routed, &known, grant, query)),
         (Stage::Require, &|way| scope::requirements(way, routed, &known, place)),
     ];
@@ -278,20 +278,20 @@ fn body(
     way: &mut Way,
     routed: &Routed<'_>,
     grant: Grant,
-    parts: &request::Parts,
+    request: &Request,
     trail: &mut Trail,
 ) -> Result<Grant, Reject> {
     way.enter(Stage::Body);
-    let headers = &parts.headers;
-    match (project_body::says_json(routed, parts, false), headers.get(CONTENT_LENGTH)) {
-        (Err(reject), Some(length)) if length != "0" => return Err(reject),
+    let fields = &request.fields;
+    match (project_body::says_json(routed, request, false), fields.get(&CONTENT_LENGTH)) {
+        (Err(reject), Some(length)) if length != b"0" => return Err(reject),
         (Err(reject), None) => way
             .fact("if there is one", format!("it is refused with {}: {}", reject.status(), reject.message())),
         _ => {}
     }
     let limit = routed.route.body_limit;
     way.fact("limit", scope::size(limit));
-    project_body::bounded(headers, limit)?;
+    project_body::bounded(fields, limit)?;
     if !grant.needs_body(routed) {
         let passed_on = matches!(routed.route.service, Serve::Upstream(..) | Serve::Split(_));
         way.allow(if passed_on { "the body is passed on as it comes" } else { "the body is not read" });
@@ -300,7 +300,7 @@ fn body(
         way.allow(scope::rule(routed, grant.known()));
         return Ok(grant);
     }
-    let reading = project_body::reading(routed, headers)?;
+    let reading = project_body::reading(routed, fields)?;
     way.inform(scope::unseen(&reading));
     way.enter(Stage::ProjectRule);
     match grant.required(routed) {
@@ -320,7 +320,7 @@ fn answer(
     scene: &Scene<'_>,
     way: &mut Way,
     grant: &Grant,
-    parts: &mut request::Parts,
+    request: &mut Request,
     trail: &mut Trail,
 ) -> Result<End, Reject> {
     let Scene { worker, snapshot, peer, routed, .. } = *scene;
@@ -330,11 +330,11 @@ fn answer(
             let (part, why) = choice::of(split, grant.known());
             (&part.service, why)
         }
-        _ => return here(scene, way, grant, parts),
+        _ => return here(scene, way, grant, request),
     };
     way.enter(Stage::Swap);
-    let client = parts.headers.clone();
-    let outbound = swap::credentials(worker, peer, routed, grant, to, parts, trail)?;
+    let client = request.fields.clone();
+    let outbound = swap::credentials(worker, peer, routed, grant, to, request, trail)?;
     way.allow(say::swapped(routed, grant.known()));
     way.enter(Stage::Forward);
     choice::facts(way, routed, outbound.head());
@@ -344,13 +344,13 @@ fn answer(
 }
 
 /// The answer of a route that no upstream serves.
-fn here(scene: &Scene<'_>, way: &mut Way, grant: &Grant, parts: &request::Parts) -> Result<End, Reject> {
+fn here(scene: &Scene<'_>, way: &mut Way, grant: &Grant, request: &Request) -> Result<End, Reject> {
     let Scene { snapshot, routed, .. } = *scene;
     match &routed.route.service {
         Serve::Redirect(to) => {
             way.enter(Stage::Forward);
             way.allow("the route sends clients elsewhere");
-            Ok(End::Answered(redirect::answer(to, routed, &parts.uri, &parts.headers), Shown::Whole))
+            Ok(End::Answered(redirect::answer(to, routed, &request.target, &request.fields), Shown::Whole))
         }
         Serve::Respond(respond) => {
             way.enter(Stage::Forward);
@@ -380,12 +380,10 @@ async fn answer_of(response: Response<Payload>, shown: Shown) -> Answer {
 }
 
 /// What of the request must not be shown, whatever it looks like.
-fn secrets(headers: &HeaderMap) -> Vec<String> {
+fn secrets(fields: &Fields) -> Vec<String> {
     let names = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, HeaderName::from_static("x-api-key")];
-    let values = names.iter().flat_map(|name| headers.get_all(name));
-    let words = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split([' ', '\t', ';', '=', ',']));
+    let values = names.iter().flat_map(|name| fields.get_all(name));
+    let words = values.filter_map(wire::text).flat_map(|text| text.split([' ', '\t', ';', '=', ',']));
     // Shorter ones are no secrets, and would punch holes into every other word.
     let mut secrets: Vec<String> = words.filter(|word| word.len() >= 8).map(str::to_owned).collect();
     secrets.retain(|word| word != "access_token");

@@ -5,6 +5,7 @@ use super::super::swap::{Outbound, is_ours};
 use super::report::{Facts, Forwarded};
 use crate::config::{Endpoint, Scheme};
 use crate::upstream::Service;
+use crate::wire::Fields;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 /// Tells what leaves for an upstream; `client` is what came.
@@ -12,7 +13,7 @@ pub(super) fn describe(
     snapshot: &Snapshot,
     service: &Service,
     outbound: Outbound,
-    client: &HeaderMap,
+    client: &Fields,
 ) -> Forwarded {
     let head = outbound.head();
     let fields = head.fields();
@@ -21,7 +22,8 @@ pub(super) fn describe(
     let (ours, kept): (Vec<&HeaderName>, Vec<&HeaderName>) =
         fields.keys().partition(|name| is_ours(name.as_str()) || altered(name));
     let kept: Vec<String> = kept.into_iter().map(HeaderName::to_string).collect();
-    let removed = client.keys().map(HeaderName::to_string).filter(|name| !kept.contains(name)).collect();
+    let removed =
+        client.iter().map(|(name, _)| name.to_string()).filter(|name| !kept.contains(name)).collect();
     Forwarded {
         upstream: service.name.to_string(),
         endpoints: service.targets().iter().map(|target| endpoint(target.endpoint())).collect(),

@@ -5,7 +5,7 @@ use super::super::route::{Asked, Found, Miss, Route, RoutedApi, Router, Serve};
 use super::super::{Peer, cors, path};
 use super::report::Way;
 use crate::config::{self, Dialect};
-use http::Request;
+use crate::wire::Request;
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -13,8 +13,8 @@ use std::net::IpAddr;
 const MOST_MISSES: usize = 5;
 
 /// Host, API, dialect, prefix and path; gives the route.
-pub(super) fn route(way: &mut Way, router: &Router, request: &Request<()>, found: &Found<'_>) -> String {
-    let (api, sent) = (&found.api.config, request.uri().path());
+pub(super) fn route(way: &mut Way, router: &Router, request: &Request, found: &Found<'_>) -> String {
+    let (api, sent) = (&found.api.config, request.target.path());
     let of_an_api = !api.prefixes.is_empty();
     way.fact("api", if of_an_api { api.name.as_ref() } else { "none: no API has a prefix of this path" });
     if !api.hosts.is_empty() {
@@ -30,7 +30,7 @@ pub(super) fn route(way: &mut Way, router: &Router, request: &Request<()>, found
         }
     };
     let path = routed.path.as_deref().unwrap_or(sent);
-    if let Some(prefix) = router.prefix_of(request.uri(), request.headers(), path) {
+    if let Some(prefix) = router.prefix_of(&request.target, &request.fields, path) {
         way.fact("prefix", prefix);
     }
     way.fact(
@@ -61,8 +61,8 @@ fn conditions(way: &mut Way, route: &config::Route) {
 }
 
 /// Other routes of the same path, and what the request lacks to be theirs.
-fn misses(way: &mut Way, api: &RoutedApi, path: &str, request: &Request<()>) {
-    let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers() };
+fn misses(way: &mut Way, api: &RoutedApi, path: &str, request: &Request) {
+    let asked = Asked { method: &request.method, target: &request.target, fields: &request.fields };
     let told = api.misses(path, asked).into_iter().take(MOST_MISSES).map(|(route, miss)| {
         let lacks = match miss {
             Miss::Host(host) => format!("it is for the host {host}"),
@@ -78,10 +78,10 @@ fn misses(way: &mut Way, api: &RoutedApi, path: &str, request: &Request<()>) {
 }
 
 /// Whether a page may read the answer, where the API has a say in it.
-fn cors(way: &mut Way, api: &RoutedApi, request: &Request<()>) {
-    let Some(judged) = cors::judged(api, request.headers()) else { return };
-    let origin = request.headers().get(http::header::ORIGIN);
-    let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
+fn cors(way: &mut Way, api: &RoutedApi, request: &Request) {
+    let Some(judged) = cors::judged(api, &request.fields) else { return };
+    let origin = request.fields.get(&http::header::ORIGIN);
+    let origin = origin.map(|origin| String::from_utf8_lossy(origin).into_owned());
     way.fact(
         "cors",
         match origin {
@@ -103,13 +103,13 @@ fn origin(route: &Route) -> String {
 }
 
 /// Why a path or method leads nowhere.
-fn not_routed(way: &mut Way, router: &Router, reject: &Reject, request: &Request<()>, found: &Found<'_>) {
-    if let Ok(path) = path::normalise(request.uri().path()) {
+fn not_routed(way: &mut Way, router: &Router, reject: &Reject, request: &Request, found: &Found<'_>) {
+    if let Ok(path) = path::normalise(request.target.path()) {
         misses(way, found.api, &path, request);
     }
     match reject {
         Reject::NoRoute if found.api.config.prefixes.is_empty() => {
-            let mut prefixes: Vec<&str> = router.prefixes(request.uri(), request.headers()).collect();
+            let mut prefixes: Vec<&str> = router.prefixes(&request.target, &request.fields).collect();
             prefixes.sort_unstable();
             way.if_refused(format!(
                 "no API has this path on this host; the prefixes there are {}",

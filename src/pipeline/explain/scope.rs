@@ -10,8 +10,8 @@ use super::say::list;
 use crate::config::{Dialect, Mode, ProjectRequired};
 use crate::store::Membership;
 use crate::token::{Permissions, Reach};
+use crate::wire::Request;
 use http::header::HeaderName;
-use http::request;
 
 static X_ORG_SLUG: HeaderName = HeaderName::from_static("x-org-slug");
 
@@ -21,18 +21,14 @@ pub(super) fn organization(
     routed: &Routed<'_>,
     known: &Known,
     place: Option<&Membership>,
-    parts: &request::Parts,
+    request: &Request,
 ) -> String {
-    let headers = &parts.headers;
-    if let Some(named) = routed.organization(parts.uri.path()) {
+    let fields = &request.fields;
+    if let Some(named) = routed.organization(request.target.path()) {
         way.fact("in the path", &*named);
     }
     if routed.api.config.dialect == Dialect::Ocore {
-        let slugs: Vec<_> = headers
-            .get_all(&X_ORG_SLUG)
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
+        let slugs: Vec<_> = fields.get_all(&X_ORG_SLUG).map(String::from_utf8_lossy).collect();
         way.fact("X-Org-Slug", if slugs.is_empty() { "not sent".to_owned() } else { slugs.join(", ") });
     }
     match known {
@@ -48,7 +44,7 @@ pub(super) fn organization(
         }
         Known::User(user) => {
             let count = user.record.memberships.len();
-            way.if_refused(match headers.contains_key(&X_ORG_SLUG) {
+            way.if_refused(match fields.contains(&X_ORG_SLUG) {
                 true => "the person is not in the organization that X-Org-Slug names".to_owned(),
                 false => format!("the person belongs to {count} organizations: X-Org-Slug has to name one"),
             });

@@ -4,8 +4,8 @@ use super::tree::{has_loose, segments};
 use crate::config::{Api, Dialect, HostPattern};
 use crate::dialect::endpoint::BARE_LOGIN;
 use crate::pipeline::path;
+use crate::wire::{self, Fields, Target};
 use http::header::HOST;
-use http::{HeaderMap, Uri};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -137,9 +137,9 @@ impl Hosts {
     }
 
     /// The prefixes that count for a request.
-    pub(super) fn of(&self, uri: &Uri, headers: &HeaderMap) -> &Prefixes {
+    pub(super) fn of(&self, target: &Target, fields: &Fields) -> &Prefixes {
         let Some(named) = &self.named else { return &self.other };
-        host_of(uri, headers).and_then(|host| named.of(&host)).unwrap_or(&self.other)
+        host_of(target, fields).and_then(|host| named.of(&host)).unwrap_or(&self.other)
     }
 }
 
@@ -201,10 +201,10 @@ pub(super) fn holds(prefix: &str, path: &str) -> bool {
 /// The host that a request is for, in the form that [`HostPattern`] has: the authority of an absolute target or of
 /// HTTP/2 wins over `Host` (RFC 9112, 3.2.2). That it is one is seen to by
 /// [`Peer::head_fits`](crate::pipeline::Peer::head_fits), before anything comes of it.
-pub(in crate::pipeline) fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<Cow<'r, str>> {
-    let text = match uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => headers.get(HOST)?.to_str().ok()?,
+pub(in crate::pipeline) fn host_of<'r>(target: &'r Target, fields: &'r Fields) -> Option<Cow<'r, str>> {
+    let text = match target.authority() {
+        Some(authority) => authority,
+        None => wire::text(fields.get(&HOST)?)?,
     };
     Some(normal(text))
 }

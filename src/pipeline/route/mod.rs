@@ -19,8 +19,9 @@ use crate::config::Api;
 use crate::limiter::Limiter;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::Service;
+use crate::wire::{Fields, Request, Target};
 use hosts::{Hosts, Prefixes};
-use http::{HeaderMap, Request, Uri};
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use tree::segment_text;
@@ -77,10 +78,10 @@ impl Router {
     }
 
     /// Finds a request's place.
-    pub fn find<B>(&self, request: &Request<B>) -> Found<'_> {
-        let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers() };
-        let prefixes = self.hosts.of(asked.uri, asked.headers);
-        let raw = request.uri().path();
+    pub fn find(&self, request: &Request) -> Found<'_> {
+        let asked = Asked { method: &request.method, target: &request.target, fields: &request.fields };
+        let prefixes = self.hosts.of(asked.target, asked.fields);
+        let raw = request.target.path();
         let normal = match path::normalise(raw) {
             Ok(normal) => normal,
             Err(_) => {
@@ -105,8 +106,8 @@ impl Router {
     }
 
     /// What is counted for bytes that are no request, as far as their host and path were read.
-    pub(super) fn nowhere(&self, uri: &Uri, headers: &HeaderMap) -> Found<'_> {
-        let api = self.api_of(self.hosts.of(uri, headers), uri.path());
+    pub(super) fn nowhere(&self, target: &Target, fields: &Fields) -> Found<'_> {
+        let api = self.api_of(self.hosts.of(target, fields), target.path());
         Found { api, route: api.unmatched(), routed: Err(Reject::NoPath) }
     }
 
@@ -118,13 +119,13 @@ impl Router {
     }
 
     /// The prefix that a path belongs to on the host of a request.
-    pub(super) fn prefix_of(&self, uri: &Uri, headers: &HeaderMap, path: &str) -> Option<&str> {
-        self.hosts.of(uri, headers).find(path).map(|(prefix, _)| &**prefix)
+    pub(super) fn prefix_of(&self, target: &Target, fields: &Fields, path: &str) -> Option<&str> {
+        self.hosts.of(target, fields).find(path).map(|(prefix, _)| &**prefix)
     }
 
     /// Every prefix that counts on the host of a request.
-    pub(super) fn prefixes(&self, uri: &Uri, headers: &HeaderMap) -> impl Iterator<Item = &str> {
-        self.hosts.of(uri, headers).iter()
+    pub(super) fn prefixes(&self, target: &Target, fields: &Fields) -> impl Iterator<Item = &str> {
+        self.hosts.of(target, fields).iter()
     }
 
     /// The API at this place.

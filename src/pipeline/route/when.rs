@@ -4,15 +4,16 @@ use super::hosts::host_of;
 use crate::config::{Conditions, HostPattern, Test};
 use crate::pipeline::query::{self, BadQuery};
 use crate::pipeline::reject::Reject;
-use http::{HeaderMap, HeaderName, Method, Uri};
+use crate::wire::{Fields, Target};
+use http::{HeaderName, Method};
 use std::sync::Arc;
 
 /// What of a request decides where it belongs.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::pipeline) struct Asked<'r> {
     pub(in crate::pipeline) method: &'r Method,
-    pub(in crate::pipeline) uri: &'r Uri,
-    pub(in crate::pipeline) headers: &'r HeaderMap,
+    pub(in crate::pipeline) target: &'r Target,
+    pub(in crate::pipeline) fields: &'r Fields,
 }
 
 /// A route at one path, with what tells it from the others there.
@@ -74,16 +75,16 @@ impl Candidate {
 impl When {
     fn miss(&self, asked: Asked<'_>) -> Result<Option<Miss>, Reject> {
         if let Some(host) = &self.host
-            && !host_of(asked.uri, asked.headers).is_some_and(|named| host.holds(&named))
+            && !host_of(asked.target, asked.fields).is_some_and(|named| host.holds(&named))
         {
             return Ok(Some(Miss::Host(host.clone())));
         }
-        let lacking = self.conditions.headers.iter().find(|(name, test)| !header(asked.headers, name, test));
+        let lacking = self.conditions.headers.iter().find(|(name, test)| !header(asked.fields, name, test));
         if let Some((name, _)) = lacking {
             return Ok(Some(Miss::Header(name.clone())));
         }
         for (name, test) in &self.conditions.query {
-            let value = query::parameter(asked.uri.query().unwrap_or_default(), name);
+            let value = query::parameter(asked.target.query().unwrap_or_default(), name);
             let value = value.map_err(|bad| match bad {
                 BadQuery::Escape => Reject::BadEscape,
                 BadQuery::NotSingle => Reject::ParameterNotSingle,
@@ -97,12 +98,12 @@ impl When {
 }
 
 /// Whether a field is as a test asks for. Several lines of one name are one value (RFC 9110, 5.3).
-fn header(headers: &HeaderMap, name: &HeaderName, test: &Test) -> bool {
-    let mut lines = headers.get_all(name).iter();
+fn header(fields: &Fields, name: &HeaderName, test: &Test) -> bool {
+    let mut lines = fields.get_all(name);
     match (lines.next(), lines.next()) {
-        (first, None) => test.holds(first.map(|value| value.as_bytes())),
+        (first, None) => test.holds(first),
         _ => {
-            let all: Vec<&[u8]> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+            let all: Vec<&[u8]> = fields.get_all(name).collect();
             test.holds(Some(&all.join(&b", "[..])))
         }
     }

@@ -72,11 +72,11 @@ impl Default for Codes {
 
 impl Codes {
     /// The code of a key's text.
-    pub(super) fn of(&self, key: &str) -> Code {
+    pub(super) fn of(&self, key: &[u8]) -> Code {
         let mut siphash = self.siphash.build_hasher();
-        siphash.write(key.as_bytes());
+        siphash.write(key);
         let mut beside = self.beside.build_hasher();
-        beside.write(key.as_bytes());
+        beside.write(key);
         Code { mark: siphash.finish(), tag: beside.finish() as u32 }
     }
 

@@ -11,7 +11,7 @@ pub(super) fn head(out: &mut Vec<u8>, target: &Target, head: &Head, body: &Outgo
     out.reserve(2048);
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.extend_from_slice(b" ");
-    out.extend_from_slice(head.target.path_and_query().map_or("/", |path| path.as_str()).as_bytes());
+    out.extend_from_slice(head.target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     write_field(out, &HOST, target.host.as_bytes());
     head.write_fields(out);

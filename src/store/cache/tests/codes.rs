@@ -4,7 +4,7 @@ use super::*;
 
 /// The code of a key, and whether the table of codes alone has it.
 fn by_code(bench: &Bench, value: &str) -> Option<Arc<Entry>> {
-    bench.tokens.codes.find(bench.tokens.codes.of(value))
+    bench.tokens.codes.find(bench.tokens.codes.of(value.as_bytes()))
 }
 
 /// The same key as another entry.
@@ -62,7 +62,7 @@ async fn whatever_way_a_key_leaves_its_code_does_not_find_it() {
         assert!(by_code(&bench, "ocr_1").is_none(), "{way}");
         assert_eq!(bench.tokens.codes.len(), 0, "{way}: nothing of it is kept");
         // A worker that found it before is late to enter its code.
-        let code = bench.tokens.codes.of("ocr_1");
+        let code = bench.tokens.codes.of(b"ocr_1");
         bench.tokens.remember(code, &entry);
         assert!(by_code(&bench, "ocr_1").is_none(), "{way}");
         assert_eq!(bench.tokens.codes.len(), 0, "{way}");
