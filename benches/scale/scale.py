@@ -76,7 +76,7 @@ class Loading:
                 raise servers.Failed("the keys were not loaded within twenty minutes")
             time.sleep(0.05)
         self.loaded_s, self.cpu_s = time.monotonic() - started, gateway.server.cpu_seconds()
-        time.sleep(3)  # what the loading itself took is given back
+        time.sleep(12)  # what the loading itself took is given back: jemalloc keeps what was freed for ten seconds
         self.resident, self.most = gateway.memory("VmRSS"), gateway.memory("VmHWM")
 
 

@@ -26,7 +26,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The uses of so many keys are written each second, however long it takes.
 const FEW: usize = 1000;
 /// Of more of them, the time between two writings is so many times what one takes,
-const USAGE_SHARE: u32 = 20;
+const USAGE_SHARE: u32 = 32;
 /// but no longer than this.
 const USAGE_LATEST: Duration = Duration::from_secs(30);
 /// How often signing keys and expiring keys are looked at.
@@ -124,19 +124,20 @@ async fn each_second(parts: Arc<Parts>) {
         let now = parts.shared.clock.now();
         parts.shared.tokens.sweep(now);
         parts.shared.limiter.sweep_some(turn, now);
+        parts.shared.signatures.tend(now.unix_s(), parts.config.load().jwt.upstream.ttl.as_secs());
     }
 }
 
-/// Writes what was counted, each second; less often when so many keys are in use that it takes long. Nothing is lost
-/// meanwhile, and what is written of many keys at once is written in one go over the store's file.
+/// Writes what was counted, each second; a part at a time, and less often, when so many keys are in use that it takes long:
+/// a million of them each ten minutes or so. Nothing is lost meanwhile, and whoever asks for a key's uses has them written.
 async fn write_usage(parts: Arc<Parts>) {
     let mut pause = SECOND;
     loop {
         tokio::time::sleep(pause).await;
         let start = parts.shared.clock.now();
         pause = SECOND;
-        match parts.shared.tokens.flush_usage().await {
-            Ok(keys) if keys > FEW => {
+        match parts.shared.tokens.flush_some_usage().await {
+            Ok(flushed) if flushed.slots > FEW => {
                 let took = parts.shared.clock.now().since(start);
                 pause = (took * USAGE_SHARE).clamp(SECOND, USAGE_LATEST);
             }

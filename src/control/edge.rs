@@ -7,6 +7,7 @@ use crate::store::StoreError;
 use crate::store::cache::Tokens;
 use crate::store::journal::in_use;
 use crate::telemetry::log::chain;
+use crate::token::TokenId;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,12 +75,27 @@ impl Edge {
 
     /// Has the uses that were counted so far added up, so that what is read next shows them.
     pub(super) async fn settle_usage(&self) {
-        let Self::Here(here) = self else { return };
-        if let Err(error) = here.tokens.flush_usage().await {
-            // What is shown is then older by what is not yet written; it is kept and tried again.
-            tracing::warn!(cause = %chain(&error), "usage could not be written before keys were shown");
+        if let Self::Here(here) = self {
+            settled(here.tokens.flush_usage().await);
         }
     }
+
+    /// As [`settle_usage`](Self::settle_usage), of these keys; false when there were none to add, so that what was read is
+    /// right.
+    pub(super) async fn settle_usage_of(&self, keys: &[TokenId]) -> bool {
+        match self {
+            Self::Here(here) => settled(here.tokens.flush_usage_of(keys).await) > 0,
+            Self::Elsewhere(_) => false,
+        }
+    }
+}
+
+fn settled(flushed: Result<usize, StoreError>) -> usize {
+    flushed.unwrap_or_else(|error| {
+        // What is shown is then older by what is not yet written; it is kept and tried again.
+        tracing::warn!(cause = %chain(&error), "usage could not be written before keys were shown");
+        0
+    })
 }
 
 impl Here {

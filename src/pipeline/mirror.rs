@@ -2,6 +2,7 @@
 //! one; nobody sees their answers, and what can not be copied cheaply is not.
 
 use super::authorize::Grant;
+use super::identity::Asked;
 use super::reject::Reject;
 use super::route::Routed;
 use super::split::share_of;
@@ -10,7 +11,7 @@ use crate::clock::Moment;
 use crate::config;
 use crate::telemetry::metrics::{MirrorCells, Mirrored};
 use crate::upstream::body::{Copied, Passage};
-use crate::upstream::{Errand, Head, Outgoing, Prepared, Service};
+use crate::upstream::{Errand, Head, Outgoing, Service};
 use bytes::Bytes;
 use http::HeaderName;
 use http_body_util::{BodyExt, Limited};
@@ -45,8 +46,8 @@ pub struct Mirror {
 #[derive(Debug)]
 pub(super) struct Copy<'r> {
     mirror: &'r Mirror,
-    /// The identity for its upstream.
-    identity: Rc<Prepared>,
+    /// The lines of the identity for its upstream.
+    identity: Vec<u8>,
     body: CopyOf,
 }
 
@@ -84,7 +85,9 @@ impl Mirror {
         now: Moment,
     ) -> Result<Copy<'_>, Reject> {
         let to = &*self.service;
-        let identity = worker.identities.of(snapshot, routed, grant, to, now)?;
+        let mut identity = Vec::new();
+        let asked = Asked { shared: &worker.shared, snapshot, routed, grant, service: to, now };
+        worker.identities.write(asked, &mut identity)?;
         let body = match body {
             Outgoing::Empty => CopyOf::Whole(Bytes::new()),
             Outgoing::Stream(passing) => CopyOf::Passing(passing.passage()),
@@ -110,7 +113,7 @@ impl Copy<'_> {
         let Some(place) = Place::take(&worker.copies) else {
             return mirror.cells.mirrored(shard, Mirrored::Busy);
         };
-        head.prepared = self.identity;
+        head.added.identify_anew(&self.identity);
         head.added.push(&X_PORTCULLIS_MIRROR, b"1");
         (head.timeout, head.lines) = (None, None);
         let (service, cells) = (mirror.service.clone(), mirror.cells.clone());

@@ -1,6 +1,7 @@
 //! Stage 7: the client's credential out, ours in. What leaves here is all that an upstream sees.
 
 use super::authorize::Grant;
+use super::identity::Asked;
 use super::observe::Trail;
 use super::reject::Reject;
 use super::route::Routed;
@@ -78,7 +79,9 @@ pub(super) fn credentials(
         added.lines(b"te: trailers\r\n");
     }
     let listed = told.listed;
-    let prepared = worker.identities.of(trail.snapshot(), routed, grant, to, trail.at())?;
+    let (shared, snapshot, now) = (&*worker.shared, trail.snapshot(), trail.at());
+    let asked = Asked { shared, snapshot, routed, grant, service: to, now };
+    added.identify(|out| worker.identities.write(asked, out))?;
     // What was checked is what is sent: none of these may go missing on the way.
     let conditions = &routed.route.config.conditions;
     let decided = |name: &HeaderName| conditions.headers.iter().any(|(condition, _)| condition == name);
@@ -94,7 +97,6 @@ pub(super) fn credentials(
         client: std::mem::take(&mut request.fields),
         listed,
         added,
-        prepared,
         overlay,
         timeout,
         lines,
@@ -162,10 +164,8 @@ pub(super) fn host_of<'r>(target: &'r Target, fields: &'r Fields) -> Option<&'r 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::Prepared;
     use crate::wire::Scratch;
     use http::HeaderMap;
-    use std::rc::Rc;
 
     #[test]
     fn no_spelling_of_a_name_that_is_ours_gets_through() {
@@ -212,7 +212,6 @@ mod tests {
             listed: Told::by(&client).listed,
             client,
             added: Added::default(),
-            prepared: Rc::new(Prepared::default()),
             overlay: None,
             timeout: None,
             lines: None,

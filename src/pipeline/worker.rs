@@ -14,6 +14,7 @@ use crate::limiter::{Addresses, Limiter};
 use crate::store::cache::Tokens;
 use crate::telemetry::access_log::LogWriter;
 use crate::telemetry::metrics::Metrics;
+use crate::token::Signatures;
 use crate::token::jwt::ClientTokens;
 use crate::token::signer::KeyRing;
 use crate::upstream::{Pools, Service};
@@ -36,6 +37,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Answers the endpoints that are served beside the request path; none where nothing is served.
     pub control: Option<Arc<dyn ControlSide>>,
+    /// What identities were signed with lately.
+    pub signatures: Signatures,
     /// From which addresses keys are used.
     pub sightings: Sightings,
     /// What authorities of certificates want to see on listeners without TLS.
@@ -109,7 +112,21 @@ impl Shared {
         let (control, sightings) = (None, Sightings::default());
         let (challenges, version) = (Challenges::default(), AtomicU64::new(1));
         let pressed = AtomicBool::new(false);
-        Self { clock, tokens, limiter, metrics, control, sightings, challenges, pressed, snapshot, version }
+        // As many as there are keys, and half of it again, so that most find room where they look for it.
+        let signatures = Signatures::new(tokens.capacity() / 2 * 3);
+        Self {
+            clock,
+            tokens,
+            limiter,
+            metrics,
+            control,
+            signatures,
+            sightings,
+            challenges,
+            pressed,
+            snapshot,
+            version,
+        }
     }
 
     /// With somebody who answers the endpoints beside the request path.

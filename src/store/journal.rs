@@ -7,14 +7,16 @@
 //! one's total, all of which the store has seen by then. So `total - seen(journal, slot)` is always the present
 //! owner's, and nothing has to be reset in two places at once.
 
+mod flush;
 mod recover;
 mod segment;
 #[cfg(test)]
 mod tests;
 
+pub use flush::Flushed;
 pub use recover::{in_use, recover};
 
-use super::{Store, StoreError, Usage};
+use super::Usage;
 use crate::clock::Moment;
 use segment::{SLOTS, Segment};
 use std::fmt;
@@ -38,9 +40,9 @@ struct Shared {
     slots: Mutex<Slots>,
     /// Held while the file grows: apart from `slots`, so that only those wait for the disk for whom no slot is left.
     growing: Mutex<()>,
-    /// What the store has seen of each slot, by number. Locked for a whole flush: a second one at the same time would
-    /// free slots on the strength of totals that the first has read before.
-    flushed: tokio::sync::Mutex<Vec<u64>>,
+    /// The row with which the next [`flush_some`](Journal::flush_some) begins. Locked while uses are sent: a second one who
+    /// does it at the same time would free slots on the strength of totals that the first has read before.
+    flushing: tokio::sync::Mutex<u64>,
 }
 
 /// What stays as long as there is a slot of the journal.
@@ -85,7 +87,7 @@ impl Journal {
             lease: Arc::new(Lease { file, retired: Mutex::default() }),
             slots: Mutex::default(),
             growing: Mutex::default(),
-            flushed: tokio::sync::Mutex::default(),
+            flushing: tokio::sync::Mutex::default(),
         }));
         journal.reserve(1)?;
         Ok(journal)
@@ -127,39 +129,6 @@ impl Journal {
         let appended = Segment::append(&self.0.lease.file, segments, missing)?;
         lock(&self.0.slots).take_in(appended, &self.0.lease);
         Ok(())
-    }
-
-    /// Sends what was counted since the last flush to the store, and returns how many keys that were.
-    ///
-    /// # Errors
-    /// The store's; nothing is lost then, the next flush sends it.
-    pub async fn flush(&self, store: &dyn Store) -> Result<usize, StoreError> {
-        let mut flushed = self.0.flushed.lock().await;
-        // Before the totals are read: a slot that retires while we read them must not be freed by this flush.
-        let settled = lock(&self.0.lease.retired).len();
-        let mut batch = self.unsent(&mut flushed);
-        // Neighbours are on one page of the store.
-        batch.sort_unstable_by_key(|usage| usage.row);
-        if !batch.is_empty() {
-            store.add_usage(&self.0.id, batch.clone()).await?;
-        }
-        for usage in &batch {
-            flushed[usage.slot as usize] = usage.total;
-        }
-        // Slots only ever join at the end, and only a flush takes them away.
-        let free: Vec<u32> = lock(&self.0.lease.retired).drain(..settled).collect();
-        lock(&self.0.slots).free.extend(free);
-        Ok(batch.len())
-    }
-
-    fn unsent(&self, flushed: &mut Vec<u64>) -> Vec<Usage> {
-        let segments = lock(&self.0.slots).segments.clone();
-        flushed.resize(segments.len() * SLOTS, 0);
-        let mut batch = Vec::new();
-        for (leased, flushed) in segments.iter().zip(flushed.chunks(SLOTS)) {
-            leased.segment.changed(flushed, &mut batch);
-        }
-        batch
     }
 
     /// Its name, under which the store remembers what it has seen.

@@ -8,6 +8,7 @@ mod permission;
 mod role;
 mod secret;
 mod shown;
+mod signatures;
 pub mod signer;
 pub mod totp;
 
@@ -18,6 +19,7 @@ pub use permission::{Permissions, RESOURCES, Role};
 pub use role::{CustomRole, MemberRole};
 pub use secret::Secret;
 pub use shown::ShownKey;
+pub use signatures::Signatures;
 
 /// What a key reaches: all projects of its organization, or one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,7 @@
 //! Signs the identities that upstreams get, and publishes the keys to check them with (RFC 7515, 7517, 7518, 8037).
 
-use super::Secret;
+use super::signatures::{SIGNATURE, Signed};
+use super::{Secret, Signatures};
 use crate::clock::Moment;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
@@ -90,23 +91,52 @@ impl Signer {
         &self.kid
     }
 
-    /// Signs claims into a JWT in compact form.
+    /// Writes claims as a JWT in compact form behind what is in `out`, signed at `now` or, where `signatures` has it from
+    /// lately, before. Answers until when it may be used, seconds since 1970.
     ///
     /// # Errors
-    /// [`BadKey`] when the system has no random bytes to give (ES256 only).
-    pub fn sign(&self, claims: &IdentityClaims<'_>) -> Result<String, BadKey> {
-        let mut token = self.header.clone();
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims).map_err(|_| BadKey)?, &mut token);
-        let signature = match &self.key {
-            Key::Ed25519(key) => URL_SAFE_NO_PAD.encode(key.sign(token.as_bytes())),
-            Key::P256(key) => {
-                let signature = key.sign(&SystemRandom::new(), token.as_bytes()).map_err(|_| BadKey)?;
-                URL_SAFE_NO_PAD.encode(signature)
+    /// [`BadKey`] when the system has no random bytes to give.
+    pub fn write(
+        &self,
+        claims: &IdentityClaims<'_>,
+        life: Life,
+        now: Moment,
+        signatures: &Signatures,
+        out: &mut Vec<u8>,
+    ) -> Result<u64, BadKey> {
+        let mut payload = Vec::with_capacity(512);
+        serde_json::to_writer(&mut payload, claims).map_err(|_| BadKey)?;
+        let (ttl_s, not_after_s) = (life.ttl_s.to_ne_bytes(), life.not_after_s.to_ne_bytes());
+        let code = signatures.code(&[self.header.as_bytes(), &payload, &ttl_s, &not_after_s]);
+        let (now_s, since_s) = (now.unix_s(), life.fresh_since(now.unix_s()));
+        let found = signatures.find(code, since_s).filter(|found| life.fresh_until(found.iat.into()) > now_s);
+        let iat = match &found {
+            Some(found) => found.iat,
+            None => u32::try_from(now_s).map_err(|_| BadKey)?,
+        };
+        stamp(&mut payload, &signatures.id(code, iat), iat.into(), life.end(iat.into()));
+        let from = out.len();
+        out.extend_from_slice(self.header.as_bytes());
+        encode(&payload, out);
+        let signature = match found {
+            Some(found) => found.signature,
+            None => {
+                let signature = self.signature(&out[from..])?;
+                signatures.keep(code, &Signed { iat, signature }, since_s);
+                signature
             }
         };
-        token.push('.');
-        token.push_str(&signature);
-        Ok(token)
+        out.push(b'.');
+        encode(&signature, out);
+        Ok(life.fresh_until(iat.into()))
+    }
+
+    fn signature(&self, message: &[u8]) -> Result<[u8; SIGNATURE], BadKey> {
+        let signature = match &self.key {
+            Key::Ed25519(key) => key.sign(message),
+            Key::P256(key) => key.sign(&SystemRandom::new(), message).map_err(|_| BadKey)?,
+        };
+        signature.as_ref().try_into().map_err(|_| BadKey)
     }
 
     /// The public key as a JWK.
@@ -128,7 +158,55 @@ impl Signer {
     }
 }
 
-/// The claims of an upstream identity.
+/// How long a token is good.
+#[derive(Clone, Copy, Debug)]
+pub struct Life {
+    /// Seconds from when it is signed.
+    pub ttl_s: u64,
+    /// Not beyond this, seconds since 1970.
+    pub not_after_s: u64,
+}
+
+impl Life {
+    /// When one that is signed at `iat` ends.
+    fn end(self, iat: u64) -> u64 {
+        iat.saturating_add(self.ttl_s).min(self.not_after_s).max(iat)
+    }
+
+    /// It is used for the first four fifths of its life, so that it is still good when the upstream looks at it.
+    fn fresh_until(self, iat: u64) -> u64 {
+        iat + ((self.end(iat) - iat) * 4).div_ceil(5)
+    }
+
+    /// What was signed earlier is not fresh any more.
+    fn fresh_since(self, now_s: u64) -> u64 {
+        now_s.saturating_sub((self.ttl_s.saturating_mul(4)).div_ceil(5)).max(1)
+    }
+}
+
+/// Ends claims with which token it is, and from when until when it is good.
+fn stamp(payload: &mut Vec<u8>, id: &[u8; 16], iat: u64, exp: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    // The brace of their end; there are claims before it.
+    payload.pop();
+    payload.extend_from_slice(b",\"jti\":\"");
+    payload.extend(id.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| DIGITS[usize::from(digit)]));
+    payload.extend_from_slice(b"\",\"iat\":");
+    payload.extend_from_slice(itoa::Buffer::new().format(iat).as_bytes());
+    payload.extend_from_slice(b",\"exp\":");
+    payload.extend_from_slice(itoa::Buffer::new().format(exp).as_bytes());
+    payload.push(b'}');
+}
+
+fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+    let from = out.len();
+    out.resize(from + bytes.len().div_ceil(3) * 4, 0);
+    // It fits: what is encoded is a third longer, rounded up.
+    let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut out[from..]).unwrap_or(0);
+    out.truncate(from + written);
+}
+
+/// The claims of an upstream identity, less its id (`jti`) and times (`iat`, `exp`).
 #[derive(Debug, serde::Serialize)]
 pub struct IdentityClaims<'a> {
     /// Who signed: the configured issuer.
@@ -145,12 +223,6 @@ pub struct IdentityClaims<'a> {
     pub permissions: Vec<&'a str>,
     /// As granted.
     pub scopes: Vec<&'a str>,
-    /// Unique.
-    pub jti: String,
-    /// Seconds since 1970.
-    pub iat: u64,
-    /// Seconds since 1970.
-    pub exp: u64,
 }
 
 /// The keys in force at one time.
@@ -206,10 +278,52 @@ mod tests {
             project: None,
             permissions: vec!["read", "อ่าน"],
             scopes: vec![],
-            jti: "j".into(),
-            iat: 1_800_000_000,
-            exp: 1_800_000_300,
         }
+    }
+
+    const LIFE: Life = Life { ttl_s: 300, not_after_s: u64::MAX };
+
+    fn at(unix_s: u64) -> Moment {
+        Moment { mono_ns: 0, unix_ms: unix_s * 1000 }
+    }
+
+    fn token(ring: &KeyRing, life: Life, unix_s: u64, signatures: &Signatures) -> (String, u64) {
+        let mut out = Vec::new();
+        let until_s = ring.signer().write(&claims(), life, at(unix_s), signatures, &mut out).unwrap();
+        (String::from_utf8(out).unwrap(), until_s)
+    }
+
+    fn payload(token: &str) -> Value {
+        let payload = token.split('.').nth(1).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_the_same_for_four_fifths_of_its_life_and_then_another() {
+        let private = Signer::generate(SigningAlgorithm::EdDSA).unwrap();
+        let ring = |kid| KeyRing::new([(kid, "EdDSA", &private, 0)].into_iter(), at(0)).unwrap();
+        let (first, second) = (ring("k1"), ring("k2"));
+        let signatures = Signatures::new(0);
+        let (token_1, until_s) = token(&first, LIFE, 1_800_000_000, &signatures);
+        assert_eq!(until_s, 1_800_000_240);
+        let said = payload(&token_1);
+        assert_eq!((&said["iat"], &said["exp"]), (&json!(1_800_000_000u64), &json!(1_800_000_300u64)));
+        assert_eq!(said["jti"].as_str().map(str::len), Some(32));
+        assert_eq!(token(&first, LIFE, 1_800_000_239, &signatures), (token_1.clone(), until_s));
+        let (token_2, _) = token(&first, LIFE, 1_800_000_240, &signatures);
+        assert_eq!(payload(&token_2)["iat"], json!(1_800_000_240u64));
+        assert_ne!(payload(&token_2)["jti"], said["jti"]);
+        // By another key, for another life: never the same signature.
+        let (token_3, _) = token(&second, LIFE, 1_800_000_000, &signatures);
+        let shorter = Life { not_after_s: 1_800_000_010, ..LIFE };
+        let (token_4, until_s) = token(&first, shorter, 1_800_000_000, &signatures);
+        assert_eq!((&payload(&token_4)["exp"], until_s), (&json!(1_800_000_010u64), 1_800_000_008));
+        let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+        let all = [token_1, token_2, token_3, token_4].map(|token| signature(&token));
+        assert_eq!(std::collections::HashSet::from(all).len(), 4);
+        let over = Life { not_after_s: 1_800_000_010, ..LIFE };
+        let (_, until_s) = token(&first, over, 1_800_000_020, &signatures);
+        assert_eq!(until_s, 1_800_000_020, "one that ends before it begins is used once");
     }
 
     #[test]
@@ -221,7 +335,11 @@ mod tests {
         ] {
             let private = Signer::generate(algorithm).unwrap();
             let ring = KeyRing::new([("k1", name, &private, 0)].into_iter(), now).unwrap();
-            let token = ring.signer().sign(&claims()).unwrap();
+            let signatures = Signatures::new(0);
+            let (token, _) = token(&ring, LIFE, 1_800_000_000, &signatures);
+            // Of what was signed before, another token is made.
+            let again = self::token(&ring, LIFE, 1_800_000_100, &signatures);
+            assert_eq!(again.0, token);
             let set: JwkSet = serde_json::from_str(ring.jwks()).unwrap();
             let key = DecodingKey::from_jwk(set.find("k1").unwrap()).unwrap();
             let mut validation = Validation::new(theirs);

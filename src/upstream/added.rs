@@ -3,30 +3,53 @@
 
 use crate::wire::{Out, Scratch, write_field};
 use http::{HeaderName, HeaderValue};
+use std::ops::Range;
 
 /// Fields that were made for one request.
 #[derive(Debug, Default)]
-pub struct Added(Out);
+pub struct Added {
+    out: Out,
+    /// Where the lines are that tell an upstream, who is asking: another one is told by others.
+    identity: Range<usize>,
+}
 
 impl Added {
     /// None yet, in memory of the worker's.
     pub fn new(scratch: &Scratch) -> Self {
-        Self(scratch.out())
+        Self { out: scratch.out(), identity: 0..0 }
     }
 
     /// Adds a field, whose value must be one that a field may have.
     pub fn push(&mut self, name: &HeaderName, value: &[u8]) {
-        write_field(self.0.bytes(), name, value);
+        write_field(self.out.bytes(), name, value);
     }
 
     /// Adds lines that were put together before: whole ones, of names and values that may be sent.
     pub fn lines(&mut self, lines: &[u8]) {
-        self.0.bytes().extend_from_slice(lines);
+        self.out.bytes().extend_from_slice(lines);
+    }
+
+    /// Adds the lines of an identity, by whoever writes them.
+    ///
+    /// # Errors
+    /// The writer's; it is then not known what was written.
+    pub fn identify<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let bytes = self.out.bytes();
+        let from = bytes.len();
+        write(bytes)?;
+        self.identity = from..bytes.len();
+        Ok(())
+    }
+
+    /// Puts another identity in the place of the one that was added.
+    pub fn identify_anew(&mut self, lines: &[u8]) {
+        self.out.bytes().splice(self.identity.clone(), lines.iter().copied());
+        self.identity.end = self.identity.start + lines.len();
     }
 
     /// The lines.
     pub(super) fn as_lines(&self) -> &[u8] {
-        self.0.left()
+        self.out.left()
     }
 
     /// Names and values. Those of the lines are valid, so that none is left out.
@@ -41,7 +64,7 @@ impl Added {
 
     /// Its memory, for another request.
     pub(super) fn into_out(self) -> Out {
-        self.0
+        self.out
     }
 }
 
@@ -63,5 +86,22 @@ mod tests {
         assert_eq!(field(2), ("x-forwarded-for", &b"127.0.0.1"[..]));
         assert_eq!(field(3), ("x-opaque", opaque.as_bytes()));
         assert_eq!(fields.len(), 4);
+    }
+
+    #[test]
+    fn one_identity_takes_the_place_of_another() {
+        let mut added = Added::new(&Scratch::default());
+        added.lines(b"x-first: 1\r\n");
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(b"authorization: Bearer one\r\nx-who: one\r\n");
+            Ok::<_, ()>(())
+        };
+        assert_eq!(added.identify(write), Ok(()));
+        added.lines(b"x-last: 1\r\n");
+        for identity in ["authorization: Bearer another\r\n", "", "x-who: third\r\n"] {
+            added.identify_anew(identity.as_bytes());
+            let lines = format!("x-first: 1\r\n{identity}x-last: 1\r\n");
+            assert_eq!(String::from_utf8_lossy(added.as_lines()), lines);
+        }
     }
 }

@@ -5,7 +5,6 @@
 use super::{Added, Overlay};
 use crate::wire::{Fields, Scratch, write_field};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +22,8 @@ pub struct Head {
     pub client: Fields,
     /// Fields that the client's `Connection` lists.
     pub listed: Vec<HeaderName>,
-    /// Ours, made for this request.
+    /// Ours.
     pub added: Added,
-    /// Ours, the same for many requests.
-    pub prepared: Rc<Prepared>,
     /// What the configuration alters of it.
     pub overlay: Option<Arc<Overlay>>,
     /// How long to wait for the answer's head, where it is not what the upstream has.
@@ -65,9 +62,6 @@ impl Head {
         for (name, value) in self.added.fields() {
             fields.insert(name, value);
         }
-        for (name, value) in &self.prepared.fields {
-            fields.insert(name, value.clone());
-        }
         for (name, value) in self.overlay.iter().flat_map(|overlay| overlay.fields()) {
             fields.append(name, value.clone());
         }
@@ -80,29 +74,8 @@ impl Head {
             write_field(out, name, value);
         }
         out.extend_from_slice(self.added.as_lines());
-        out.extend_from_slice(&self.prepared.lines);
         if let Some(overlay) = &self.overlay {
             out.extend_from_slice(overlay.lines());
         }
-    }
-}
-
-/// Fields that are the same for many requests, with their lines.
-#[derive(Clone, Debug, Default)]
-pub struct Prepared {
-    fields: Vec<(HeaderName, HeaderValue)>,
-    lines: Box<[u8]>,
-}
-
-impl Prepared {
-    /// Writes the lines once.
-    pub fn new(fields: Vec<(HeaderName, HeaderValue)>) -> Self {
-        let mut lines = Vec::new();
-        fields.iter().for_each(|(name, value)| write_field(&mut lines, name, value.as_bytes()));
-        Self { fields, lines: lines.into() }
-    }
-
-    pub(super) fn lines(&self) -> &[u8] {
-        &self.lines
     }
 }

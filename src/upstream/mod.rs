@@ -27,7 +27,7 @@ mod tunnel;
 pub use added::Added;
 pub use body::{Answer, Outgoing};
 pub use h2::Local;
-pub use head::{Displaced, Head, Prepared};
+pub use head::{Displaced, Head};
 pub use health::{CheckError, Streak};
 pub use overlay::Overlay;
 pub use place::{Place, Target};

@@ -1,7 +1,7 @@
 //! Alterations of a message's header fields that the configuration asks for: worked out once, for all messages of a route.
 
-use super::Prepared;
 use crate::config::{folded, folds_into_reserved, is_folded};
+use crate::wire::write_field;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Fields that go, and fields that come in.
@@ -13,7 +13,8 @@ pub struct Overlay {
     /// Whether one of all these is itself spelt as a backend may read as another.
     odd: bool,
     fields: HeaderMap,
-    prepared: Prepared,
+    /// The same as lines of HTTP/1.1.
+    lines: Box<[u8]>,
 }
 
 impl Overlay {
@@ -57,8 +58,9 @@ impl Overlay {
     #[must_use]
     pub fn finished(mut self) -> Self {
         self.odd = self.hides.iter().chain(&self.guards).any(|name| is_folded(name.as_str()));
-        let fields = self.fields.iter().map(|(name, value)| (name.clone(), value.clone()));
-        self.prepared = Prepared::new(fields.collect());
+        let mut lines = Vec::new();
+        self.fields.iter().for_each(|(name, value)| write_field(&mut lines, name, value.as_bytes()));
+        self.lines = lines.into();
         self
     }
 
@@ -92,7 +94,7 @@ impl Overlay {
 
     /// Their lines of HTTP/1.1.
     pub(super) fn lines(&self) -> &[u8] {
-        self.prepared.lines()
+        &self.lines
     }
 
     /// Alters a map.

@@ -1,7 +1,8 @@
 //! CONTRACT A.6, forwarding rules, and trap 49: the client's credential goes, the signed identity comes.
 
+use crate::support::control::{Console, text};
 use crate::support::settings::{ORG, P1};
-use crate::support::world::{DEVELOPER, World, world};
+use crate::support::world::{DEVELOPER, OWNER, World, world};
 use crate::support::{get, jwt, wait};
 use serde_json::{Value, json};
 
@@ -79,6 +80,36 @@ fn a6_identity_headers_say_the_same() {
     assert_eq!(record.header("x-gateway-permissions"), Some("read"));
     assert_eq!(record.header("x-gateway-scopes"), Some("documents"));
     assert!(record.header("x-gateway-token-id").is_some());
+}
+
+/// What was prepared for a key before is not what is said of it after.
+#[test]
+fn an_identity_is_of_the_record_as_it_is_now() {
+    let w = world();
+    let owner = Console::open(&w.gateway, OWNER);
+    let made = owner.made("of many scopes", json!({}));
+    let (id, key) = (text(&made, "id"), text(&made, "token"));
+    let seen = |target: &str| {
+        let (_, record) = w.arrives(&get(target).key(key));
+        let fields = ["permissions", "scopes"]
+            .map(|name| record.header(&format!("x-gateway-{name}")).map(str::to_owned));
+        (fields, record.header("authorization").map(str::to_owned))
+    };
+    for scopes in [["documents", "one"], ["documents", "two, three"], ["documents", "one"]] {
+        owner.patch(id, &json!({ "scopes": scopes })).expect(200);
+        for _ in 0..3 {
+            let (fields, token) = seen(TEMPLATES);
+            let token = token.expect("a token");
+            let claims = jwt::verify_identity(token.trim_start_matches("Bearer "), &jwks(w));
+            assert_eq!(claims["scopes"], json!(scopes));
+            let escaped = scopes.join(",").replace(", ", "%2C%20");
+            assert_eq!(fields[1].as_deref(), Some(&*escaped));
+            // Without a signature, and with the same fields.
+            assert_eq!(seen("/headers-only/x"), (fields, None));
+        }
+    }
+    // The same for as long as nothing changes.
+    assert_eq!(seen(TEMPLATES), seen(TEMPLATES));
 }
 
 #[test]

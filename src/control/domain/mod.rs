@@ -47,6 +47,7 @@ use super::webhooks::Guard;
 use crate::clock::Moment;
 use crate::config::{Accounts, Config};
 use crate::store::management::Management;
+use crate::token::TokenId;
 use arc_swap::ArcSwap;
 use seal::Sealer;
 use std::sync::Arc;
@@ -111,5 +112,9 @@ impl Domain {
 
     async fn settle_usage(&self) {
         self.edge.settle_usage().await;
+    }
+
+    async fn settle_usage_of(&self, keys: &[TokenId]) -> bool {
+        self.edge.settle_usage_of(keys).await
     }
 }

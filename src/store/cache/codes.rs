@@ -1,8 +1,8 @@
 //! Keys by a code of their text: a key that was found by its digest once is found again without its SHA-256, which
 //! on a processor without instructions for it costs as much as the rest of a decision.
 //!
-//! A code is 128 bits of two hashes with random keys of this process; the text itself is not kept. One half stands in the
-//! table, to be compared before the entry is touched; the other one, a SipHash, in the entry, and says where in the table it
+//! A code is 96 bits of two hashes with random keys of this process; the text itself is not kept. A third of them stands in
+//! the table, to be compared before the entry is touched; the others, a SipHash, in the entry, and say where in the table it
 //! belongs. Another text has the code of a key with a chance of 2^-64 at most for each, and there is no way to look for one
 //! but sending requests.
 //!
@@ -15,12 +15,15 @@ use super::gate::{Gate, Inner};
 use crate::prefetch;
 use arc_swap::ArcSwapOption;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Places looked at for one code, from the one that it points to: six processor cache lines, of which the first nearly
+/// Places looked at for one code, from the one that it points to: four or five processor cache lines, of which the first nearly
 /// always has it.
 const WINDOW: usize = 16;
+
+/// Bytes of a processor cache line.
+const LINE: isize = 64;
 
 /// Places of the smallest table.
 const LEAST: usize = 4096;
@@ -31,19 +34,19 @@ const LEVELS: usize = 40;
 /// What stands for a key's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {
-    /// The half that its entry has.
+    /// The part that its entry has.
     pub(super) mark: u64,
-    /// The half that its place has.
-    pub(super) tag: u64,
+    /// The part that its place has.
+    pub(super) tag: u32,
 }
 
 /// One of the table's places.
 #[derive(Debug, Default)]
 struct Place {
-    tag: AtomicU64,
+    tag: AtomicU32,
+    /// How many processor cache lines behind its entry [`Entry::whereabouts`] is: nothing depends on its being right.
+    near: AtomicU32,
     entry: ArcSwapOption<Entry>,
-    /// [`Entry::whereabouts`]: nothing depends on its being right.
-    near: AtomicUsize,
 }
 
 /// The table. Readers take no lock.
@@ -74,7 +77,7 @@ impl Codes {
         siphash.write(key);
         let mut beside = self.beside.build_hasher();
         beside.write(key);
-        Code { mark: siphash.finish(), tag: beside.finish() }
+        Code { mark: siphash.finish(), tag: beside.finish() as u32 }
     }
 
     /// Begins to look for a code that will be asked for in a moment.
@@ -92,8 +95,8 @@ impl Codes {
         let Some(table) = self.table() else { return };
         let tagged = |place: &&Place| place.tag.load(Ordering::Relaxed) == code.tag;
         if let Some(place) = window(table, code.mark).find(tagged) {
-            prefetch::line(place.near.load(Ordering::Relaxed));
             if let Some(entry) = &*place.entry.load() {
+                prefetch::line(place.whereabouts(entry));
                 entry.fetch();
             }
         }
@@ -172,9 +175,21 @@ impl Codes {
 }
 
 impl Place {
+    /// As [`Entry::whereabouts`], from the entry's address alone: the entry itself has not come yet.
+    fn whereabouts(&self, entry: &Arc<Entry>) -> usize {
+        // Either may be the lower one.
+        let lines = self.near.load(Ordering::Relaxed).cast_signed() as isize;
+        Arc::as_ptr(entry).addr().wrapping_add_signed(lines * LINE)
+    }
+
     fn holds(&self, entry: &Arc<Entry>) -> bool {
         self.entry.load().as_ref().is_some_and(|held| Arc::ptr_eq(held, entry))
     }
+}
+
+fn lines_between(entry: &Arc<Entry>) -> u32 {
+    let bytes = entry.whereabouts().wrapping_sub(Arc::as_ptr(entry).addr()).cast_signed();
+    (bytes.div_euclid(LINE) as i32).cast_unsigned()
 }
 
 /// The places where the code with this mark may be.
@@ -192,7 +207,7 @@ fn home(table: &[Place], mark: u64) -> usize {
 fn enter(table: &[Place], code: Code, entry: &Arc<Entry>) {
     let free = window(table, code.mark).find(|place| place.entry.load().is_none());
     if let Some(place) = free.or_else(|| window(table, code.mark).next()) {
-        place.near.store(entry.whereabouts(), Ordering::Relaxed);
+        place.near.store(lines_between(entry), Ordering::Relaxed);
         place.tag.store(code.tag, Ordering::Relaxed);
         place.entry.store(Some(Arc::clone(entry)));
     }

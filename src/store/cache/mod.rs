@@ -22,7 +22,7 @@ pub use load::LookupError;
 pub use organization::{OrganizationCell, OrganizationView};
 pub use stats::Stats;
 
-use super::journal::Journal;
+use super::journal::{Flushed, Journal};
 use super::{Store, StoreError, Terms};
 use crate::clock::Moment;
 use crate::limiter::Limiter;
@@ -30,6 +30,7 @@ use crate::token::{Digest, ShownKey, TokenId, UserId};
 use codes::Codes;
 use gate::{Gate, Inner, Name};
 use names::{ByDigest, ById};
+use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -278,9 +279,38 @@ impl Tokens {
         self.journal.flush(&*self.store).await
     }
 
+    /// As [`flush_usage`](Self::flush_usage), a part each time, the next one.
+    ///
+    /// # Errors
+    /// The store's; nothing is lost then.
+    pub async fn flush_some_usage(&self) -> Result<Flushed, StoreError> {
+        self.journal.flush_some(&*self.store).await
+    }
+
+    /// As [`flush_usage`](Self::flush_usage), of these keys alone.
+    ///
+    /// # Errors
+    /// The store's; nothing is lost then.
+    pub async fn flush_usage_of(&self, keys: &[TokenId]) -> Result<usize, StoreError> {
+        let mut rows = HashSet::new();
+        for key in keys {
+            match self.held_by_id(key) {
+                Some(entry) => rows.extend([entry.row()]),
+                // One that had to make room may have uses that are still to be sent.
+                None => rows.extend(self.store.token_by_id(key).await?.map(|record| record.row)),
+            }
+        }
+        self.journal.flush_rows(&*self.store, &rows).await
+    }
+
     /// The store itself, for what is not on the request path.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Most keys that it holds.
+    pub fn capacity(&self) -> usize {
+        self.options.capacity.get()
     }
 
     /// Sizes.

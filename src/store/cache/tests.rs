@@ -392,7 +392,12 @@ async fn over_capacity_the_keys_in_use_stay() {
     }
     // What was evicted can be had again, with nothing of its count lost.
     assert!(bench.find("ocr_0").await.is_some());
-    assert_eq!(bench.tokens.flush_usage().await.unwrap(), 50);
+    let id = bench.find("ocr_0").await.unwrap().record.id.clone();
+    bench.tokens.drop_entry(&bench.find("ocr_5").await.unwrap());
+    let gone = bench.double.store.token_by_digest(Digest::of("ocr_5")).await.unwrap().unwrap().id;
+    assert!(matches!(bench.tokens.cached_by_id(&gone, later), Cached::Miss));
+    assert_eq!(bench.tokens.flush_usage_of(&[id, gone, "nobody".into()]).await.unwrap(), 1);
+    assert_eq!(bench.tokens.flush_usage().await.unwrap(), 49);
     let id = bench.find("ocr_5").await.unwrap().record.id.clone();
     assert_eq!(bench.double.usage(&id).await.unwrap(), Some((1, Some(later.unix_ms))));
 }

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Slots of one segment.
 pub(super) const SLOTS: usize = 16_384;
-/// Words of one slot: row, total, last use; the fourth keeps a slot inside one cache line.
+/// Words of one slot: row, total, last use, and the total that the store has seen, for this process alone. One cache line
+/// has two of them.
 const WORDS: usize = 4;
 /// Bytes of one slot in the file.
 pub(super) const SLOT_BYTES: usize = WORDS * size_of::<u64>();
@@ -89,15 +90,26 @@ impl Segment {
         self.slot(number)[2].load(Ordering::Relaxed)
     }
 
-    /// Adds the slots whose total is not in `flushed` to `batch`.
-    pub(super) fn changed(&self, flushed: &[u64], batch: &mut Vec<Usage>) {
-        for ((number, slot), flushed) in (self.first..).zip(self.words().chunks_exact(WORDS)).zip(flushed) {
+    /// What the store has not seen.
+    pub(super) fn unsent(&self) -> impl Iterator<Item = Usage> {
+        (self.first..).zip(self.words().chunks_exact(WORDS)).filter_map(|(number, slot)| {
             let total = slot[1].load(Ordering::Acquire);
-            if total != *flushed {
+            (total != slot[3].load(Ordering::Relaxed)).then(|| {
                 let [row, last_used_ms] = [0, 2].map(|word| slot[word].load(Ordering::Relaxed));
-                batch.push(Usage { slot: number, row, total, last_used_ms });
-            }
-        }
+                Usage { slot: number, row, total, last_used_ms }
+            })
+        })
+    }
+
+    /// The store has seen so much of a slot. Only under the lock of flushes.
+    pub(super) fn set_sent(&self, number: u32, total: u64) {
+        self.slot(number)[3].store(total, Ordering::Relaxed);
+    }
+
+    /// Whether the store has seen all of a slot that nobody counts in any more.
+    pub(super) fn is_sent(&self, number: u32) -> bool {
+        let slot = self.slot(number);
+        slot[1].load(Ordering::Acquire) == slot[3].load(Ordering::Relaxed)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock::Clock;
+use crate::store::Store;
 use crate::store::conformance::{NOW_MS, fixture};
 use crate::store::sqlite::Sqlite;
 use crate::token::TokenId;
@@ -78,6 +79,48 @@ async fn a_slot_under_a_new_key_brings_nothing_along() {
     again.count(NOW);
     journal.flush(&bench.store).await.unwrap();
     assert_eq!((bench.used(0).await, bench.used(1).await), (5, 1));
+}
+
+#[tokio::test]
+async fn parts_come_to_all_and_free_only_what_was_sent() {
+    let bench = bench().await;
+    let journal = bench.open();
+    let rows = [bench.keys[1].1, bench.keys[0].1, 100, 101];
+    let mut slots: Vec<Slot> = rows.iter().map(|row| journal.slot(*row, NOW).unwrap()).collect();
+    slots.iter().for_each(|slot| slot.count(NOW));
+    let retired = slots.remove(0).number;
+    let part = async |from| {
+        let _alone = journal.0.flushing.lock().await;
+        journal.flush_part(&bench.store, from, 1).await.unwrap()
+    };
+    let first = part(0).await;
+    assert_eq!((bench.used(0).await, bench.used(1).await), (1, 0));
+    // The retired one's uses are of a later part.
+    let other = journal.slot(7, NOW).unwrap();
+    assert_ne!(other.number, retired);
+    // What is counted meanwhile in a row that has had its turn waits for the next time.
+    slots[0].count(NOW);
+    assert_eq!(part(bench.keys[1].1).await.slots, first.slots);
+    assert_eq!((bench.used(0).await, bench.used(1).await), (1, 1));
+    assert_eq!(journal.slot(8, NOW).unwrap().number, retired);
+    assert_eq!(journal.flush_some(&bench.store).await.unwrap().slots, 3);
+    assert_eq!(journal.flush(&bench.store).await.unwrap(), 0);
+    assert_eq!((bench.used(0).await, bench.used(1).await), (2, 1));
+}
+
+#[tokio::test]
+async fn the_uses_of_one_key_are_sent_alone_whatever_slots_they_are_in() {
+    let bench = bench().await;
+    let journal = bench.open();
+    let [one, other] = [bench.keys[0].1, bench.keys[1].1];
+    let slots = [one, one, other].map(|row| journal.slot(row, NOW).unwrap());
+    slots.iter().for_each(|slot| slot.count(NOW));
+    drop(slots);
+    assert_eq!(journal.flush_rows(&bench.store, &[one].into()).await.unwrap(), 2);
+    assert_eq!((bench.used(0).await, bench.used(1).await), (2, 0));
+    assert_eq!(journal.flush_rows(&bench.store, &[one, 99].into()).await.unwrap(), 0);
+    assert_eq!(journal.flush(&bench.store).await.unwrap(), 1);
+    assert_eq!((bench.used(0).await, bench.used(1).await), (2, 1));
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ impl Domain {
         id: &TokenId,
     ) -> Result<Token, DomainError> {
         self.standing(by, organization).await?.require(VIEW)?;
-        self.settle_usage().await;
+        self.settle_usage_of(std::slice::from_ref(id)).await;
         self.api_key_of(Some(organization), id).await
     }
 

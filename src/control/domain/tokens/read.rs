@@ -42,9 +42,13 @@ impl Domain {
             search: query.search,
             after: None,
         };
-        self.settle_usage().await;
         let page = Page { offset: (query.page - 1).saturating_mul(limit.into()), limit };
-        let found = self.store.list_tokens(&filter, page).await?;
+        let mut found = self.store.list_tokens(&filter, page).await?;
+        // With the uses that were counted until now. Of those that are shown: to add up all takes long where there are many.
+        let shown: Vec<TokenId> = found.tokens.iter().map(|token| token.id.clone()).collect();
+        if self.settle_usage_of(&shown).await {
+            found = self.store.list_tokens(&filter, page).await?;
+        }
         Ok(Listed { tokens: found.tokens, page: query.page, limit, total: found.total })
     }
 
@@ -53,7 +57,7 @@ impl Domain {
     /// # Errors
     /// [`DomainError::NotFound`], [`DomainError::Forbidden`]
     pub async fn token(&self, by: &By, place: &Place, id: &TokenId) -> Result<Token, DomainError> {
-        self.settle_usage().await;
+        self.settle_usage_of(std::slice::from_ref(id)).await;
         Ok(self.touched(by, place, id).await?.0)
     }
 

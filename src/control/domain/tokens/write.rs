@@ -129,7 +129,7 @@ impl Domain {
             Written::Taken => return Err(name_taken()),
         }
         self.confirm(by.now, effect).await?;
-        self.settle_usage().await;
+        self.settle_usage_of(std::slice::from_ref(&written.id)).await;
         // With the uses that were counted since; gone already, it is shown as it was written.
         Ok(Some(self.store.token(&written.id).await?.unwrap_or(written)))
     }
