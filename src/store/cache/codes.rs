@@ -94,11 +94,11 @@ impl Codes {
     pub(super) fn approach(&self, code: Code) {
         let Some(table) = self.table() else { return };
         let tagged = |place: &&Place| place.tag.load(Ordering::Relaxed) == code.tag;
-        if let Some(place) = window(table, code.mark).find(tagged) {
-            if let Some(entry) = &*place.entry.load() {
-                prefetch::line(place.whereabouts(entry));
-                entry.fetch();
-            }
+        if let Some(place) = window(table, code.mark).find(tagged)
+            && let Some(entry) = &*place.entry.load()
+        {
+            prefetch::line(place.whereabouts(entry));
+            entry.fetch();
         }
     }
 
