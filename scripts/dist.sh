@@ -51,9 +51,22 @@ scripts/llvm.sh merge-fdata -o "$branches/all" "$branches"/counts.*.fdata
 # What was not counted is left as it is, and so is the cryptography, which is assembly that others have checked.
 find "$folder/final/$target/release/build" -name "libaws_lc*.a" -exec nm --defined-only {} + 2>/dev/null |
   awk '$2 ~ /^[tT]$/ { print $3 }' >"$branches/theirs"
-awk 'NR == FNR { theirs[$1]; next } !($2 in theirs) && !($5 in theirs)' "$branches/theirs" "$branches/all" >"$branches/ours"
+# The counts name what is local to its file with a slash and a number behind.
+awk 'function bare(name) { sub("/.*", "", name); return name }
+  NR == FNR { theirs[$1]; next }
+  !(bare($2) in theirs) && !(bare($5) in theirs)' "$branches/theirs" "$branches/all" >"$branches/ours"
+[[ -s $branches/theirs && -s $branches/ours ]]
 bolt --data="$branches/ours" --reorder-blocks=ext-tsp --reorder-functions=cdsort --split-functions --split-all-cold \
   --split-eh --use-gnu-stack -o "$branches/portcullis"
+# What was laid out anew is in .text, and the rest where it was, which has another name now.
+moved=$(objdump --syms "$branches/portcullis" |
+  awk 'NR == FNR { theirs[$1]; next } $3 == "F" && $4 ~ /^\.text/ && $NF in theirs { print $NF }' "$branches/theirs" -)
+if [[ $moved ]]; then
+  echo "Cryptography was laid out anew:" $moved >&2
+  exit 1
+fi
 strip --strip-debug -o "$folder/portcullis" "$branches/portcullis"
+# One that does not even start is not to be taken for built.
+"$folder/portcullis" --version
 echo "$sources" >"$folder/sources"
 echo "Built target/dist/portcullis"

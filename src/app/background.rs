@@ -25,6 +25,8 @@ const AGAIN: Duration = Duration::from_secs(5);
 const SECOND: Duration = Duration::from_secs(1);
 /// The uses of so many keys are written each second, however long it takes.
 const FEW: usize = 1000;
+/// When so many slots of keys that are held no more wait to be sent, it is not waited for the next part.
+const MOST_WAITING: usize = 65_536;
 /// Of more of them, the time between two writings is so many times what one takes,
 const USAGE_SHARE: u32 = 32;
 /// but no longer than this.
@@ -137,6 +139,8 @@ async fn write_usage(parts: Arc<Parts>) {
         let start = parts.shared.clock.now();
         pause = SECOND;
         match parts.shared.tokens.flush_some_usage().await {
+            // Keys come and go: until the slots of those that went are sent, the journal grows instead.
+            Ok(flushed) if flushed.waiting > MOST_WAITING => pause = Duration::ZERO,
             Ok(flushed) if flushed.slots > FEW => {
                 let took = parts.shared.clock.now().since(start);
                 pause = (took * USAGE_SHARE).clamp(SECOND, USAGE_LATEST);

@@ -80,12 +80,10 @@ impl Edge {
         }
     }
 
-    /// As [`settle_usage`](Self::settle_usage), of these keys; false when there were none to add, so that what was read is
-    /// right.
-    pub(super) async fn settle_usage_of(&self, keys: &[TokenId]) -> bool {
-        match self {
-            Self::Here(here) => settled(here.tokens.flush_usage_of(keys).await) > 0,
-            Self::Elsewhere(_) => false,
+    /// As [`settle_usage`](Self::settle_usage), of these keys.
+    pub(super) async fn settle_usage_of(&self, keys: &[TokenId]) {
+        if let Self::Here(here) = self {
+            settled(here.tokens.flush_usage_of(keys).await);
         }
     }
 }

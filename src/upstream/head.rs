@@ -3,7 +3,7 @@
 //! It is kept in these parts until it is written, so that no field is put into a map only to be taken out again.
 
 use super::{Added, Overlay};
-use crate::wire::{Fields, Scratch, write_field};
+use crate::wire::{Fields, MOST_FIELDS, Scratch, write_field};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Head {
 
     /// All fields but `Host` in one map, for HTTP/2.
     pub fn fields(&self) -> HeaderMap {
-        let mut fields = HeaderMap::with_capacity(self.client.len() + 16);
+        let mut fields = HeaderMap::with_capacity(self.client.len().min(MOST_FIELDS) + 16);
         for (name, value) in self.passing() {
             // Whoever read it has seen that it is one.
             if let Ok(value) = HeaderValue::from_bytes(value) {

@@ -4,8 +4,8 @@
 //! its own nor a hash. A head has few fields, so that one is found by a look at all; for most names that are asked for there
 //! is none, which is known without.
 
-use super::Scratch;
 use super::names::{Name, mark};
+use super::{MOST_FIELDS, Scratch};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::ops::Range;
@@ -118,7 +118,7 @@ impl Fields {
 
     /// Once more in a map.
     pub fn to_map(&self) -> HeaderMap {
-        let mut map = HeaderMap::with_capacity(self.len());
+        let mut map = HeaderMap::with_capacity(self.len().min(MOST_FIELDS));
         for (name, value) in self.iter() {
             // Whoever read it has seen that it is one.
             if let Ok(value) = HeaderValue::from_bytes(value) {

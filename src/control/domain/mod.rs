@@ -114,7 +114,7 @@ impl Domain {
         self.edge.settle_usage().await;
     }
 
-    async fn settle_usage_of(&self, keys: &[TokenId]) -> bool {
-        self.edge.settle_usage_of(keys).await
+    async fn settle_usage_of(&self, keys: &[TokenId]) {
+        self.edge.settle_usage_of(keys).await;
     }
 }

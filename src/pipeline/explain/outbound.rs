@@ -7,6 +7,7 @@ use crate::config::{Endpoint, Scheme};
 use crate::upstream::Service;
 use crate::wire::Fields;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use std::collections::BTreeSet;
 
 /// Tells what leaves for an upstream; `client` is what came.
 pub(super) fn describe(
@@ -22,8 +23,8 @@ pub(super) fn describe(
     let (ours, kept): (Vec<&HeaderName>, Vec<&HeaderName>) =
         fields.keys().partition(|name| is_ours(name.as_str()) || altered(name));
     let kept: Vec<String> = kept.into_iter().map(HeaderName::to_string).collect();
-    let removed =
-        client.iter().map(|(name, _)| name.to_string()).filter(|name| !kept.contains(name)).collect();
+    let came: BTreeSet<String> = client.iter().map(|(name, _)| name.to_string()).collect();
+    let removed = came.into_iter().filter(|name| !kept.contains(name)).collect();
     Forwarded {
         upstream: service.name.to_string(),
         endpoints: service.targets().iter().map(|target| endpoint(target.endpoint())).collect(),

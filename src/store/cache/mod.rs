@@ -292,15 +292,20 @@ impl Tokens {
     /// # Errors
     /// The store's; nothing is lost then.
     pub async fn flush_usage_of(&self, keys: &[TokenId]) -> Result<usize, StoreError> {
-        let mut rows = HashSet::new();
+        let (mut rows, mut failed) = (HashSet::new(), Ok(0));
         for key in keys {
             match self.held_by_id(key) {
                 Some(entry) => rows.extend([entry.row()]),
                 // One that had to make room may have uses that are still to be sent.
-                None => rows.extend(self.store.token_by_id(key).await?.map(|record| record.row)),
+                None => match self.store.token_by_id(key).await {
+                    Ok(record) => rows.extend(record.map(|record| record.row)),
+                    // The others all the same.
+                    Err(error) => failed = Err(error),
+                },
             }
         }
-        self.journal.flush_rows(&*self.store, &rows).await
+        let flushed = self.journal.flush_rows(&*self.store, &rows).await?;
+        failed.map(|none: usize| none + flushed)
     }
 
     /// The store itself, for what is not on the request path.

@@ -18,6 +18,8 @@ const AT_ONCE: usize = 4096;
 pub struct Flushed {
     /// Slots whose uses were sent.
     pub slots: usize,
+    /// Slots without an owner whose uses are still to be sent, before which they are nobody's else.
+    pub waiting: usize,
     /// Where the next part begins; none when this was the last.
     next: Option<u64>,
 }
@@ -78,7 +80,8 @@ impl Journal {
         self.free(settled, &segments);
         // Another slot of the last row may be left.
         let next = (batch.len() == most).then(|| batch.last().map_or(0, |last| last.row));
-        Ok(Flushed { slots: batch.len(), next })
+        let waiting = lock(&self.0.lease.retired).len();
+        Ok(Flushed { slots: batch.len(), waiting, next })
     }
 
     async fn send(

@@ -43,12 +43,12 @@ impl Domain {
             after: None,
         };
         let page = Page { offset: (query.page - 1).saturating_mul(limit.into()), limit };
-        let mut found = self.store.list_tokens(&filter, page).await?;
         // With the uses that were counted until now. Of those that are shown: to add up all takes long where there are many.
-        let shown: Vec<TokenId> = found.tokens.iter().map(|token| token.id.clone()).collect();
-        if self.settle_usage_of(&shown).await {
-            found = self.store.list_tokens(&filter, page).await?;
-        }
+        // Read again in any case: somebody else may have added them up since the first time.
+        let shown = self.store.list_tokens(&filter, page).await?.tokens;
+        let shown: Vec<TokenId> = shown.into_iter().map(|token| token.id).collect();
+        self.settle_usage_of(&shown).await;
+        let found = self.store.list_tokens(&filter, page).await?;
         Ok(Listed { tokens: found.tokens, page: query.page, limit, total: found.total })
     }
 
@@ -57,6 +57,8 @@ impl Domain {
     /// # Errors
     /// [`DomainError::NotFound`], [`DomainError::Forbidden`]
     pub async fn token(&self, by: &By, place: &Place, id: &TokenId) -> Result<Token, DomainError> {
+        // Only for those who may see it.
+        self.touched(by, place, id).await?;
         self.settle_usage_of(std::slice::from_ref(id)).await;
         Ok(self.touched(by, place, id).await?.0)
     }
