@@ -13,7 +13,8 @@ tool=$1 && shift
 found=$(find "$(rustc --print sysroot)" -name "$tool" -print -quit)
 if [[ -z $found ]]; then
   newest=$(compgen -c "$tool-" | sort --version-sort | grep -E -- "^$tool-[0-9]+\$" | tail -n 1 || true)
-  if ((${newest##*-} + 0 >= least)); then found=$newest; fi
+  # Where it really is: BOLT looks for its library beside that.
+  if ((${newest##*-} + 0 >= least)); then found=$(readlink -f "$(command -v "$newest")"); fi
 fi
 if [[ $find ]]; then
   echo "$found"
