@@ -1,6 +1,6 @@
 //! Signatures that may be used again: of the keys of many clients, with little memory for each, shared by all workers.
 //!
-//! A signature is found by a hash with a random key over all that it says and who signs it, 128 bits of it. So there is
+//! A signature is found by a hash with a random key over all that it says and who signs it: 64 bits are compared, and as many say where it stands. So there is
 //! nothing to forget when a record changes: what is said then has no signature yet. And what is found is put behind what is
 //! to be said now: a signature that is somebody else's would prove nothing.
 //!

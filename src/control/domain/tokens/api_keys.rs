@@ -124,7 +124,8 @@ impl Domain {
             let old = self.api_key_of(Some(organization), id).await?;
             let new = self.patched_api_key(by, &standing, &old, &patch)?;
             if new == old {
-                return Ok(old);
+                self.settle_usage_of(std::slice::from_ref(id)).await;
+                return self.api_key_of(Some(organization), id).await;
             }
             let new = Token { updated_ms: by.now.unix_ms, ..new };
             let (before, after) = facts::differing(&old, &new);

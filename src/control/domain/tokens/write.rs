@@ -52,7 +52,8 @@ impl Domain {
             let (old, _) = self.touched(by, place, id).await?;
             let new = patched(&old, &patch, by.now)?;
             if new == old {
-                return Ok(old);
+                self.settle_usage_of(std::slice::from_ref(id)).await;
+                return Ok(self.touched(by, place, id).await?.0);
             }
             let new = Token { updated_ms: by.now.unix_ms, ..new };
             let (before, after) = facts::differing(&old, &new);
