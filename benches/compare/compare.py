@@ -17,13 +17,14 @@ import os
 import signal
 import sys
 
+import built
 import load
 import machine
 import memory
-import pingora
 import proof
 import servers
 import table
+from failed import Failed
 
 MODES = {**load.MODES, **memory.MODES}
 PEERS = ("nginx", "haproxy", "caddy", "pingora")
@@ -65,8 +66,8 @@ def starters(bench, given):
     """Per name what starts that server, Portcullis last."""
     known = {"nginx": bench.nginx, "haproxy": bench.haproxy, "caddy": bench.caddy}
     if "pingora" in given.peers:
-        built = pingora.build()
-        known["pingora"] = lambda: bench.pingora(built)
+        program = built.pingora()
+        known["pingora"] = lambda: bench.pingora(program)
 
     def portcullis():
         started = bench.portcullis(os.path.abspath(given.binary))
@@ -114,7 +115,7 @@ def loaded(bench, start, given, core):
             mode, names, given.rounds, lambda name: microseconds(bench, running[name], mode, given.seconds, core)
         )
         if mode == "handshake" and proof.resumed(running["portcullis"]) != resumed:
-            raise servers.Failed("handshake: sessions were resumed, these were no full handshakes")
+            raise Failed("handshake: sessions were resumed, these were no full handshakes")
     for server in running.values():
         bench.stop(server)
     return results
@@ -164,5 +165,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except servers.Failed as why:
+    except Failed as why:
         sys.exit(f"compare: {why}")

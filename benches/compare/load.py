@@ -6,7 +6,8 @@ import pathlib
 import re
 import subprocess
 
-from servers import KEY, PATH, Failed
+from failed import Failed
+from servers import KEY, PATH
 
 MODES = {
     "h1": "HTTP/1.1, 64 keep-alive connections",

@@ -8,9 +8,9 @@ import re
 import shutil
 import subprocess
 
-import pingora
+import built
 import table
-from servers import Failed
+from failed import Failed
 
 
 def check(peers, cores):
@@ -30,7 +30,7 @@ def about(given):
     asked = {"nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"], "caddy": ["caddy", "version"]}
     versions = [f"{table.NAMES[peer]} {_version(asked[peer])}" for peer in given.peers if peer in asked]
     if "pingora" in given.peers:
-        versions.append(f"Pingora {pingora.version()}")
+        versions.append(f"Pingora {built.pingora_version()}")
     versions.append(f"Portcullis {_version([given.binary, '--version'])}")
     return (
         f"{datetime.date.today()}, {os.cpu_count()} cores of {kind}, Linux {platform.release()}, load at the start"

@@ -4,7 +4,8 @@ import socket
 import time
 
 import proof
-from servers import KEY, PATH, Failed
+from failed import Failed
+from servers import KEY, PATH
 
 MODES = {
     "idle": "bytes resident of one idle HTTP/1.1 connection that has had one answer",

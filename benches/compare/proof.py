@@ -1,12 +1,14 @@
 """Proves, before and during the measurement, that every server does the same work, and Portcullis its own on top."""
 
 import http.client
+import json
 import re
 import ssl
 import urllib.error
 import urllib.request
 
-from servers import KEY, PATH, PROOF, Failed
+from failed import Failed
+from servers import KEY, PATH, PROOF
 
 # Requests under way at a time, of the mode that has the most.
 MOST_AT_ONCE = 256
@@ -73,7 +75,7 @@ def trusting():
 def connections_to_backend(bench):
     """How many connections the backend has taken so far."""
     with urllib.request.urlopen(f"http://127.0.0.1:{bench.names['upstream']}/connections", timeout=5) as status:
-        return int(status.read().split()[7])
+        return json.load(status)["taken"]
 
 
 def kept(server, mode, opened, answered):

@@ -16,6 +16,8 @@ import tempfile
 import time
 import urllib.request
 
+import built
+from failed import Failed
 from process import Server
 
 CONFIGS = pathlib.Path(__file__).with_name("configs")
@@ -23,10 +25,6 @@ PROJECT = "bench-project"
 KEY = "ocr_" + "5eed" * 16
 PATH = f"/v1/openapi/processing-history?projectId={PROJECT}&page=1&limit=20"
 PROOF = f"/v1/openapi/processing-history/arrived?projectId={PROJECT}"
-
-
-class Failed(Exception):
-    """The measurement cannot be made; the text says why."""
 
 
 class Config(string.Template):
@@ -58,12 +56,18 @@ class Bench(contextlib.ExitStack):
 
     def __enter__(self):
         self._certificate()
-        self._nginx("upstream", self.load_core, self.names["upstream"])
+        port = self.names["upstream"]
+        process = self._spawn("backend", [built.backend(), port], self.load_core)
+        self._wait(process, lambda: _connects(port))
         return self
 
     def nginx(self):
         plain, tls = self._ports("plain", "tls")
-        return Server("nginx", self._nginx("nginx", self.proxy_core, tls), plain, tls)
+        config = self._write(CONFIGS / "nginx.conf")
+        command = ["nginx", "-e", self.dir / "nginx.log", "-p", self.dir, "-c", config]
+        process = self._spawn("nginx", command, self.proxy_core)
+        self._wait(process, lambda: _connects(tls))
+        return Server("nginx", process, plain, tls)
 
     def haproxy(self):
         plain, tls = self._ports("plain", "tls")
@@ -112,12 +116,6 @@ class Bench(contextlib.ExitStack):
     def stop(self, server):
         """Ends a server before the bench does."""
         _stop(server.process)
-
-    def _nginx(self, name, core, port):
-        config = self._write(CONFIGS / f"{name}.conf")
-        process = self._spawn(name, ["nginx", "-e", self.dir / f"{name}.log", "-p", self.dir, "-c", config], core)
-        self._wait(process, lambda: _connects(port))
-        return process
 
     def _ports(self, *names):
         ports = free_ports(len(names))

@@ -13,6 +13,7 @@ import urllib.request
 
 import load
 import servers
+from failed import Failed
 from servers import KEY, PATH
 
 SECONDS = 4
@@ -54,5 +55,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except servers.Failed as why:
+    except Failed as why:
         sys.exit(f"train: {why}")

@@ -23,6 +23,7 @@ import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "compare"))
 import servers
+from failed import Failed
 
 CONFIG = pathlib.Path(__file__).with_name("configs") / "bodies.yaml"
 MIB = 1 << 20
@@ -145,7 +146,7 @@ def memory(pid, field):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1])
-    raise servers.Failed(f"/proc/{pid}/status has no {field}")
+    raise Failed(f"/proc/{pid}/status has no {field}")
 
 
 def growth(pid, work):
@@ -181,5 +182,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (servers.Failed, Wrong) as why:
+    except (Failed, Wrong) as why:
         sys.exit(f"bodies: {why}")

@@ -26,6 +26,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "compare"))
 import servers
 from bodies import memory
+from failed import Failed
 
 CONFIG = pathlib.Path(__file__).with_name("configs") / "slow.yaml"
 CLIENTS = 4
@@ -207,5 +208,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except servers.Failed as why:
+    except Failed as why:
         sys.exit(f"slow: {why}")

@@ -29,6 +29,7 @@ sys.path.insert(0, str(HERE.parent / "compare"))
 import routes  # noqa: E402
 import servers  # noqa: E402
 import stores  # noqa: E402
+from failed import Failed  # noqa: E402
 
 CAPACITY = 1_000_000  # of the cache, where the configuration does not say
 
@@ -73,7 +74,7 @@ class Loading:
         self.ready_s = time.monotonic() - started
         while gateway.metric("portcullis_token_cache_entries") < gateway.count:
             if time.monotonic() - started > 1200:
-                raise servers.Failed("the keys were not loaded within twenty minutes")
+                raise Failed("the keys were not loaded within twenty minutes")
             time.sleep(0.05)
         self.loaded_s, self.cpu_s = time.monotonic() - started, gateway.server.cpu_seconds()
         time.sleep(12)  # what the loading itself took is given back: jemalloc keeps what was freed for ten seconds
@@ -127,7 +128,7 @@ class Bench(servers.Bench):
         fixture.write_text(servers.Config((servers.CONFIGS / "fixture.yaml").read_text()).substitute(self.names))
         done = subprocess.run([binary, "import", "--config", config, fixture], capture_output=True, text=True)
         if done.returncode:
-            raise servers.Failed(f"portcullis import failed:\n{done.stdout}{done.stderr}")
+            raise Failed(f"portcullis import failed:\n{done.stdout}{done.stderr}")
         began = time.monotonic()
         stores.fill(folder / "portcullis.db", keys, "bench-organization", servers.PROJECT)
         said(f"store of {keys} keys made in {time.monotonic() - began:.0f} s")
@@ -147,7 +148,7 @@ def load(gateway, seconds, core, **more):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **names})
     total, bad = re.search(r"(\d+) requests in", done.stdout), re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
     if not total or bad or "Socket errors" in done.stdout:
-        raise servers.Failed(f"{gateway.server.name}:\n{done.stdout[-1500:]}{done.stderr[-500:]}")
+        raise Failed(f"{gateway.server.name}:\n{done.stdout[-1500:]}{done.stderr[-500:]}")
     return int(total.group(1))
 
 
@@ -225,7 +226,7 @@ def main():
     proxy_core, core = (int(core) for core in given.cores.split(","))
     os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     if missing := [name for name in ("nginx", "wrk", "openssl", "taskset") if not shutil.which(name)]:
-        raise servers.Failed(f"missing: {', '.join(missing)}. `scripts/setup.sh bench` installs them")
+        raise Failed(f"missing: {', '.join(missing)}. `scripts/setup.sh bench` installs them")
     print(f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores, {given.rounds} rounds\n")
     for identity in given.identity.split(",") if given.keys else []:
         print(keys_table(given, identity, core, proxy_core), flush=True)
@@ -237,5 +238,5 @@ if __name__ == "__main__":
     try:
         with contextlib.suppress(KeyboardInterrupt):
             main()
-    except servers.Failed as why:
+    except Failed as why:
         sys.exit(f"scale: {why}")
