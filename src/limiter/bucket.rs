@@ -35,6 +35,23 @@ impl From<&Rate> for Limit {
     }
 }
 
+impl Limit {
+    /// How it is counted.
+    pub fn algorithm(&self) -> Algorithm {
+        self.quota.algorithm()
+    }
+
+    /// Requests in one period, as far as the algorithm goes.
+    pub fn requests(&self) -> u32 {
+        self.quota.counted()
+    }
+
+    /// The period in microseconds.
+    pub fn per_us(&self) -> u64 {
+        self.quota.per_ms().saturating_mul(1000)
+    }
+}
+
 /// The limits of one name: a key, or a user.
 #[derive(Debug, Default)]
 #[repr(C)]

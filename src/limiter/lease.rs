@@ -43,6 +43,8 @@ pub(super) struct Lease {
     word: AtomicU64,
     /// Whether somebody is asking for more, or giving back.
     asking: AtomicBool,
+    /// Whether somebody sees to it that they are given back when nobody uses them.
+    watched: AtomicBool,
     /// Questions so far.
     calls: AtomicU64,
     /// Requests since the last question.
@@ -154,10 +156,21 @@ impl Bucket {
         Verdict { remaining: verdict.remaining.saturating_add(in_hand).min(verdict.limit), ..verdict }
     }
 
-    /// Permits in hand, and requests since the last question, by which their holder sees whether they are used.
-    pub fn in_hand(&self, slot: Slot, now: Moment) -> (u32, u32) {
+    /// Permits in hand, and a number that changes with each request, by which their holder sees whether they are used.
+    pub fn in_hand(&self, slot: Slot, now: Moment) -> (u32, u64) {
         let Some((lease, _)) = self.known_lease(slot) else { return (0, 0) };
-        (lease.in_hand(now), lease.demand.load(Ordering::Relaxed))
+        let (calls, demand) = (lease.calls.load(Ordering::Relaxed), lease.demand.load(Ordering::Relaxed));
+        (lease.in_hand(now), calls << 32 | u64::from(demand))
+    }
+
+    /// Whether nobody looks after its permits yet; the caller does from now on.
+    pub fn watch(&self, slot: Slot) -> bool {
+        !self.lease(slot).watched.swap(true, Ordering::AcqRel)
+    }
+
+    /// Nobody looks after its permits any more.
+    pub fn unwatch(&self, slot: Slot) {
+        self.lease(slot).watched.store(false, Ordering::Release);
     }
 }
 

@@ -153,7 +153,7 @@ impl Known {
         if told.born != self.born || told.number >= self.number {
             (self.born, self.number, self.told_ns) = (told.born, told.number, sent.mono_ns);
             if quota.algorithm() == Algorithm::SlidingWindow {
-                self.count = u32::try_from(told.missing).unwrap_or(u32::MAX).min(quota.requests());
+                self.count = u32::try_from(told.missing).unwrap_or(u32::MAX).min(quota.counted());
                 self.quota = quota.word();
                 self.newest_ns = sent.mono_ns.saturating_sub(told.as_of.saturating_mul(1000));
             }
@@ -211,7 +211,7 @@ impl Cell {
     }
 
     fn tell(&self, quota: Quota, told: &Told, claim: &Claim, sent: Moment) {
-        let settled = self.under(quota, sent).is_some() && told.limit == quota.requests();
+        let settled = self.under(quota, sent).is_some() && told.limit == quota.counted();
         self.shared().known().hear(quota, told, claim, sent);
         if !settled {
             return;
