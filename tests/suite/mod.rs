@@ -65,6 +65,8 @@ mod reload_listeners;
 mod routing;
 mod routing_explained;
 mod routing_weights;
+mod shared_limits;
+mod shared_limits_away;
 mod smuggling;
 mod streams;
 mod streams_closed;
