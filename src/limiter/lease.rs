@@ -19,7 +19,7 @@ use std::time::Duration;
 pub const LIFE: Duration = Duration::from_secs(2);
 
 /// How much earlier its holder stops to use it.
-pub const MARGIN: Duration = Duration::from_millis(200);
+pub(super) const MARGIN: Duration = Duration::from_millis(200);
 
 /// A block is to last about so long.
 const BLOCK_NS: u64 = 100_000_000;

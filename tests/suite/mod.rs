@@ -67,6 +67,7 @@ mod routing_explained;
 mod routing_weights;
 mod shared_limits;
 mod shared_limits_away;
+mod shared_limits_scripts;
 mod smuggling;
 mod streams;
 mod streams_closed;
