@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top first. `main` is the program and may use what `cli` may.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "cli",
     "demo",
     "app",
