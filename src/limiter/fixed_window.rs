@@ -37,7 +37,10 @@ impl FixedWindow {
     /// When the counting window began, in microseconds since 1970, and its count.
     pub(super) fn window_of(&self, state: u64, now: Moment) -> (u64, u32) {
         let (ahead, count) = self.current(state, now);
-        ((now.unix_ms / self.per_ms + u64::from(ahead)).saturating_mul(self.per_ms).saturating_mul(1000), count)
+        (
+            (now.unix_ms / self.per_ms + u64::from(ahead)).saturating_mul(self.per_ms).saturating_mul(1000),
+            count,
+        )
     }
 
     /// A state with `count` in the window that began at `begin_us`, unless it is further on already.

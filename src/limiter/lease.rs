@@ -223,3 +223,124 @@ impl Lease {
 fn permits(word: u64) -> u32 {
     (word & COUNT) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limiter::{Algorithm, Limiter, Rate};
+    use std::num::NonZeroU32;
+
+    const T0: Moment = Moment { mono_ns: 3_600_000_000_000, unix_ms: 1_800_000_000_000 };
+
+    fn limit(requests: u32) -> Limit {
+        let requests = NonZeroU32::new(requests).unwrap();
+        Limit::from(&Rate { requests, per: Duration::from_secs(60), algorithm: Algorithm::TokenBucket })
+    }
+
+    fn told(left: u32, retry_in_us: u64) -> Told {
+        Told { limit: 100, left, retry_in_us, ..Told::default() }
+    }
+
+    fn allowed(leased: Leased) -> Option<bool> {
+        match leased {
+            Leased::Decided(verdict) | Leased::Low(verdict) => Some(verdict.allowed),
+            Leased::None => None,
+        }
+    }
+
+    #[test]
+    fn permits_are_used_one_by_one_and_end_before_their_granter_ends_them() {
+        let (limiter, limit) = (Limiter::new(), limit(100));
+        let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+        assert_eq!(bucket.take_leased(slot, &limit, T0), Leased::None);
+        let asking = bucket.ask(slot, T0).unwrap();
+        assert_eq!((asking.call, asking.holds), (1, 0));
+        assert!(bucket.ask(slot, T0).is_none(), "one question at a time");
+        let verdict = bucket.leased(asking, 5, true, &told(20, 0), T0);
+        // Four in hand, and twenty for whoever comes first.
+        assert_eq!((verdict.allowed, verdict.remaining), (true, 24));
+        let just_before = T0.after(LIFE - MARGIN - Duration::from_millis(1));
+        (0..3).for_each(|_| assert_eq!(allowed(bucket.take_leased(slot, &limit, just_before)), Some(true)));
+        assert_eq!(bucket.in_hand(slot, just_before).0, 1);
+        assert_eq!(bucket.take_leased(slot, &limit, T0.after(LIFE - MARGIN)), Leased::None);
+    }
+
+    #[test]
+    fn it_is_asked_ahead_of_time_once_half_is_used() {
+        let (limiter, limit) = (Limiter::new(), limit(100));
+        let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+        let asking = bucket.ask(slot, T0).unwrap();
+        bucket.leased(asking, 10, false, &told(20, 0), T0);
+        let low = (0..10).map(|_| matches!(bucket.take_leased(slot, &limit, T0), Leased::Low(_)));
+        assert_eq!(low.collect::<Vec<_>>(), [[false; 5], [true; 5]].concat());
+        // Those in hand live on with what comes.
+        let asking = bucket.ask(slot, T0).unwrap();
+        bucket.leased(asking, 3, false, &told(20, 0), T0);
+        let later = T0.after(Duration::from_secs(1));
+        let asking = bucket.ask(slot, later).unwrap();
+        assert_eq!(asking.holds, 3);
+        bucket.leased(asking, 2, false, &told(20, 0), later);
+        assert_eq!(bucket.in_hand(slot, T0.after(Duration::from_secs(2))).0, 5);
+    }
+
+    #[test]
+    fn a_refusal_is_believed_for_a_moment() {
+        let (limiter, limit) = (Limiter::new(), limit(100));
+        let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+        let asking = bucket.ask(slot, T0).unwrap();
+        let verdict = bucket.leased(asking, 0, true, &told(0, 1_500_000), T0);
+        assert_eq!((verdict.allowed, verdict.retry_after_s), (false, 2));
+        let soon = T0.after(Duration::from_millis(40));
+        assert_eq!(allowed(bucket.take_leased(slot, &limit, soon)), Some(false));
+        let later = T0.after(Duration::from_millis(60));
+        assert_eq!(bucket.take_leased(slot, &limit, later), Leased::None);
+    }
+
+    #[test]
+    fn what_is_given_back_is_not_used_any_more() {
+        let (limiter, limit) = (Limiter::new(), limit(100));
+        let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+        assert!(bucket.give_back(slot, T0).is_none());
+        let asking = bucket.ask(slot, T0).unwrap();
+        bucket.leased(asking, 7, true, &told(20, 0), T0);
+        assert!(!limiter.bucket("key").is_full(T0), "it must not be forgotten");
+        let giving = bucket.give_back(slot, T0).unwrap();
+        assert_eq!((giving.returned, giving.holds, giving.wanted), (6, 0, 0));
+        assert_eq!(bucket.take_leased(slot, &limit, T0), Leased::None);
+        drop(giving);
+        assert!(bucket.give_back(slot, T0).is_none());
+        // What has ended is not given back.
+        let asking = bucket.ask(slot, T0).unwrap();
+        bucket.leased(asking, 7, true, &told(20, 0), T0);
+        assert!(bucket.give_back(slot, T0.after(LIFE)).is_none());
+    }
+
+    #[test]
+    fn a_block_is_what_is_used_in_a_tenth_of_a_second() {
+        let (limiter, limit) = (Limiter::new(), limit(1000));
+        let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+        let asking = bucket.ask(slot, T0).unwrap();
+        assert_eq!(asking.wanted, 1, "a first request says nothing about a second");
+        bucket.leased(asking, 1, true, &told(20, 0), T0);
+        (0..50).for_each(|_| {
+            bucket.take_leased(slot, &limit, T0);
+        });
+        let asking = bucket.ask(slot, T0.after(Duration::from_millis(20))).unwrap();
+        assert_eq!(asking.wanted, 250);
+    }
+
+    #[test]
+    fn threads_together_use_what_there_is() {
+        let (limiter, limit) = (Limiter::new(), limit(1000));
+        let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+        let asking = bucket.ask(slot, T0).unwrap();
+        bucket.leased(asking, 500, false, &told(0, 0), T0);
+        let used: usize = std::thread::scope(|scope| {
+            let one =
+                || (0..400).filter(|_| allowed(bucket.take_leased(slot, &limit, T0)) == Some(true)).count();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(used, 500);
+    }
+}

@@ -240,7 +240,8 @@ impl Cell {
             }
             let mut known = self.shared().known();
             let first = known.alone == 0;
-            let unheard = if nodes > 1 { now.mono_ns.saturating_sub(known.told_ns).min(UNHEARD_NS) } else { 0 };
+            let unheard =
+                if nodes > 1 { now.mono_ns.saturating_sub(known.told_ns).min(UNHEARD_NS) } else { 0 };
             let told = (known.counted(now), known.newest_ns);
             known.alone = known.alone.wrapping_add(1).max(1);
             let verdict = match quota.algorithm() {
@@ -302,5 +303,120 @@ impl Cell {
         }
         // Whoever takes holds the bucket's lock, so that what is found free stays so.
         Some(ring.take_many(nodes, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limiter::{Limiter, Rate};
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    const T0: Moment = Moment { mono_ns: 3_600_000_000_000, unix_ms: 1_800_000_000_000 };
+    const ALL: [Algorithm; 3] = [Algorithm::TokenBucket, Algorithm::SlidingWindow, Algorithm::FixedWindow];
+
+    fn limit(requests: u32, algorithm: Algorithm) -> Limit {
+        let requests = NonZeroU32::new(requests).unwrap();
+        Limit::from(&Rate { requests, per: Duration::from_secs(60), algorithm })
+    }
+
+    /// What would be heard of a bucket of which so many of sixty are used.
+    fn told(used: u32, algorithm: Algorithm, number: u64) -> Told {
+        let missing = if algorithm == Algorithm::TokenBucket { 1_000_000 } else { 1 } * u64::from(used);
+        let as_of = if algorithm == Algorithm::FixedWindow { 1_800_000_000_000_000 } else { 0 };
+        Told { allowed: true, limit: 60, left: 60 - used, born: 7, number, missing, as_of, ..Told::default() }
+    }
+
+    #[test]
+    fn what_was_heard_is_claimed_and_fades_as_it_does_where_it_is_counted() {
+        for algorithm in ALL {
+            let (limiter, limit) = (Limiter::new(), limit(60, algorithm));
+            let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+            let none = bucket.claim(slot, &limit, 3, T0);
+            assert_eq!((none.born, none.missing), (0, 0), "{algorithm:?}");
+            bucket.tell(slot, &limit, &told(40, algorithm, 9), &none, T0);
+            // An answer that was overtaken changes nothing.
+            bucket.tell(slot, &limit, &told(30, algorithm, 8), &none, T0);
+            let claim = bucket.claim(slot, &limit, 3, T0);
+            assert_eq!((claim.born, claim.number), (7, 9));
+            assert_eq!(claim.missing, told(40, algorithm, 9).missing, "{algorithm:?}");
+            let later = T0.after(Duration::from_secs(10));
+            let faded = bucket.claim(slot, &limit, 3, later).missing;
+            let expected = if algorithm == Algorithm::TokenBucket { 30_000_000 } else { 40 };
+            assert_eq!(faded, expected, "{algorithm:?}");
+            assert_eq!(bucket.claim(slot, &limit, 3, T0.after(Duration::from_secs(61))).missing, 0);
+        }
+    }
+
+    #[test]
+    fn nodes_without_the_truth_together_admit_what_was_left() {
+        for algorithm in ALL {
+            let mut passed = 0;
+            for _ in 0..3 {
+                let (limiter, limit) = (Limiter::new(), limit(60, algorithm));
+                let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+                bucket.tell(slot, &limit, &told(21, algorithm, 9), &Claim::default(), T0);
+                passed += (0..60).filter(|_| bucket.alone(slot, &limit, 3, T0).allowed).count();
+                let refused = bucket.alone(slot, &limit, 3, T0);
+                assert!(refused.retry_after_s >= 1 && refused.remaining == 0, "{algorithm:?}: {refused:?}");
+            }
+            assert!((33..=39).contains(&passed), "{algorithm:?}: {passed}");
+        }
+    }
+
+    #[test]
+    fn waiting_as_long_as_told_lets_one_through_also_without_the_truth() {
+        for algorithm in ALL {
+            let (limiter, limit) = (Limiter::new(), limit(60, algorithm));
+            let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+            let refused = (0..100).map(|_| bucket.alone(slot, &limit, 4, T0)).find(|it| !it.allowed).unwrap();
+            let later = T0.after(Duration::from_secs(refused.retry_after_s));
+            assert!(bucket.alone(slot, &limit, 4, later).allowed, "{algorithm:?}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_smaller_than_the_number_of_nodes_lets_one_through_now_and_then() {
+        for algorithm in ALL {
+            let (limiter, limit) = (Limiter::new(), limit(2, algorithm));
+            let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+            let passed = |now| (0..5).filter(|_| bucket.alone(slot, &limit, 3, now).allowed).count();
+            assert!(passed(T0) <= 1, "{algorithm:?}");
+            let passed_later = passed(T0.after(Duration::from_secs(300)));
+            assert_eq!(passed_later, 1, "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_decided_alone_is_claimed_whatever_is_known_there() {
+        for algorithm in ALL {
+            let (limiter, limit) = (Limiter::new(), limit(60, algorithm));
+            let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+            bucket.tell(slot, &limit, &told(10, algorithm, 9), &Claim::default(), T0);
+            bucket.alone(slot, &limit, 2, T0);
+            let claim = bucket.claim(slot, &limit, 2, T0);
+            // Ten, one that the other may have taken, two for the request, one more for the other.
+            assert_eq!((claim.born, claim.missing), (0, told(14, algorithm, 9).missing), "{algorithm:?}");
+            // Once it was taken in, nothing is claimed against a bucket that lives on.
+            bucket.tell(slot, &limit, &told(15, algorithm, 10), &claim, T0);
+            assert_eq!(bucket.claim(slot, &limit, 2, T0).born, 7);
+        }
+    }
+
+    #[test]
+    fn the_process_goes_on_with_what_was_heard() {
+        for algorithm in ALL {
+            let (limiter, limit) = (Limiter::new(), limit(60, algorithm));
+            let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+            bucket.tell(slot, &limit, &told(45, algorithm, 9), &Claim::default(), T0);
+            let heir = Limiter::with_key(limiter.key());
+            heir.take_over(&limiter.carried(T0), T0);
+            let claim = heir.bucket("key").claim(heir.slot("api"), &limit, 1, T0);
+            assert_eq!(claim.missing, told(45, algorithm, 9).missing, "{algorithm:?}");
+            // By itself, as where the count moves to the process.
+            let passed = (0..60).filter(|_| bucket.take(slot, limit, T0).allowed).count();
+            assert_eq!(passed, 15, "{algorithm:?}");
+        }
     }
 }

@@ -182,8 +182,11 @@ mod tests {
     #[test]
     fn names_are_of_one_node_of_a_cluster_and_never_each_others() {
         let keys = Keys::new("portcullis", "68da", "open-api");
-        let expected =
-            ["portcullis:{68da}:open-api", "portcullis:{68da}/window:open-api", "portcullis:{68da}/leases:open-api"];
+        let expected = [
+            "portcullis:{68da}:open-api",
+            "portcullis:{68da}/window:open-api",
+            "portcullis:{68da}/leases:open-api",
+        ];
         assert_eq!(keys.each(), expected);
         let odd = Keys::new("p", "}{", "a}b");
         assert!(odd.each().iter().all(|key| key.starts_with("p:{%7D%7B}")), "{odd:?}");

@@ -22,6 +22,9 @@ use tokio::time::timeout;
 /// Longest that a worker's end waits until its permits are given back.
 const FAREWELL: Duration = Duration::from_millis(250);
 
+/// Ticks without an answer after which the worker looks for itself: a second.
+const SILENCE: u32 = 10;
+
 /// To open a connection and to try it.
 const OPENING: Duration = Duration::from_secs(3);
 
@@ -62,6 +65,8 @@ pub struct Client {
     generation: Cell<u64>,
     circuit: RefCell<Circuit>,
     trying: Cell<bool>,
+    /// Ticks since the last answer.
+    silent: Cell<u32>,
     held: RefCell<Held>,
 }
 
@@ -100,13 +105,9 @@ impl Client {
             generation: Cell::new(0),
             circuit: RefCell::new(Circuit::new()),
             trying: Cell::new(false),
+            silent: Cell::new(0),
             held: RefCell::default(),
         })
-    }
-
-    /// What it was made from.
-    pub fn config(&self) -> &Arc<SharedLimits> {
-        &self.config
     }
 
     /// Decides what needs no answer: by a permit in hand, or because there would be none. Waits for nobody.
@@ -204,6 +205,9 @@ impl Client {
             Ok(answer) => answer,
             Err(_) => Err(NoAnswer::Late(self.config.timeout)),
         };
+        if answer.is_ok() {
+            self.silent.set(0);
+        }
         if let Err(error) = &answer
             && !matches!(error, NoAnswer::Away)
         {
@@ -258,6 +262,11 @@ impl Client {
     pub fn tick(self: &Rc<Self>, now: Moment) {
         if *self.phase.borrow() == Phase::Up {
             self.circuit.borrow_mut().is_good();
+            self.silent.set(self.silent.get() + 1);
+            if self.silent.get() == SILENCE {
+                let client = self.clone();
+                spawn_local(async move { client.look().await });
+            }
         } else if !self.trying.get() && self.circuit.borrow_mut().is_due() {
             self.trying.set(true);
             let client = self.clone();
@@ -267,6 +276,12 @@ impl Client {
             let client = self.clone();
             spawn_local(async move { client.give_back(&holding, now).await });
         }
+    }
+
+    /// Finds out whether there still is an answer, so that no request has to when there is none.
+    async fn look(&self) {
+        let Some(mut link) = self.link.borrow().clone() else { return };
+        let _ = self.within(async { self.try_out(&mut link).await }).await;
     }
 
     async fn open(&self) {
@@ -312,6 +327,7 @@ impl Client {
         *self.link.borrow_mut() = None;
         self.generation.set(self.generation.get() + 1);
         self.circuit.borrow_mut().fail();
+        self.silent.set(0);
         let before = self.phase.send_replace(Phase::Away);
         if before == Phase::Up {
             self.node.cells.left();

@@ -57,9 +57,9 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body;
 
 use authenticate::Recalled;
-use limit::AtOnce;
 pub use authorize::Grant;
 pub use credential::foresee;
+use limit::AtOnce;
 pub use observe::Trail;
 use pin_project_lite::pin_project;
 use route::{Builtin, Route, Routed, RoutedApi, Serve};

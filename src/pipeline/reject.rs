@@ -140,7 +140,9 @@ impl Reject {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::Store(_) | Self::StaleStore | Self::LimitsAway | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::StaleStore | Self::LimitsAway | Self::Crowded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Upstream(error) => upstream_status(error),
             Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -159,6 +159,9 @@ impl Shared {
     }
 }
 
+/// A connection to where limits are counted, and the newest configuration that it is good for.
+type Counting = (Arc<SharedLimits>, Rc<Client>);
+
 /// One worker's own things. Nothing here is seen by another thread.
 #[derive(Debug)]
 pub struct Worker {
@@ -177,7 +180,7 @@ pub struct Worker {
     pub(super) copies: Rc<Cell<usize>>,
     pub(super) exchanges: Exchanges,
     /// Its connection to where limits are counted for several nodes.
-    limits: RefCell<Option<Rc<Client>>>,
+    limits: RefCell<Option<Counting>>,
     /// Whoever waits for something that no deadline bounds has to be woken too.
     woken: Cell<bool>,
     /// Its end of the access log.
@@ -231,16 +234,20 @@ impl Worker {
     /// The connection to where limits are counted for several nodes.
     pub(super) fn limits(&self, config: &Arc<SharedLimits>) -> Rc<Client> {
         let mut limits = self.limits.borrow_mut();
-        match &*limits {
-            Some(client) if Arc::ptr_eq(client.config(), config) => client.clone(),
+        match &mut *limits {
+            Some((known, client)) if Arc::ptr_eq(known, config) => client.clone(),
             // A reload that leaves all of it as it was leaves the connection as well.
-            Some(client) if client.config() == config => client.clone(),
+            Some((known, client)) if known == config => {
+                *known = config.clone();
+                client.clone()
+            }
             _ => {
+                let now = self.shared.clock.now();
                 let client = Client::new(config.clone(), self.shared.node.clone(), self.index);
-                if let Some(before) = limits.replace(client.clone()) {
-                    tokio::task::spawn_local(before.farewell(self.shared.clock.now()));
+                if let Some((_, before)) = limits.replace((config.clone(), client.clone())) {
+                    tokio::task::spawn_local(before.farewell(now));
                 }
-                client.tick(self.shared.clock.now());
+                client.tick(now);
                 client
             }
         }
@@ -251,7 +258,7 @@ impl Worker {
         match self.snapshot().shared_limits.as_ref() {
             Some(config) => self.limits(config).tick(now),
             None => {
-                if let Some(before) = self.limits.take() {
+                if let Some((_, before)) = self.limits.take() {
                     tokio::task::spawn_local(before.farewell(now));
                 }
             }
@@ -261,7 +268,7 @@ impl Worker {
     /// Gives back what others can use, at the worker's end.
     pub async fn farewell(&self) {
         let client = self.limits.take();
-        if let Some(client) = client {
+        if let Some((_, client)) = client {
             client.farewell(self.shared.clock.now()).await;
         }
     }

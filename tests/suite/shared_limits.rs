@@ -73,8 +73,12 @@ impl Nodes {
             (0..each).filter(|_| connection.send(&get(TARGET).key(&self.key)).status == 200).count()
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                self.gateways.iter().flat_map(|it| [it, it]).map(|it| scope.spawn(move || passed(it))).collect();
+            let threads: Vec<_> = self
+                .gateways
+                .iter()
+                .flat_map(|it| [it, it])
+                .map(|it| scope.spawn(move || passed(it)))
+                .collect();
             threads.into_iter().map(|thread| thread.join().expect("a sender")).sum()
         })
     }
@@ -126,7 +130,8 @@ fn what_is_left_and_the_wait_are_told_as_one_node_would() {
         [0, 1, 0, 1].map(|node| nodes.send(node).expect(200).number("x-ratelimit-remaining")).into();
     // Two seconds may pass on a loaded machine, and give one back.
     assert!(left[0] == 3 && left.windows(2).all(|pair| pair[1] <= pair[0]), "{left:?}");
-    let refused = (0..8).map(|turn| nodes.send(turn % 2)).find(|reply| reply.status == 429).expect("a refusal");
+    let refused =
+        (0..8).map(|turn| nodes.send(turn % 2)).find(|reply| reply.status == 429).expect("a refusal");
     let wait_s = refused.number("retry-after");
     assert!((1..=2).contains(&wait_s), "{refused:?}");
     assert!(refused.number("x-ratelimit-reset") >= wait::now().unix_s() + 5);
@@ -160,9 +165,12 @@ fn another_rate_does_not_refill() {
     });
     (0..12).for_each(|turn| assert_eq!(nodes.send(turn % 2).status, 200));
     // One more is used by each look.
-    for (requests, algorithm, left) in
-        [(30, "token_bucket", 17), (20, "fixed_window", 6), (16, "sliding_window", 1), (40, "token_bucket", 24)]
-    {
+    for (requests, algorithm, left) in [
+        (30, "token_bucket", 17),
+        (20, "fixed_window", 6),
+        (16, "sliding_window", 1),
+        (40, "token_bucket", 24),
+    ] {
         nodes.reload(|value| value["apis"][0]["rate_limit"] = limit(requests, algorithm));
         let told = nodes.send(0).expect(200).number("x-ratelimit-remaining");
         assert_eq!(told, left, "{requests} by {algorithm}");
@@ -187,8 +195,11 @@ fn leased_permits_are_used_in_full_and_never_beyond_the_bucket() {
     std::thread::sleep(Duration::from_secs(3));
     passed += nodes.all_at_once(20);
     assert_eq!((passed, nodes.upstream.count()), (400, 400));
-    let by_lease: f64 =
-        nodes.gateways.iter().map(|it| it.metric("portcullis_rate_limit_decided_total", &[("by", "lease")])).sum();
+    let by_lease: f64 = nodes
+        .gateways
+        .iter()
+        .map(|it| it.metric("portcullis_rate_limit_decided_total", &[("by", "lease")]))
+        .sum();
     assert!(by_lease > 100.0, "{by_lease} by permits in hand");
 }
 
@@ -322,7 +333,8 @@ fn a_fixture_with_the_same_id_is_the_same_key() {
     assert!(nodes.fixture.contains("68e0000000000000000000a1"));
     nodes.send(0).expect(200);
     assert_eq!(redis.ask(&["EXISTS", "portcullis:{68e0000000000000000000a1}:open-api"]), "1\n");
-    let lives: i64 = redis.ask(&["PTTL", "portcullis:{68e0000000000000000000a1}:open-api"]).trim().parse().unwrap();
+    let lives: i64 =
+        redis.ask(&["PTTL", "portcullis:{68e0000000000000000000a1}:open-api"]).trim().parse().unwrap();
     // A third of thirty days, when the one that was taken is back.
     assert!((863_000_000..=864_001_000).contains(&lives), "{lives} ms");
 }

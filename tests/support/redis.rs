@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 const PROGRAM: &str = "redis-server";
-const MISSING: &str = "redis-server is missing; install it: scripts/setup.sh test (Debian: apt-get install redis-server)";
+const MISSING: &str =
+    "redis-server is missing; install it: scripts/setup.sh test (Debian: apt-get install redis-server)";
 
 /// A server without memory: nothing is written to the disk.
 pub(crate) struct Redis {
@@ -41,9 +42,7 @@ impl Redis {
         leaf.write(redis.folder.path(), "redis");
         let authority = redis.folder.path().join("authority.pem");
         std::fs::write(&authority, certificate::authority_pem()).expect("write");
-        for (option, file) in
-            [("cert", "redis.pem"), ("key", "redis.key"), ("ca-cert", "authority.pem")]
-        {
+        for (option, file) in [("cert", "redis.pem"), ("key", "redis.key"), ("ca-cert", "authority.pem")] {
             redis.options.push(format!("--tls-{option}-file"));
             redis.options.push(redis.folder.path().join(file).to_str().expect("a path").to_owned());
         }
@@ -176,7 +175,9 @@ impl Cluster {
         let nodes: Vec<Redis> = (0..3)
             .map(|_| {
                 let (ip, [port, bus]) = address();
-                let options = ["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()];
+                let (bus, own) = (bus.to_string(), ip.to_string());
+                let options =
+                    ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-announce-ip", &own];
                 let options = options.map(str::to_owned).to_vec();
                 let folder = tempfile::tempdir().expect("a folder");
                 let mut node = Redis { folder, ip, port, options, secure: false, running: None };
@@ -196,9 +197,8 @@ impl Cluster {
         }
         let whole = || {
             let info = |node: &Redis| node.ask(&["CLUSTER", "INFO"]);
-            let knows = |info: String| {
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-            };
+            let knows =
+                |info: String| info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3");
             cluster.nodes.iter().all(|node| knows(info(node))).then_some(())
         };
         assert!(wait::poll(Duration::from_secs(30), whole).is_some(), "the cluster does not come together");

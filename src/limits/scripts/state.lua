@@ -188,6 +188,8 @@ local function present()
     s = { quota = asked, previous = '-', changed = 0, born = now, number = 0, at = now, missing = 0, leased = 0 }
     if asked.algorithm == 'f' then s.at = window_start(asked) end
   end
+  -- A clock that was set back: from here on it goes on from the time that it shows now, whoever asks.
+  if now < s.at then changed = true end
   refresh(s)
   if s.quota.text ~= asked.text and not (s.previous == asked.text and now < s.changed + LATE) then
     convert(s, asked)
