@@ -123,8 +123,12 @@ fn server_addresses(text: &str) -> Option<Servers> {
 fn is_authority(text: &str) -> bool {
     let Ok(authority) = text.parse::<http::uri::Authority>() else { return false };
     let host = authority.host();
-    let port_fits = authority.port().is_none() || authority.port_u16().is_some_and(|port| port != 0);
-    !host.is_empty() && port_fits && !text.ends_with(':')
+    // What is left of the text is the port, if that is one.
+    let port = text.strip_prefix(host).and_then(|rest| match rest.strip_prefix(':') {
+        Some(port) => port.parse::<u16>().ok(),
+        None => rest.is_empty().then_some(1),
+    });
+    !host.is_empty() && port.is_some_and(|port| port != 0)
 }
 
 fn on_failure(value: &Value<'_>) -> Option<BackendFailure> {
