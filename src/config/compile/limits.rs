@@ -23,8 +23,10 @@ const PREFIX_MOST: usize = 64;
 /// Most nodes that are taken for granted.
 const NODES_MOST: u64 = 1000;
 
-const ADDRESS_HELP: &str = "write `local`, `redis://host:6379`, `rediss://user:password@host:6379/0` for TLS, or \
-    `redis-cluster://host-1:6379,host-2:6379` (`rediss-cluster://…`) for a cluster";
+const ADDRESS_HELP: &str = concat!(
+    "write `local`, `redis://host:6379`, `rediss://user:password@host:6379/0` for TLS, or ",
+    "`redis-cluster://host-1:6379,host-2:6379` (`rediss-cluster://…`) for a cluster"
+);
 
 /// As many as logins that may fail from one address. Whoever mistypes a key, or goes on with one that was deleted, stays
 /// below it or loses nothing by it; whoever guesses gets nowhere.
