@@ -167,7 +167,9 @@ impl Leases {
         if found.member || self.rules == Rules::AnyReadingCounts {
             state.node.read = state.node.read.max(sent);
         } else {
+            let old = state.node.id.take();
             state.join();
+            state.roll.retain(|node| Some(&node.id) != old.as_ref());
         }
     }
 
