@@ -15,8 +15,6 @@ pub(crate) struct Unsupported {
 
 /// Everything that is refused.
 pub(crate) const UNSUPPORTED: &[Unsupported] = &[
-    value("store.url", "postgres://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
-    value("store.url", "postgresql://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
     value("limits.backend", "redis://", "does not count limits in Redis", LOCAL),
     value("limits.backend", "rediss://", "does not count limits in Redis", LOCAL),
     key(

@@ -9,7 +9,9 @@ pub mod import;
 pub mod journal;
 pub mod management;
 pub mod password;
-pub mod sqlite;
+mod sql;
+pub use sql::copy::CopyError;
+pub use sql::sqlite;
 
 use crate::config::StoreUrl;
 use crate::token::{
@@ -21,6 +23,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A future of the store's, boxed so that the trait can be a `dyn` one; the store is never on the request path.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -70,7 +73,8 @@ pub enum StoreError {
 /// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] when a newer version made it.
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Management>, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path)?)),
+        StoreUrl::Sqlite(path) => Ok(Arc::new(sql::Database::open(path)?)),
+        StoreUrl::Postgres(settings) => Ok(Arc::new(sql::Database::connect(settings)?)),
     }
 }
 
@@ -81,11 +85,20 @@ pub fn open(url: &StoreUrl) -> Result<Arc<dyn Management>, StoreError> {
 /// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] and [`StoreError::TooOld`] when
 /// another version made it.
 pub fn open_read_only(url: &StoreUrl) -> Result<Option<Arc<dyn Store>>, StoreError> {
-    match url {
-        StoreUrl::Sqlite(path) => {
-            Ok(sqlite::Sqlite::open_read_only(path)?.map(|store| Arc::new(store) as Arc<dyn Store>))
-        }
-    }
+    let store = match url {
+        StoreUrl::Sqlite(path) => sql::Database::open_read_only(path)?,
+        StoreUrl::Postgres(settings) => sql::Database::connect_read_only(settings)?,
+    };
+    Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
+}
+
+/// Copies everything that the store at `from` has into the one at `to`, which is made when it is missing; all or nothing.
+/// Says how many rows of which table. Not from within a runtime: it waits for databases.
+///
+/// # Errors
+/// [`CopyError`]; and [`StoreError::TooOld`] when an older version made the first one.
+pub fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, CopyError> {
+    sql::copy::from_to(from, to)
 }
 
 /// Where the usage journals of the store at `url` are.
@@ -96,6 +109,7 @@ pub fn usage_folder(url: &StoreUrl) -> PathBuf {
             folder.push(".usage");
             folder.into()
         }
+        StoreUrl::Postgres(settings) => settings.usage.clone(),
     }
 }
 
@@ -296,6 +310,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn newest_change(&self) -> Answer<'_, u64>;
     /// The changes after `sequence`, oldest first. Cheap when there is none.
     fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>>;
+    /// Returns when changes may have been made since this was last called, by whomever, or after `most`; at once when that
+    /// can not be known, as after a connection was lost. For one follower: it tells each of them only a part. A store that
+    /// does not know waits.
+    fn changed(&self, most: Duration) -> Answer<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(most).await;
+            Ok(())
+        })
+    }
     /// Adds usage up, exactly once: see [`Usage::total`]. `journal` names the journal the slots belong to.
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()>;
     /// How often the key was used as far as flushed, and when last (milliseconds since 1970; `None` never).

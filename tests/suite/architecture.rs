@@ -29,8 +29,9 @@ const ORDER: [&str; 18] = [
 type Allowed = fn(&str) -> bool;
 
 /// Libraries that must be exchangeable: the word they are named by, and where that may be.
-const HOMES: [(&str, Allowed); 7] = [
+const HOMES: [(&str, Allowed); 8] = [
     ("rusqlite", |file| file.starts_with("store/")),
+    ("tokio_postgres", |file| file.starts_with("store/")),
     ("rustls", in_tls),
     ("tokio_rustls", in_tls),
     ("rustls_pki_types", in_tls),

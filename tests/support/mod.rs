@@ -18,6 +18,7 @@ pub(crate) mod load;
 pub(crate) mod openapi;
 pub(crate) mod pair;
 pub(crate) mod person;
+pub(crate) mod postgres;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod settings;

@@ -10,6 +10,7 @@ mod files;
 mod hosts;
 mod listeners;
 mod path;
+mod postgres;
 mod routes;
 mod services;
 mod split;

@@ -2,8 +2,8 @@
 
 use super::from_str;
 use crate::config::{
-    AccessLog, Bounds, Builtin, Config, Identity, LoadError, LogPath, Mode, Problems, ProjectPlace,
-    ProjectRequired, ProjectRule, Segment, StoreUrl, Target, Timeouts,
+    AccessLog, Bounds, Builtin, Config, Identity, LoadError, LogPath, Mode, PostgresTls, Problems,
+    ProjectPlace, ProjectRequired, ProjectRule, Segment, StoreUrl, Target, Timeouts,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -320,10 +320,36 @@ fn what_this_version_lacks_is_refused_by_name() {
     ] {
         assert_eq!(more(text), format!("unsupported {path}"));
     }
-    let postgres = file(PLAIN, "", "").replace("sqlite://x.db", "postgres://user@host/db");
-    assert_eq!(only(&postgres), "unsupported store.url");
-    let rendered = load(&postgres).unwrap_err().to_string();
-    assert!(rendered.contains("this version has no PostgreSQL store yet"), "{rendered}");
+}
+
+#[test]
+fn a_store_is_a_file_or_a_server() {
+    let file = |store: &str| file(PLAIN, "", "").replace("{ url: \"sqlite://x.db\" }", store);
+    let StoreUrl::Postgres(server) =
+        load(&file("{ url: \"postgres://me@host/db\", password: \"a/b@c\", connections: 16 }"))
+            .unwrap()
+            .store
+            .url
+    else {
+        panic!()
+    };
+    assert_eq!((server.user.as_str(), server.database.as_str(), server.connections), ("me", "db", 16));
+    assert_eq!(
+        (server.tls, server.usage.file_name().unwrap().to_str()),
+        (PostgresTls::Verified, Some("usage"))
+    );
+    assert_eq!(server.password.as_ref().map(crate::token::Secret::expose), Some("a/b@c"));
+    for (store, want) in [
+        ("{ url: \"postgres://host/db\" }", "invalid-value store.url"),
+        ("{ url: \"postgres://me:x@host/db\", password: y }", "conflict store.url"),
+        ("{ url: \"postgres://me@host/db?sslrootcert=missing.pem\" }", "file store.url"),
+        ("{ url: \"postgres://me@host/db\", connections: 3 }", "invalid-value store.connections"),
+        ("{ url: \"sqlite://x.db\", password: y }", "conflict store.password"),
+        ("{ url: \"sqlite://x.db\", usage: y }", "conflict store.usage"),
+        ("{ url: \"mysql://me@host/db\" }", "invalid-value store.url"),
+    ] {
+        assert_eq!(only(&file(store)), want, "{store}");
+    }
 }
 
 #[test]
