@@ -28,16 +28,16 @@ pub(in crate::store) struct Health {
 }
 
 impl Health {
-    pub(super) fn connected(&self) {
+    pub(in crate::store::sql) fn connected(&self) {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn disconnected(&self) {
+    pub(in crate::store::sql) fn disconnected(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(super) fn failed(&self) {
+    pub(in crate::store::sql) fn failed(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -7,7 +7,6 @@ use super::super::db::{Lock, OptionalExtension as _};
 use super::*;
 use crate::config::{PemFile, PostgresHost, PostgresTls, StoreUrl};
 use crate::store::conformance::{self, NOW_MS, fixture};
-use crate::store::management::Management;
 use crate::store::{Change, ChangeSubject, Store, Usage};
 use crate::token::Digest;
 use rustix::process::{Pid, Signal, kill_process};
