@@ -50,7 +50,7 @@ fn keys_of_both_dialects_live_and_die_at_once() {
     assert_ocriva(&house.send(&get(TEMPLATES).key(&key)), 401, None);
     let key = text(&again, "token");
     house.send(&get(TEMPLATES).key(&key)).expect(200);
-    owner.send(delete(&path)).expect(200);
+    owner.send(delete(&path)).expect(204);
     assert_ocriva(&house.send(&get(TEMPLATES).key(&key)), 401, None);
 
     let body = json!({ "name": "deploy", "permissions": ["view:servers"] });
@@ -72,7 +72,7 @@ fn a_text_that_the_server_can_not_keep_is_refused_as_what_it_is() {
     let path = format!("/api/v1/organizations/{ORG}/api-tokens");
     assert_eq!(owner.send(post(&path).json(&body)).status, 400);
     assert_eq!(owner.send(get(&format!("{path}?search=a%00b"))).status, 400);
-    assert_eq!(owner.send(get(&format!("{path}/a%00b"))).status, 404);
+    assert_eq!(owner.send(get(&format!("{path}/a%00b"))).status, 400);
     let login = json!({ "email": "a\0@example.com", "password": "x" });
     assert_eq!(house.send(&post("/api/auth/login").json(&login)).status, 400);
 }
@@ -93,15 +93,20 @@ fn usage_is_exact_through_kill_9() {
             std::thread::spawn(move || {
                 let (mut connection, mut answered) = (Connection::open(address), 0);
                 while let Ok(reply) = connection.try_send(&get(TEMPLATES).key(&key)) {
-                    assert_eq!(reply.status, 200, "{reply:?}");
+                    if reply.status != 200 {
+                        return Err(reply);
+                    }
                     answered += 1;
                 }
-                answered
+                Ok(answered)
             })
         };
         std::thread::sleep(Duration::from_millis(40 + 37 * round % 250));
         gateway.kill9();
-        let answered: u64 = client.join().expect("a client");
+        let answered: u64 = match client.join().expect("a client") {
+            Ok(answered) => answered,
+            Err(reply) => panic!("round {round}: {reply:?}\n{}", gateway.stderr()),
+        };
         gateway.serve();
         let now = usage(&database, &key);
         // The one in flight may have been counted.
@@ -143,8 +148,8 @@ fn a_wrong_address_says_what_is_wrong_and_never_the_password() {
     let database = postgres::database();
     let gateway = Gateway::prepare(&Settings::usual("http://127.0.0.1:1"));
     for (url, want) in [
-        (database.url().replace("portcullis:", "nobody:"), "28P01"),
-        (database.url().replace(&database.name, "missing"), "3D000"),
+        (database.url().replace("portcullis:", "nobody:"), "28p01"),
+        (database.url().replace(&database.name, "missing"), "3d000"),
         (database.url().replace(&format!(":{}/", database.port), ":1/"), "refused"),
         (database.url_with("sslmode=verify-full"), "certificate"),
         (database.url_with("sslmode=nonsense"), "sslmode"),
