@@ -189,6 +189,8 @@ fn scrape_hook(parts: &Arc<Parts>) {
             metrics.set_resident(bytes);
         }
         metrics.set_store(tokens.fresh(now), tokens.staleness(now));
+        let connections = parts.store.connections();
+        metrics.set_store_connections(connections.open, connections.opened, connections.failed);
         parts.upstreams.publish(&parts.shared.clock);
     });
 }

@@ -271,6 +271,17 @@ pub struct Usage {
     pub last_used_ms: u64,
 }
 
+/// Connections to a store's server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// How many are open.
+    pub open: u64,
+    /// How many were opened so far.
+    pub opened: u64,
+    /// How often none could be opened.
+    pub failed: u64,
+}
+
 /// A key that signs upstream identities.
 #[derive(Clone, Debug)]
 pub struct SigningKey {
@@ -318,6 +329,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
             tokio::time::sleep(most).await;
             Ok(())
         })
+    }
+    /// What became of connections so far. A file has none.
+    fn connections(&self) -> Connections {
+        Connections::default()
     }
     /// Adds usage up, exactly once: see [`Usage::total`]. `journal` names the journal the slots belong to.
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()>;

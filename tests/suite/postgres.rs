@@ -4,7 +4,7 @@ use crate::support::client::Connection;
 use crate::support::fixture::{Fixture, ocriva_key};
 use crate::support::gateway::Gateway;
 use crate::support::person::{House, Person, text};
-use crate::support::postgres::{self, Database, PASSWORD, Server};
+use crate::support::postgres::{self, Database, PASSWORD, Server, USER};
 use crate::support::settings::{ORG, Settings};
 use crate::support::upstream::Upstream;
 use crate::support::world::organization;
@@ -14,8 +14,18 @@ use std::time::Duration;
 
 const TEMPLATES: &str = "/v1/openapi/templates";
 
+/// An address of the database with these parameters, by this name of its host.
+fn url(database: &Database, host: &str, parameters: &str) -> String {
+    let password = PASSWORD.replace('@', "%40").replace('/', "%2F");
+    format!("postgres://{USER}:{password}@{host}:{}/{}?{parameters}", database.port, database.name)
+}
+
+fn plain(database: &Database) -> String {
+    url(database, "127.0.0.1", "sslmode=disable")
+}
+
 fn on(database: &Database) -> impl FnOnce(Settings) -> Settings {
-    let store = json!({ "url": database.url(), "usage": "usage", "max_staleness": "2s" });
+    let store = json!({ "url": plain(database), "usage": "usage" });
     move |settings| settings.unlimited().with(|value| value["store"] = store)
 }
 
@@ -148,11 +158,11 @@ fn a_wrong_address_says_what_is_wrong_and_never_the_password() {
     let database = postgres::database();
     let gateway = Gateway::prepare(&Settings::usual("http://127.0.0.1:1"));
     for (url, want) in [
-        (database.url().replace("portcullis:", "nobody:"), "28p01"),
-        (database.url().replace(&database.name, "missing"), "3d000"),
-        (database.url().replace(&format!(":{}/", database.port), ":1/"), "refused"),
-        (database.url_with("sslmode=verify-full"), "certificate"),
-        (database.url_with("sslmode=nonsense"), "sslmode"),
+        (plain(&database).replace("portcullis:", "nobody:"), "28p01"),
+        (plain(&database).replace(&database.name, "missing"), "3d000"),
+        (plain(&database).replace(&format!(":{}/", database.port), ":1/"), "refused"),
+        (url(&database, "127.0.0.1", "sslmode=verify-full"), "certificate"),
+        (url(&database, "127.0.0.1", "sslmode=nonsense"), "sslmode"),
     ] {
         let settings = Settings::usual("http://127.0.0.1:1").with(|value| value["store"]["url"] = json!(url));
         gateway.configure(&settings);
@@ -164,13 +174,33 @@ fn a_wrong_address_says_what_is_wrong_and_never_the_password() {
 }
 
 #[test]
+fn an_encrypted_server_that_proves_itself_will_do() {
+    let database = postgres::database();
+    let parameters = format!("sslmode=verify-full&sslrootcert={}", database.certificate().display());
+    let store = json!({ "url": url(&database, "localhost", &parameters), "connections": 4 });
+    let house = House::with(|settings| settings.with(|value| value["store"] = store));
+    assert_eq!(house.login("owner").status, 200);
+    let open =
+        "SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+                WHERE datname = current_database() AND application_name = 'portcullis'";
+    let counts = database.run(open);
+    let (all, encrypted) = counts.split_once('|').expect("two counts");
+    assert!(all == encrypted && all != "0", "{counts}");
+    let metric = |name| house.gateway.metric(name, &[]);
+    assert!((1.0..=5.0).contains(&metric("portcullis_store_connections")));
+    assert!(metric("portcullis_store_connections_opened_total") >= metric("portcullis_store_connections"));
+    assert_eq!(metric("portcullis_store_connection_failures_total"), 0.0);
+}
+
+#[test]
 fn a_server_that_is_gone_makes_503_and_never_401_and_is_found_again() {
     let mut server = Server::start();
     let database = server.database();
     let upstream = Upstream::http();
     let mut org = organization();
     let keys = [org.org_key(), org.org_key()];
-    let settings = on(&database)(Settings::usual(&upstream.url()));
+    let settings = on(&database)(Settings::usual(&upstream.url()))
+        .with(|value| value["store"]["max_staleness"] = json!("2s"));
     let gateway = Gateway::start(&settings, &Fixture::default().with(org));
     let ask = |key: &str| gateway.send(&get(TEMPLATES).key(key)).status;
     assert_eq!((ask(&keys[0]), ask(&keys[1])), (200, 200));

@@ -81,12 +81,6 @@ impl Server {
         database
     }
 
-    /// The number of its first process, to stop it (`SIGSTOP`) and have it go on.
-    pub(crate) fn process(&self) -> u32 {
-        let text = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("its number");
-        text.lines().next().and_then(|line| line.parse().ok()).expect("a number")
-    }
-
     /// Ends it, as an operator does: sessions are cut off.
     pub(crate) fn stop(&mut self) {
         if let Some(mut input) = self.keeper.stdin.take() {
@@ -200,17 +194,6 @@ impl Drop for Server {
 }
 
 impl Database {
-    /// Its address, without TLS.
-    pub(crate) fn url(&self) -> String {
-        self.url_with("sslmode=disable")
-    }
-
-    /// Its address with these parameters.
-    pub(crate) fn url_with(&self, parameters: &str) -> String {
-        let password = PASSWORD.replace('@', "%40").replace('/', "%2F");
-        format!("postgres://{USER}:{password}@127.0.0.1:{}/{}?{parameters}", self.port, self.name)
-    }
-
     /// The certificate that the server shows, and trusts nobody but itself.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.sockets.join("server.crt")

@@ -37,8 +37,8 @@ mod webhooks;
 
 use super::import::{Fixture, Imported};
 use super::{
-    Answer, Change, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, TokenRow, Usage,
-    UserRecord,
+    Answer, Change, Connections, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord,
+    TokenRow, Usage, UserRecord,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use db::{Connection, Lock};
@@ -179,6 +179,10 @@ impl Store for Database {
     fn expiring(&self, from_ms: u64, until_ms: u64) -> Answer<'_, u64> {
         self.read(move |db| tokens::expiring(db, from_ms, until_ms))
     }
+    fn connections(&self) -> Connections {
+        self.watch.connections()
+    }
+
     fn changed(&self, most: Duration) -> Answer<'_, ()> {
         self.watch.changed(most)
     }

@@ -5,7 +5,7 @@
 
 use super::db::Target;
 use super::sqlite;
-use crate::store::Answer;
+use crate::store::{Answer, Connections};
 use rusqlite::Connection;
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,14 @@ struct Shared {
 impl Watch {
     pub(super) fn new(place: Place) -> Self {
         Self { place, running: OnceLock::new() }
+    }
+
+    /// What became of connections to the server.
+    pub(super) fn connections(&self) -> Connections {
+        match &self.place {
+            Place::File(_) => Connections::default(),
+            Place::Server(target) => target.health.counts(),
+        }
     }
 
     /// Returns when something may have changed since this was last called, or after `most`.

@@ -4,6 +4,7 @@ use super::exposition::{Family, Values};
 use super::series::Series;
 use super::{Counter, Gauge, Metrics, lock};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Metrics {
     /// Everything that a scrape shows, as it is now.
@@ -285,6 +286,21 @@ impl Metrics {
                 "Age of the newest thing known from the store.",
                 &self.store_staleness,
             ),
+            gauge(
+                "portcullis_store_connections",
+                "Open connections to the store's server; 0 with a file.",
+                &self.store_connections,
+            ),
+            count(
+                "portcullis_store_connections_opened",
+                "Connections to the store's server that were opened.",
+                &self.store_connections_opened,
+            ),
+            count(
+                "portcullis_store_connection_failures",
+                "Attempts to connect to the store's server that failed.",
+                &self.store_connection_failures,
+            ),
             gauges(
                 "portcullis_tokens_expiring",
                 "Keys that expire soon.",
@@ -333,6 +349,11 @@ impl Metrics {
             },
         ]
     }
+}
+
+fn count(name: &'static str, help: &'static str, count: &AtomicU64) -> Family {
+    let values = Values::Counters(vec![(Vec::new(), count.load(Ordering::Relaxed))]);
+    Family { name, help, labels: &[], values }
 }
 
 fn gauge(name: &'static str, help: &'static str, gauge: &Gauge) -> Family {

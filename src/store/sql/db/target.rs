@@ -1,6 +1,7 @@
 //! The PostgreSQL that sessions connect to, and how that goes.
 
 use super::super::postgres::tls::{Connector, Encrypted};
+use crate::store::Connections;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_postgres::{Client, Config, Connection, Socket};
@@ -41,10 +42,10 @@ impl Health {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Connections that are open, that were ever opened, and attempts that failed.
-    pub(in crate::store) fn counts(&self) -> (u64, u64, u64) {
+    /// As they are now.
+    pub(in crate::store::sql) fn counts(&self) -> Connections {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (read(&self.open), read(&self.opened), read(&self.failures))
+        Connections { open: read(&self.open), opened: read(&self.opened), failed: read(&self.failures) }
     }
 }
 
