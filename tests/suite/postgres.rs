@@ -177,7 +177,7 @@ fn a_wrong_address_says_what_is_wrong_and_never_the_password() {
 fn an_encrypted_server_that_proves_itself_will_do() {
     let database = postgres::database();
     let parameters = format!("sslmode=verify-full&sslrootcert={}", database.certificate().display());
-    let store = json!({ "url": url(&database, "localhost", &parameters), "connections": 4 });
+    let store = json!({ "url": url(&database, "localhost", &parameters), "connections": 5 });
     let house = House::with(|settings| settings.with(|value| value["store"] = store));
     assert_eq!(house.login("owner").status, 200);
     let open =
@@ -187,7 +187,7 @@ fn an_encrypted_server_that_proves_itself_will_do() {
     let (all, encrypted) = counts.split_once('|').expect("two counts");
     assert!(all == encrypted && all != "0", "{counts}");
     let metric = |name| house.gateway.metric(name, &[]);
-    assert!((1.0..=5.0).contains(&metric("portcullis_store_connections")));
+    assert!((1.0..=6.0).contains(&metric("portcullis_store_connections")));
     assert!(metric("portcullis_store_connections_opened_total") >= metric("portcullis_store_connections"));
     assert_eq!(metric("portcullis_store_connection_failures_total"), 0.0);
 }

@@ -36,7 +36,7 @@ pub(super) fn store(section: &Section<'_>, url: &Value<'_>, files: &Files) -> Op
         Some(path) => Some(authorities(url, files, path)?),
         None => None,
     };
-    let connections = or(section, "connections", |value| value.integer(4, 1000), || CONNECTIONS)?;
+    let connections = or(section, "connections", |value| value.integer(5, 1000), || CONNECTIONS)?;
     let usage = or(
         section,
         "usage",

@@ -24,7 +24,7 @@ pub(super) struct Table {
     pub(super) columns: &'static [&'static str],
 }
 
-/// All of them, after those that they refer to.
+/// All of them but the roll of nodes, after those that they refer to.
 #[rustfmt::skip]
 pub(super) const TABLES: &[Table] = &[
     Table { name: "organizations", key: &["id"], counted: false, columns: &["id", "slug", "name", "created_ms", "updated_ms"] },

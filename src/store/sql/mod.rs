@@ -13,6 +13,7 @@ mod import;
 mod invitations;
 mod management;
 mod members;
+mod nodes;
 mod operations;
 mod organizations;
 mod outbox;
@@ -37,8 +38,8 @@ mod webhooks;
 
 use super::import::{Fixture, Imported};
 use super::{
-    Answer, Change, Connections, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord,
-    TokenRow, Usage, UserRecord,
+    Answer, Connections, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, TokenRow,
+    Usage, UserRecord,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use db::{Connection, Lock};
@@ -57,6 +58,8 @@ pub struct Database {
     askers: Threads,
     /// What is counted, where it need not wait for what is written otherwise. A file has one writer for everything.
     counters: Option<Threads>,
+    /// What nodes tell of themselves does not wait until something else is written for good.
+    enroller: Threads,
     watch: Watch,
     writers: Threads,
 }
@@ -83,6 +86,22 @@ impl Database {
         job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
         self.writers.run(|connection| connection.transaction(Lock::Changes, job))
+    }
+
+    /// Writes what a node tells. It waits for nobody: who does not tell in time has to stop accepting keys.
+    fn on_roll<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.enroller.run(|connection| connection.transaction(Lock::Nothing, job))
+    }
+
+    /// Writes somebody onto the roll: see [`Lock::Roll`].
+    fn join_roll<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.enroller.run(|connection| connection.transaction(Lock::Roll, job))
     }
 
     /// Writes what was counted in a journal: nothing that anybody follows.
@@ -141,10 +160,6 @@ impl Store for Database {
 
     fn newest_change(&self) -> Answer<'_, u64> {
         self.read(|db| changes::newest(db))
-    }
-
-    fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>> {
-        self.read(move |db| changes::after(db, sequence))
     }
 
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()> {

@@ -301,6 +301,11 @@ impl Metrics {
                 "Attempts to connect to the store's server that failed.",
                 &self.store_connection_failures,
             ),
+            gauge(
+                "portcullis_nodes",
+                "Nodes on the store's roll that are heard of, this one among them.",
+                &self.nodes,
+            ),
             gauges(
                 "portcullis_tokens_expiring",
                 "Keys that expire soon.",

@@ -66,6 +66,7 @@ pub struct Metrics {
     store_connections: Gauge,
     store_connections_opened: AtomicU64,
     store_connection_failures: AtomicU64,
+    nodes: Gauge,
     tokens_expiring: Series<Gauge>,
     log_dropped: Arc<Counter>,
     tunnels: Series<Gauge>,
@@ -131,6 +132,7 @@ impl Metrics {
             store_connections: Gauge::default(),
             store_connections_opened: AtomicU64::default(),
             store_connection_failures: AtomicU64::default(),
+            nodes: Gauge::default(),
             tokens_expiring: Series::new(),
             log_dropped: Arc::default(),
             tunnels: Series::new(),
@@ -314,6 +316,11 @@ impl Metrics {
         self.store_connections.set(open as f64);
         self.store_connections_opened.store(opened, Ordering::Relaxed);
         self.store_connection_failures.store(failed, Ordering::Relaxed);
+    }
+
+    /// Sets how many nodes accept keys on the store, this one among them.
+    pub fn set_nodes(&self, nodes: usize) {
+        self.nodes.set(nodes as f64);
     }
 
     /// Sets how many keys expire within a period such as `7d`.

@@ -17,8 +17,13 @@ pub(in crate::store::sql) enum Lock<'a> {
     Changes,
     /// One at a time of what concerns this usage journal, which appends no change.
     Journal(&'a str),
+    /// One at a time of those who join the roll of nodes, so that their numbers are in the order of the commits: a node that
+    /// finds nobody before it must not have somebody come before it later.
+    Roll,
     /// Alone with the schema.
     Schema,
+    /// Nothing: rows are locked as they are written.
+    Nothing,
 }
 
 impl Lock<'_> {
@@ -34,6 +39,8 @@ impl Lock<'_> {
         match self {
             Self::Changes => lock(1_886_352_497, "current_schema()"),
             Self::Schema => lock(1_886_352_499, "current_schema()"),
+            Self::Roll => lock(1_886_352_500, "current_schema()"),
+            Self::Nothing => "BEGIN ISOLATION LEVEL READ COMMITTED".to_owned(),
             // Journals are named by us, in letters and digits; anything else must not get into the statement.
             Self::Journal(id) => {
                 let plain: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();

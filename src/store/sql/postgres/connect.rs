@@ -9,7 +9,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 /// One file per version, in order, the same versions as SQLite's; never edited once released.
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/postgres/0001_start.sql"),
     include_str!("../migrations/postgres/0002_management.sql"),
     include_str!("../migrations/postgres/0003_people.sql"),
@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/postgres/0006_addresses.sql"),
     include_str!("../migrations/postgres/0007_extras.sql"),
     include_str!("../migrations/postgres/0008_certificates.sql"),
+    include_str!("../migrations/postgres/0009_nodes.sql"),
 ];
 
 /// Most time to reach one address.

@@ -52,13 +52,15 @@ impl Database {
             let session = || Connection::Postgres(Box::new(Session::new(Arc::clone(&target), patience)));
             (0..count).map(|_| session()).collect()
         };
-        let (counters, writers, askers) = (1, share(settings.connections), share(settings.connections));
-        let readers = settings.connections.saturating_sub(counters + writers + askers).max(1);
+        let (writers, askers) = (share(settings.connections), share(settings.connections));
+        // One counts, and one tells that this node is there.
+        let readers = settings.connections.saturating_sub(2 + writers + askers).max(1);
         Ok(Self {
             readers: Threads::start("store-read", some(readers, EDGE), Some(EDGE_JOB))?,
             askers: Threads::start("store-ask", some(askers, PEOPLE), Some(JOB))?,
-            counters: Some(Threads::start("store-count", some(counters, PEOPLE), Some(JOB))?),
+            counters: Some(Threads::start("store-count", some(1, PEOPLE), Some(JOB))?),
             writers: Threads::start("store-write", some(writers, PEOPLE), Some(JOB))?,
+            enroller: Threads::start("store-enrol", some(1, EDGE), Some(EDGE_JOB))?,
             watch: Watch::new(Place::Server(target)),
         })
     }

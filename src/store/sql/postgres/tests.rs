@@ -25,7 +25,7 @@ fn settings(database: &server::Database) -> PostgresStore {
         authorities: None,
         options: None,
         application_name: "portcullis-tests".to_owned(),
-        connections: 4,
+        connections: 5,
         usage: "unused".into(),
         read_only: false,
     }

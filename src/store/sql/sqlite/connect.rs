@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One file per version, in order; never edited once released.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/sqlite/0001_start.sql"),
     include_str!("../migrations/sqlite/0002_management.sql"),
     include_str!("../migrations/sqlite/0003_people.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/sqlite/0006_addresses.sql"),
     include_str!("../migrations/sqlite/0007_extras.sql"),
     include_str!("../migrations/sqlite/0008_certificates.sql"),
+    include_str!("../migrations/sqlite/0009_nodes.sql"),
 ];
 
 /// How many versions there are.
@@ -49,6 +50,16 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     let writer = writer.map_err(Error::from)?;
     migrate(&writer, &MIGRATIONS)?;
     Ok(writer)
+}
+
+/// The connection by which nodes tell that they are there: what they tell ends with the machine, and waits for no disk
+/// (in a log, NORMAL only forgoes the wait at each commit).
+pub(super) fn enroller(path: &Path) -> Result<Connection, StoreError> {
+    let enroller = connect(path).and_then(|connection| {
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(Connection::Sqlite(connection))
+    });
+    Ok(enroller.map_err(Error::from)?)
 }
 
 /// A connection that only reads.

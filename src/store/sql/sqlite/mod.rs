@@ -32,7 +32,7 @@ impl Database {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let writer = made(path)?;
         let readers = || (0..READERS).map(|_| connect::reader(path)).collect::<Result<Vec<_>, _>>();
-        Self::of(path, [readers()?, readers()?, vec![writer]])
+        Self::of(path, [readers()?, readers()?, vec![connect::enroller(path)?], vec![writer]])
     }
 
     /// Opens the database file as it is; `None` when there is none. Every write fails.
@@ -42,17 +42,21 @@ impl Database {
     /// another version made it.
     pub fn open_read_only(path: &Path) -> Result<Option<Self>, StoreError> {
         let open = || connect::existing(path);
-        let (Some(reader), Some(asker), Some(writer)) = (open()?, open()?, open()?) else { return Ok(None) };
-        Self::of(path, [vec![reader], vec![asker], vec![writer]]).map(Some)
+        let (Some(reader), Some(asker), Some(enroller), Some(writer)) = (open()?, open()?, open()?, open()?)
+        else {
+            return Ok(None);
+        };
+        Self::of(path, [vec![reader], vec![asker], vec![enroller], vec![writer]]).map(Some)
     }
 
-    fn of(path: &Path, connections: [Vec<Connection>; 3]) -> Result<Self, StoreError> {
-        let [readers, askers, writers] = connections;
+    fn of(path: &Path, connections: [Vec<Connection>; 4]) -> Result<Self, StoreError> {
+        let [readers, askers, enrollers, writers] = connections;
         Ok(Self {
             writers: Threads::start("store-write", writers, None)?,
             readers: Threads::start("store-read", readers, None)?,
             askers: Threads::start("store-ask", askers, None)?,
             counters: None,
+            enroller: Threads::start("store-enrol", enrollers, None)?,
             watch: Watch::new(Place::File(path.to_owned())),
         })
     }
