@@ -13,6 +13,7 @@ pub(crate) mod gateway;
 pub(crate) mod grpc;
 pub(crate) mod h2;
 pub(crate) mod hooks;
+pub(crate) mod instead;
 pub(crate) mod jwt;
 pub(crate) mod load;
 pub(crate) mod openapi;

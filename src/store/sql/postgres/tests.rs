@@ -126,8 +126,8 @@ fn migrations_are_applied_once_and_wholly_whoever_starts() {
             scope.spawn(|| open(&database));
         }
     });
-    let bad = ["SELECT 1"; 8].into_iter().chain(["CREATE TABLE b (x bigint)", "CREATE TABLE b (x bigint)"]);
-    let bad: Vec<&str> = bad.collect();
+    let mut bad = connect::MIGRATIONS.to_vec();
+    bad.extend(["CREATE TABLE b (x bigint)"; 2]);
     let store = open(&database);
     let failed = wait(&store.writers, move |db| connect::migrate_to(db, &bad));
     assert!(failed.is_err());
