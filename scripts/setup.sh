@@ -55,6 +55,16 @@ if [[ "${1:-test}" == dist ]]; then
   if [[ -z "$(scripts/llvm.sh --find llvm-bolt)" ]]; then packages+=(bolt-19); fi
 fi
 
+# The server of the tests of the PostgreSQL store. They start it themselves: Debian is told to start none of its own.
+if [[ "${1:-test}" == test ]] && ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null &&
+  ! command -v postgres >/dev/null; then
+  packages+=(postgresql)
+  if ((EUID == 0)) && [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
+    mkdir -p /etc/postgresql-common
+    echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+  fi
+fi
+
 # Debian's Python makes no environments without this one.
 if [[ "${1:-test}" == test ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then
   packages+=(python3-venv)
@@ -77,7 +87,7 @@ if ((${#packages[@]} == 0)); then
   exit 0
 fi
 
-install=(apt-get install --yes --no-install-recommends "${packages[@]}")
+install=(apt-get install --yes --no-install-recommends --option Dpkg::Options::=--force-confold "${packages[@]}")
 if ! command -v apt-get >/dev/null; then
   echo "Missing: ${packages[*]} (names of Debian packages). Install them, then run this again." >&2
   exit 1

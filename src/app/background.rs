@@ -20,8 +20,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// How often the store is asked what has changed.
-const FOLLOW: Duration = Duration::from_millis(20);
+/// How often the store is asked what has changed, when it does not say by itself that something has.
+const FOLLOW: Duration = Duration::from_millis(100);
 /// How long to wait before the keys are loaded again, when that has failed.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often usage is written and state is swept.
@@ -112,7 +112,9 @@ async fn follow(parts: Arc<Parts>) {
             }
             Ok(()) | Err(_) => {}
         }
-        tokio::time::sleep(FOLLOW).await;
+        if parts.store.changed(FOLLOW).await.is_err() {
+            tokio::time::sleep(FOLLOW).await;
+        }
     }
 }
 
@@ -146,7 +148,11 @@ impl Told {
 async fn tend(parts: Arc<Parts>) {
     loop {
         match parts.edge.tend().await {
-            Ok(nodes) => parts.shared.metrics.set_nodes(nodes),
+            Ok(nodes) => {
+                parts.shared.metrics.set_nodes(nodes);
+                // Without those that are silent: they accept nothing.
+                parts.shared.node.set_live(u32::try_from(nodes.max(1)).unwrap_or(u32::MAX));
+            }
             // Whoever follows the store says so.
             Err(error) => {
                 tracing::debug!(cause = %chain(&error), "the other nodes could not be looked after")
@@ -227,6 +233,8 @@ fn scrape_hook(parts: &Arc<Parts>) {
             metrics.set_resident(bytes);
         }
         metrics.set_store(tokens.fresh(now), tokens.staleness(now));
+        let connections = parts.store.connections();
+        metrics.set_store_connections(connections.open, connections.opened, connections.failed);
         parts.upstreams.publish(&parts.shared.clock);
     });
 }

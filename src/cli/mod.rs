@@ -4,6 +4,7 @@
 
 mod check;
 mod completions;
+mod copy;
 mod demo;
 mod diff;
 mod explain;
@@ -54,6 +55,8 @@ enum Command {
     Openapi,
     /// Bring organizations, projects, users and keys into the store
     Import(import::Arguments),
+    /// Copy everything from one store into another, empty one: from SQLite to PostgreSQL, or back
+    Copy(copy::Arguments),
     /// Log in at a running gateway, for the commands with --server
     Login(login::Login),
     /// Log out at a running gateway
@@ -125,6 +128,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Openapi => openapi::run(),
         Command::Import(arguments) => import::run(arguments),
+        Command::Copy(arguments) => copy::run(arguments),
         Command::Login(arguments) => login::login(arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Org(command) => org::run(command),
@@ -178,6 +182,8 @@ mod tests {
             "portcullis schema",
             "portcullis openapi",
             "portcullis import --config a.yaml fixture.yaml",
+            "portcullis copy --config a.yaml --from sqlite:///var/lib/portcullis.db",
+            "portcullis copy --config a.yaml --from old.yaml",
             "portcullis token create --config a.yaml --organization my-org --name CI --permission read --scope documents",
             "portcullis token list --config a.yaml --organization my-org --search ci --inactive --json",
             "portcullis token show --config a.yaml 66f0",

@@ -195,7 +195,12 @@ impl<'d> Value<'d> {
 
     /// A text, written with or without quotes.
     pub(crate) fn text(&self) -> Option<&'d str> {
-        self.scalar("a text").map(|scalar| scalar.text.as_str())
+        let text = self.scalar("a text").map(|scalar| scalar.text.as_str())?;
+        if text.contains('\0') {
+            self.report(Code::InvalidValue, "a text must not have the character U+0000", None);
+            return None;
+        }
+        Some(text)
     }
 
     /// A text that is not empty.

@@ -237,9 +237,10 @@ fn hide_url_passwords(chars: &[char], hidden: &mut Vec<(usize, usize)>) {
         if chars[at..at + 3] != [':', '/', '/'] {
             continue;
         }
-        let end = (at + 3..chars.len())
-            .find(|&i| matches!(chars[i], '/' | ' ' | '"' | '\''))
-            .unwrap_or(chars.len());
+        // A password that nobody has escaped may hold anything: with a database's address all is hidden up to its last `@`.
+        let whole = is_database(&chars[..at]);
+        let ends = |c: char| matches!(c, ' ' | '"' | '\'') || (c == '/' && !whole);
+        let end = (at + 3..chars.len()).find(|&i| ends(chars[i])).unwrap_or(chars.len());
         let Some(sign) = chars[at + 3..end].iter().rposition(|c| *c == '@').map(|i| at + 3 + i) else {
             continue;
         };
@@ -250,6 +251,12 @@ fn hide_url_passwords(chars: &[char], hidden: &mut Vec<(usize, usize)>) {
         }
     }
     hidden.sort_unstable();
+}
+
+/// Whether a scheme ends here that addresses of databases have.
+fn is_database(before: &[char]) -> bool {
+    let scheme: String = before.iter().rev().take_while(|c| c.is_ascii_alphanumeric()).collect();
+    matches!(scheme.as_str(), "sergtsop" | "lqsergtsop" | "sider" | "ssider")
 }
 
 fn apply(chars: &[char], hidden: &[(usize, usize)]) -> String {
@@ -297,6 +304,8 @@ mod tests {
             ("a: { secret: ${JWT_SECRET}, b: 1 }", "a: { secret: ${JWT_SECRET}, b: 1 }"),
             ("secret: ${JWT_SECRET:-hunter2}", "secret: ***"),
             ("url: postgres://me:pw@host/db", "url: postgres://me:***@host/db"),
+            ("url: postgres://me:p/w@x@host/db?a=b", "url: postgres://me:***@host/db?a=b"),
+            ("url: http://127.0.0.1:9001/a@b", "url: http://127.0.0.1:9001/a@b"),
             ("url: http://127.0.0.1:9001", "url: http://127.0.0.1:9001"),
         ] {
             assert_eq!(shown(source), want, "{source}");

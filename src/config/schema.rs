@@ -263,6 +263,11 @@ const ADMIN_TLS: &[Key] = &[
 const STORE: &[Key] = &[
     Key::new("url", Type::Text, "`sqlite://data/x.db` relative to the configuration file, `sqlite:///var/lib/x.db` absolute; or `postgres://user@host/db`.")
         .required(),
+    Key::new("password", Type::Text, "The password for `postgres://`, so that it need not be escaped for an address: `${PORTCULLIS_DB_PASSWORD}`."),
+    Key::new("connections", Type::Integer(5, 1000), "With `postgres://`: most connections of this process, besides the one that hears of changes.")
+        .default("8"),
+    Key::new("usage", Type::Path, "With `postgres://`: the folder of this node's own usage journals, on a disk that stays. A file has them beside it.")
+        .default("data/usage"),
     Key::new("max_staleness", Type::Duration, "Cut off from the store for longer, keys are no longer accepted (503, never 401).")
         .default("5s"),
     Key::new("cache", Type::Section(CACHE), "The keys held in memory."),

@@ -14,15 +14,11 @@ pub(crate) struct Unsupported {
 }
 
 /// Everything that is refused.
-pub(crate) const UNSUPPORTED: &[Unsupported] = &[
-    value("store.url", "postgres://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
-    value("store.url", "postgresql://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
-    key(
-        "telemetry.traces",
-        "does not export traces",
-        "remove it; `traceparent` is passed on to upstreams all the same",
-    ),
-];
+pub(crate) const UNSUPPORTED: &[Unsupported] = &[key(
+    "telemetry.traces",
+    "does not export traces",
+    "remove it; `traceparent` is passed on to upstreams all the same",
+)];
 
 const fn key(path: &'static str, what: &'static str, instead: &'static str) -> Unsupported {
     value(path, "", what, instead)

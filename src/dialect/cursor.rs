@@ -20,7 +20,8 @@ pub fn position(text: &str) -> Option<Position> {
     }
     let value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     let members = value.as_object().filter(|members| members.len() == 2)?;
-    let id = members.get("id")?.as_str()?.to_owned();
+    // U+0000 is in no id, and not every store takes it.
+    let id = members.get("id")?.as_str().filter(|id| !id.contains('\0'))?.to_owned();
     Some(Position { created_ms: members.get("at")?.as_u64()?, id })
 }
 

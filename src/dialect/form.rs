@@ -3,7 +3,7 @@
 /// The query can not be read without a guess.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadForm {
-    /// A `%` that no two hexadecimal digits follow, or bytes that are not UTF-8.
+    /// A `%` that no two hexadecimal digits follow, bytes that are not UTF-8, or U+0000.
     Escape,
     /// A name comes twice, with different values. Which, is not said: a client may have put a secret there.
     Twice,
@@ -43,12 +43,13 @@ fn text(raw: &str) -> Result<String, BadForm> {
     if !whole {
         return Err(BadForm::Escape);
     }
-    String::from_utf8(bytes).map_err(|_| BadForm::Escape)
+    // Not every store keeps U+0000, and no text of ours has it.
+    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).ok_or(BadForm::Escape)
 }
 
-/// A path's segment with its escapes undone; what is not UTF-8 becomes what no id holds.
+/// A path's segment with its escapes undone; what is not UTF-8, or U+0000, becomes what no id holds.
 pub(super) fn unescaped(segment: &str) -> String {
-    String::from_utf8_lossy(&unescape(segment).0).into_owned()
+    String::from_utf8_lossy(&unescape(segment).0).replace('\0', "\u{fffd}")
 }
 
 /// Undoes escapes (RFC 3986, 2.1); false when a `%` stands for itself.

@@ -10,7 +10,9 @@ pub mod journal;
 pub mod management;
 pub mod nodes;
 pub mod password;
-pub mod sqlite;
+mod sql;
+pub use sql::copy::CopyError;
+pub use sql::sqlite;
 
 use crate::config::StoreUrl;
 use crate::token::{
@@ -22,6 +24,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A future of the store's, boxed so that the trait can be a `dyn` one; the store is never on the request path.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -71,7 +74,8 @@ pub enum StoreError {
 /// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] when a newer version made it.
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Management>, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path)?)),
+        StoreUrl::Sqlite(path) => Ok(Arc::new(sql::Database::open(path)?)),
+        StoreUrl::Postgres(settings) => Ok(Arc::new(sql::Database::connect(settings)?)),
     }
 }
 
@@ -82,11 +86,20 @@ pub fn open(url: &StoreUrl) -> Result<Arc<dyn Management>, StoreError> {
 /// [`StoreError::Unavailable`] when it can not be opened, [`StoreError::TooNew`] and [`StoreError::TooOld`] when
 /// another version made it.
 pub fn open_read_only(url: &StoreUrl) -> Result<Option<Arc<dyn Store>>, StoreError> {
-    match url {
-        StoreUrl::Sqlite(path) => {
-            Ok(sqlite::Sqlite::open_read_only(path)?.map(|store| Arc::new(store) as Arc<dyn Store>))
-        }
-    }
+    let store = match url {
+        StoreUrl::Sqlite(path) => sql::Database::open_read_only(path)?,
+        StoreUrl::Postgres(settings) => sql::Database::connect_read_only(settings)?,
+    };
+    Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>))
+}
+
+/// Copies everything that the store at `from` has into the one at `to`, which is made when it is missing; all or nothing.
+/// Says how many rows of which table. Not from within a runtime: it waits for databases.
+///
+/// # Errors
+/// [`CopyError`]; and [`StoreError::TooOld`] when an older version made the first one.
+pub fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, CopyError> {
+    sql::copy::from_to(from, to)
 }
 
 /// Where the usage journals of the store at `url` are.
@@ -97,6 +110,7 @@ pub fn usage_folder(url: &StoreUrl) -> PathBuf {
             folder.push(".usage");
             folder.into()
         }
+        StoreUrl::Postgres(settings) => settings.usage.clone(),
     }
 }
 
@@ -258,6 +272,17 @@ pub struct Usage {
     pub last_used_ms: u64,
 }
 
+/// Connections to a store's server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// How many are open.
+    pub open: u64,
+    /// How many were opened so far.
+    pub opened: u64,
+    /// How often none could be opened.
+    pub failed: u64,
+}
+
 /// A key that signs upstream identities.
 #[derive(Clone, Debug)]
 pub struct SigningKey {
@@ -298,6 +323,19 @@ pub trait Store: nodes::Nodes + Send + Sync + std::fmt::Debug {
     /// The changes after `sequence`, oldest first, for who is no node.
     fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>> {
         Box::pin(async move { Ok(self.read_as(None, sequence).await?.changes) })
+    }
+    /// Returns when changes may have been made since this was last called, by whomever, or after `most`; at once when that
+    /// can not be known, as after a connection was lost. For one follower: it tells each of them only a part. A store that
+    /// does not know waits.
+    fn changed(&self, most: Duration) -> Answer<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(most).await;
+            Ok(())
+        })
+    }
+    /// What became of connections so far. A file has none.
+    fn connections(&self) -> Connections {
+        Connections::default()
     }
     /// Adds usage up, exactly once: see [`Usage::total`]. `journal` names the journal the slots belong to.
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()>;

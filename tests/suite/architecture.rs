@@ -30,8 +30,9 @@ const ORDER: [&str; 19] = [
 type Allowed = fn(&str) -> bool;
 
 /// Libraries that must be exchangeable: the word they are named by, and where that may be.
-const HOMES: [(&str, Allowed); 8] = [
+const HOMES: [(&str, Allowed); 9] = [
     ("rusqlite", |file| file.starts_with("store/")),
+    ("tokio_postgres", |file| file.starts_with("store/")),
     ("rustls", in_tls),
     ("tokio_rustls", in_tls),
     ("rustls_pki_types", in_tls),

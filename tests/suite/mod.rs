@@ -57,6 +57,7 @@ mod openapi;
 mod operations;
 mod operations_exports;
 mod paths;
+mod postgres;
 mod projects;
 mod proxy_protocol;
 mod readings;

@@ -10,7 +10,7 @@ use crate::support::upstream::Upstream;
 use crate::support::world::{OWNER, organization};
 use crate::support::{delete, get, patch, person, post, wait};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TEMPLATES: &str = "/v1/openapi/templates";
 /// What is waited for a silent node at most, with what these tests set as its lease, and some for a busy machine.
@@ -90,9 +90,9 @@ fn a_node_that_stands_still_is_waited_for_and_accepts_nothing_after() {
     let mut kept = nodes.all[1].connect();
     assert_eq!(kept.send(&with(key)).status, 200);
     nodes.all[1].signal("STOP");
-    let began = Instant::now();
+    let began = wait::now();
     owner.delete(id).expect(204);
-    assert!(began.elapsed() >= Duration::from_secs(2), "it may have accepted until then");
+    assert!(wait::now().since(began) >= Duration::from_secs(2), "it may have accepted until then");
     // Sent to it as it sleeps, and read by it before it has looked at anything else.
     kept.write(&with(key).bytes("gateway.test"));
     nodes.all[1].signal("CONT");
@@ -110,15 +110,15 @@ fn a_dead_node_is_waited_for_only_until_it_is_known_to_be_dead() {
     let first = text(&owner.made("first", json!({})), "id").to_owned();
     let second = text(&owner.made("second", json!({})), "id").to_owned();
     dead.kill9();
-    let began = Instant::now();
+    let began = wait::now();
     owner.delete(&first).expect(204);
-    assert!(began.elapsed() >= Duration::from_millis(1_500), "nobody can know yet that it is dead");
+    assert!(wait::now().since(began) >= Duration::from_millis(1_500), "nobody can know yet that it is dead");
     wait::until("it is off the roll", || nodes.count() == 1.0);
     // Doubted: for a lease from then on. After that for nobody.
     std::thread::sleep(OVER + Duration::from_secs(2));
-    let began = Instant::now();
+    let began = wait::now();
     owner.delete(&second).expect(204);
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(wait::now().since(began) < Duration::from_secs(1), "{:?}", wait::now().since(began));
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn a_node_that_ends_properly_is_not_waited_for() {
     let owner = Console::open(&nodes.all[0], OWNER);
     let id = text(&owner.made("key", json!({})), "id").to_owned();
     assert!(ended.stop().success());
-    let began = Instant::now();
+    let began = wait::now();
     owner.delete(&id).expect(204);
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(wait::now().since(began) < Duration::from_secs(1), "{:?}", wait::now().since(began));
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn a_restart_after_kill_9_takes_the_dead_one_off_the_roll() {
     nodes.all[0].serve();
     let owner = Console::open(&nodes.all[0], OWNER);
     let id = text(&owner.made("key", json!({})), "id").to_owned();
-    let began = Instant::now();
+    let began = wait::now();
     owner.delete(&id).expect(204);
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(wait::now().since(began) < Duration::from_secs(1), "{:?}", wait::now().since(began));
 }
 
 #[test]

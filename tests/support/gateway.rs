@@ -5,7 +5,7 @@ use super::fixture::Fixture;
 use super::reply::Reply;
 use super::request::Request;
 use super::settings::Settings;
-use super::{certificate, wait};
+use super::{certificate, instead, wait};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -84,6 +84,10 @@ impl Gateway {
     pub(crate) fn filled(&self, settings: &Settings) -> Settings {
         let mut settings = settings.clone();
         let value = &mut settings.value;
+        if instead::is_wanted() && value["store"]["url"] == json!("sqlite://portcullis.db") {
+            value["store"]["url"] = json!(instead::of(self.folder()));
+            value["store"]["usage"] = json!("portcullis.db.usage");
+        }
         let mut plain = value["listeners"].get(0).cloned().unwrap_or_else(|| json!({}));
         plain["address"] = json!(self.address.to_string());
         let mut listeners = vec![plain];

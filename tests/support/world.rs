@@ -212,6 +212,9 @@ impl World {
 
 /// The id of the person with this name of a fixture: the `sub` of their access tokens.
 pub(crate) fn user_id(database: &Path, name: &str) -> String {
+    if let Some(instead) = super::instead::of_file(database) {
+        return instead.run(&format!("SELECT id FROM users WHERE email = '{}'", email(name)));
+    }
     let find = "SELECT id FROM users WHERE email = ?1";
     read_only(database).query_row(find, [email(name)], |row| row.get(0)).expect("the person's row")
 }
@@ -223,6 +226,14 @@ pub(crate) fn session_id(user: &str) -> String {
 
 /// Puts a session of a person into the store, unless it is there.
 pub(crate) fn begin_session(database: &Path, user: &str) {
+    if let Some(instead) = super::instead::of_file(database) {
+        let (id, until) = (session_id(user), i64::MAX);
+        instead.run(&format!(
+            "INSERT INTO sessions (id, person, created_ms, expires_ms) VALUES ('{id}', '{user}', 0, {until})
+             ON CONFLICT DO NOTHING"
+        ));
+        return;
+    }
     let store = rusqlite::Connection::open(database).expect("open the database");
     store.busy_timeout(std::time::Duration::from_secs(10)).expect("a time-out");
     let sql = "INSERT OR IGNORE INTO sessions (id, person, created_ms, expires_ms) VALUES (?1, ?2, 0, ?3)";
@@ -239,6 +250,12 @@ pub(super) fn read_only(database: &Path) -> rusqlite::Connection {
 /// `usageCount` and whether `lastUsedAt` is set, of the key with this value.
 pub(crate) fn usage(database: &Path, key: &str) -> (u64, bool) {
     let digest = portcullis::token::Digest::of(key);
+    if let Some(instead) = super::instead::of_file(database) {
+        let sql = "SELECT usage_count, last_used_ms IS NOT NULL FROM tokens WHERE digest = ";
+        let row = instead.run(&format!("{sql}'\\x{}'", digest.to_hex()));
+        let (count, used) = row.split_once('|').expect("the key's row");
+        return (count.parse().expect("a count"), used == "t");
+    }
     read_only(database)
         .query_row(
             "SELECT usage_count, last_used_ms IS NOT NULL FROM tokens WHERE digest = ?1",

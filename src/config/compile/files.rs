@@ -26,6 +26,13 @@ impl Files {
         self.base_dir.join(path)
     }
 
+    /// A path against the folder of the configuration file, which is read; remembered like [`Files::existing`].
+    pub(super) fn named(&self, path: &str) -> PathBuf {
+        let path = self.resolve(path);
+        self.used.borrow_mut().push(path.clone());
+        path
+    }
+
     /// A file that is there and can be read.
     pub(super) fn existing(&self, value: &Value<'_>) -> Option<PathBuf> {
         let path = self.resolve(value.non_empty()?);

@@ -11,6 +11,7 @@ mod hosts;
 mod limits;
 mod listeners;
 mod path;
+mod postgres;
 mod routes;
 mod services;
 mod split;

@@ -1,6 +1,7 @@
 //! `store`, `jwt`, `accounts` and `telemetry`.
 
 use super::files::Files;
+use super::postgres;
 use super::{MAKE_A_SECRET, count, or};
 use crate::config::document::Value;
 use crate::config::problem::Code;
@@ -20,7 +21,7 @@ const DEFAULT_CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000_000).expect("not 
 
 pub(super) fn store(value: &Value<'_>, files: &Files) -> Option<Store> {
     let section = value.any_section()?;
-    let url = section.optional("url", |value| store_url(value, files));
+    let url = section.optional("url", |value| store_url(&section, value, files));
     let max_staleness = or(&section, "max_staleness", Value::duration, || Duration::from_secs(5));
     let cache = match section.get("cache") {
         Some(value) => cache(&value.any_section()?),
@@ -36,16 +37,30 @@ fn cache(section: &Section<'_>) -> Option<(NonZeroUsize, Duration)> {
     Some((capacity?, negative_ttl?))
 }
 
-fn store_url(value: &Value<'_>, files: &Files) -> Option<StoreUrl> {
+fn store_url(section: &Section<'_>, value: &Value<'_>, files: &Files) -> Option<StoreUrl> {
     let text = value.non_empty()?;
+    if postgres::address(text).is_some() {
+        return postgres::store(section, value, files).map(|store| StoreUrl::Postgres(Box::new(store)));
+    }
+    for key in ["password", "connections", "usage"] {
+        if let Some(value) = section.get(key) {
+            let what = format!("`{key}` is of use with `postgres://` only");
+            value.report(Code::Conflict, what, Some("remove it: the store is a file"));
+        }
+    }
     let path = text.strip_prefix("sqlite://").filter(|path| !path.is_empty() && !path.contains(['?', '#']));
     if path.is_none() {
         // The text is not repeated: a store's address may hold a password.
-        let help =
-            "write `sqlite://data/portcullis.db`, or `sqlite:///var/lib/portcullis.db` for an absolute path";
+        let help = "write `sqlite://data/portcullis.db`, `sqlite:///var/lib/portcullis.db` for an absolute path, or \
+                    `postgres://user@host/database`";
         value.report(Code::InvalidValue, "this is not the address of a store", Some(help));
     }
     path.map(|path| StoreUrl::Sqlite(files.resolve(path)))
+}
+
+/// A secret of any length.
+pub(super) fn secret_text(value: &Value<'_>) -> Option<Secret> {
+    value.non_empty().map(Secret::from)
 }
 
 pub(super) fn accounts(root: &Section<'_>) -> Option<Accounts> {

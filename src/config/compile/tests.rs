@@ -3,7 +3,8 @@
 use super::from_str;
 use crate::config::{
     AccessLog, BackendFailure, Bounds, Builtin, Config, Counting, Identity, LimitsBackend, LoadError,
-    LogPath, Mode, Problems, ProjectPlace, ProjectRequired, ProjectRule, Segment, StoreUrl, Target, Timeouts,
+    LogPath, Mode, PostgresTls, Problems, ProjectPlace, ProjectRequired, ProjectRule, Segment, StoreUrl,
+    Target, Timeouts,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -365,10 +366,36 @@ fn no_diagnostic_holds_a_secret() {
 fn what_this_version_lacks_is_refused_by_name() {
     let traces = "telemetry: { traces: { otlp: \"http://127.0.0.1:4318\", sample: 0.01 } }";
     assert_eq!(more(traces), "unsupported telemetry.traces");
-    let postgres = file(PLAIN, "", "").replace("sqlite://x.db", "postgres://user@host/db");
-    assert_eq!(only(&postgres), "unsupported store.url");
-    let rendered = load(&postgres).unwrap_err().to_string();
-    assert!(rendered.contains("this version has no PostgreSQL store yet"), "{rendered}");
+}
+
+#[test]
+fn a_store_is_a_file_or_a_server() {
+    let file = |store: &str| file(PLAIN, "", "").replace("{ url: \"sqlite://x.db\" }", store);
+    let StoreUrl::Postgres(server) =
+        load(&file("{ url: \"postgres://me@host/db\", password: \"a/b@c\", connections: 16 }"))
+            .unwrap()
+            .store
+            .url
+    else {
+        panic!()
+    };
+    assert_eq!((server.user.as_str(), server.database.as_str(), server.connections), ("me", "db", 16));
+    assert_eq!(
+        (server.tls, server.usage.file_name().unwrap().to_str()),
+        (PostgresTls::Verified, Some("usage"))
+    );
+    assert_eq!(server.password.as_ref().map(crate::token::Secret::expose), Some("a/b@c"));
+    for (store, want) in [
+        ("{ url: \"postgres://host/db\" }", "invalid-value store.url"),
+        ("{ url: \"postgres://me:x@host/db\", password: y }", "conflict store.url"),
+        ("{ url: \"postgres://me@host/db?sslrootcert=missing.pem\" }", "file store.url"),
+        ("{ url: \"postgres://me@host/db\", connections: 3 }", "invalid-value store.connections"),
+        ("{ url: \"sqlite://x.db\", password: y }", "conflict store.password"),
+        ("{ url: \"sqlite://x.db\", usage: y }", "conflict store.usage"),
+        ("{ url: \"mysql://me@host/db\" }", "invalid-value store.url"),
+    ] {
+        assert_eq!(only(&file(store)), want, "{store}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the configuration says of the store and its cache.
 
+use super::PemFile;
+use crate::token::Secret;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,4 +24,57 @@ pub struct Store {
 pub enum StoreUrl {
     /// `sqlite://PATH`; a relative path was resolved against the folder of the configuration file.
     Sqlite(PathBuf),
+    /// `postgres://…`
+    Postgres(Box<PostgresStore>),
+}
+
+/// A PostgreSQL server, and how it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostgresStore {
+    /// Where it may be, tried in order; with ports.
+    pub hosts: Vec<(PostgresHost, u16)>,
+    /// Who logs in.
+    pub user: String,
+    /// With what, when it is asked for.
+    pub password: Option<Secret>,
+    /// The database.
+    pub database: String,
+    /// How strict TLS is.
+    pub tls: PostgresTls,
+    /// PEM of the authorities that are trusted, in place of the system's.
+    pub authorities: Option<PemFile>,
+    /// Settings for every session, as on the server's command line (`-c search_path=…`).
+    pub options: Option<String>,
+    /// What the server shows sessions as. Default `portcullis`.
+    pub application_name: String,
+    /// Most connections, besides the one that hears of changes. Default 8.
+    pub connections: usize,
+    /// The folder of this node's usage journals. Default `data/usage`.
+    pub usage: PathBuf,
+    /// Nothing is to be written.
+    pub read_only: bool,
+}
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PostgresHost {
+    /// A name or an address.
+    Name(String),
+    /// The folder of its socket.
+    Folder(PathBuf),
+}
+
+/// How strict TLS to a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostgresTls {
+    /// `disable`: none.
+    Off,
+    /// `prefer`: when the server offers it; anybody may be the server.
+    Preferred,
+    /// `require`: always; anybody may be the server.
+    Encrypted,
+    /// `verify-ca`: the server's certificate is of an authority that is trusted.
+    SignedBy,
+    /// `verify-full`: and has its name.
+    Verified,
 }

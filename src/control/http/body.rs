@@ -15,6 +15,7 @@ use std::fmt;
 const NOT_JSON: &str = "The body is not well-formed JSON in UTF-8.";
 const NO_OBJECT: &str = "The body must be a JSON object.";
 
+const NUL: &str = "The body has the character U+0000 in a text: leave it out.";
 const TWICE: &str = "Give each member of the body once.";
 
 /// The members of a body, taken one by one. Those that nobody takes are ignored; those that are taken are described.
@@ -47,6 +48,10 @@ impl Members {
         })?;
         let mut members = Map::new();
         for (name, value) in pairs {
+            // Not every store keeps it, and no name or text needs it.
+            if name.contains('\0') || has_nul(&value) {
+                return Err(Refusal::Malformed(NUL));
+            }
             if members.insert(name, value).is_some() {
                 return Err(Refusal::Malformed(TWICE));
             }
@@ -221,4 +226,14 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
         return Err(Refusal::Malformed("Send Content-Type and Content-Encoding once each."));
     }
     value.to_str().map(|text| Some(text.trim())).map_err(|_| Refusal::MediaType)
+}
+
+/// Whether a text in it has U+0000.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }

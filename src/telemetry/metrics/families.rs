@@ -4,6 +4,7 @@ use super::exposition::{Family, Values};
 use super::series::Series;
 use super::{Counter, Gauge, Metrics, lock};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Metrics {
     /// Everything that a scrape shows, as it is now.
@@ -319,6 +320,21 @@ impl Metrics {
                 &self.store_staleness,
             ),
             gauge(
+                "portcullis_store_connections",
+                "Open connections to the store's server; 0 with a file.",
+                &self.store_connections,
+            ),
+            count(
+                "portcullis_store_connections_opened",
+                "Connections to the store's server that were opened.",
+                &self.store_connections_opened,
+            ),
+            count(
+                "portcullis_store_connection_failures",
+                "Attempts to connect to the store's server that failed.",
+                &self.store_connection_failures,
+            ),
+            gauge(
                 "portcullis_nodes",
                 "Nodes on the store's roll that are heard of, this one among them.",
                 &self.nodes,
@@ -371,6 +387,11 @@ impl Metrics {
             },
         ]
     }
+}
+
+fn count(name: &'static str, help: &'static str, count: &AtomicU64) -> Family {
+    let values = Values::Counters(vec![(Vec::new(), count.load(Ordering::Relaxed))]);
+    Family { name, help, labels: &[], values }
 }
 
 fn gauge(name: &'static str, help: &'static str, gauge: &Gauge) -> Family {

@@ -25,6 +25,7 @@ use outcome::CacheCells;
 use series::Series;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +66,9 @@ pub struct Metrics {
     proxy_headers_refused: Series<Counter>,
     store_up: Gauge,
     store_staleness: Gauge,
+    store_connections: Gauge,
+    store_connections_opened: AtomicU64,
+    store_connection_failures: AtomicU64,
     nodes: Gauge,
     tokens_expiring: Series<Gauge>,
     log_dropped: Arc<Counter>,
@@ -129,6 +133,9 @@ impl Metrics {
             proxy_headers_refused: Series::new(),
             store_up: Gauge::default(),
             store_staleness: Gauge::default(),
+            store_connections: Gauge::default(),
+            store_connections_opened: AtomicU64::default(),
+            store_connection_failures: AtomicU64::default(),
             nodes: Gauge::default(),
             tokens_expiring: Series::new(),
             log_dropped: Arc::default(),
@@ -311,6 +318,13 @@ impl Metrics {
     pub fn set_store(&self, up: bool, staleness: Duration) {
         self.store_up.set(f64::from(u8::from(up)));
         self.store_staleness.set(staleness.as_secs_f64());
+    }
+
+    /// Sets how many connections to the store's server are open, were ever opened, and could not be opened.
+    pub fn set_store_connections(&self, open: u64, opened: u64, failed: u64) {
+        self.store_connections.set(open as f64);
+        self.store_connections_opened.store(opened, Ordering::Relaxed);
+        self.store_connection_failures.store(failed, Ordering::Relaxed);
     }
 
     /// Sets how many nodes accept keys on the store, this one among them.

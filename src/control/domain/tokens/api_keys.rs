@@ -139,7 +139,7 @@ impl Domain {
             if let Some(token) = self.put(new, None, entry).await? {
                 return match self.confirm_soon(turn, by, &token, effect).await? {
                     None => Ok(InForce::Everywhere(self.as_it_is(token).await?)),
-                    Some(operation) => Ok(InForce::Soon(operation)),
+                    Some(operation) => Ok(InForce::Soon(Box::new(operation))),
                 };
             }
         }
@@ -222,7 +222,7 @@ impl Domain {
             let entry = entry(by, "api_key.deleted", &old, Some(facts::of(&old)), None);
             if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
                 let operation = self.confirm_soon(turn, by, &old, Effect::TakesAway).await?;
-                return Ok(operation.map_or(InForce::Everywhere(()), InForce::Soon));
+                return Ok(operation.map_or(InForce::Everywhere(()), |it| InForce::Soon(Box::new(it))));
             }
         }
         Err(DomainError::Conflict(CHANGING.to_owned()))

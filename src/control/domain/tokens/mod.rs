@@ -91,7 +91,7 @@ pub enum InForce<T> {
     /// It is in force wherever keys are accepted.
     Everywhere(T),
     /// It is written and in force here; this operation ends when it is everywhere.
-    Soon(OperationRecord),
+    Soon(Box<OperationRecord>),
 }
 
 /// Which keys to list, and which part of the list.

@@ -1,0 +1,204 @@
+//! The store over SQL, of one file (SQLite) or of a server (PostgreSQL): every query is written once, in the file of its
+//! entity, and [`db`] hides which database it runs on. Threads own the connections, and jobs come over a channel.
+
+mod addresses;
+mod audit;
+mod certificates;
+mod changes;
+pub(in crate::store) mod copy;
+pub(in crate::store) mod db;
+mod deliveries;
+mod directory;
+mod import;
+mod invitations;
+mod management;
+mod members;
+mod nodes;
+mod operations;
+mod organizations;
+mod outbox;
+mod password;
+mod people;
+pub(in crate::store) mod postgres;
+mod projects;
+mod refresh;
+mod roles;
+mod row;
+mod schema;
+mod second_factor;
+mod sessions;
+mod signing_keys;
+pub mod sqlite;
+mod threads;
+mod tokens;
+mod usage;
+mod users;
+mod watch;
+mod webhooks;
+
+use super::import::{Fixture, Imported};
+use super::{
+    Answer, Connections, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, TokenRow,
+    Usage, UserRecord,
+};
+use crate::token::{Digest, OrganizationId, TokenId, UserId};
+use db::{Connection, Lock};
+use std::time::Duration;
+use threads::Threads;
+use watch::Watch;
+
+/// A database.
+#[derive(Debug)]
+pub struct Database {
+    /// Before the writers, so that they are closed before them: the last connection to a file to be closed writes the log
+    /// back into it, and of two readers that close at once neither would.
+    readers: Threads,
+    /// What people ask for takes as long as they like, and comes as often. What the edge asks for must not wait for it: a
+    /// store that does not answer the edge in time has it accept no key at all.
+    askers: Threads,
+    /// What is counted, where it need not wait for what is written otherwise. A file has one writer for everything.
+    counters: Option<Threads>,
+    /// What nodes tell of themselves does not wait until something else is written for good.
+    enroller: Threads,
+    watch: Watch,
+    writers: Threads,
+}
+
+impl Database {
+    fn read<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.readers.run(|connection| connection.snapshot(job))
+    }
+
+    /// Reads for people.
+    fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.askers.run(|connection| connection.snapshot(job))
+    }
+
+    /// Writes what may be a change that caches follow: see [`Lock::Changes`].
+    fn write<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.writers.run(|connection| connection.transaction(Lock::Changes, job))
+    }
+
+    /// Writes what a node tells. It waits for nobody: who does not tell in time has to stop accepting keys.
+    fn on_roll<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.enroller.run(|connection| connection.transaction(Lock::Nothing, job))
+    }
+
+    /// Writes somebody onto the roll: see [`Lock::Roll`].
+    fn join_roll<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.enroller.run(|connection| connection.transaction(Lock::Roll, job))
+    }
+
+    /// Writes what was counted in a journal: nothing that anybody follows.
+    fn count<T: Send + 'static>(
+        &self,
+        journal: String,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let threads = self.counters.as_ref().unwrap_or(&self.writers);
+        threads.run(move |connection| connection.transaction(Lock::Journal(&journal), job))
+    }
+}
+
+impl Store for Database {
+    fn token_by_digest(&self, digest: Digest) -> Answer<'_, Option<TokenRecord>> {
+        self.read(move |db| tokens::by_digest(db, &digest))
+    }
+
+    fn token_by_id<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<TokenRecord>> {
+        let id = id.clone();
+        self.read(move |db| tokens::by_id(db, &id))
+    }
+
+    fn token_rows(&self, after: u64, most: usize) -> Answer<'_, Vec<TokenRow>> {
+        self.ask(move |db| tokens::rows_after(db, after, most))
+    }
+
+    fn tokens(&self, rows: Vec<u64>) -> Answer<'_, Vec<TokenRecord>> {
+        self.ask(move |db| tokens::by_rows(db, rows.clone()))
+    }
+
+    fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>> {
+        let id = id.clone();
+        self.read(move |db| organizations::by_id(db, &id))
+    }
+
+    fn user<'a>(&'a self, id: &'a UserId) -> Answer<'a, Option<UserRecord>> {
+        let id = id.clone();
+        self.read(move |db| users::by_id(db, &id))
+    }
+
+    fn live_session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<LiveSession>> {
+        let id = id.to_owned();
+        self.read(move |db| sessions::live(db, &id))
+    }
+
+    fn import<'a>(&'a self, fixture: &'a Fixture, now_ms: u64) -> Answer<'a, Imported> {
+        let fixture = fixture.clone();
+        self.writers.run_long(move |connection| {
+            // Before the transaction: hashing takes its time, during which nobody else could write.
+            let stored = connection.snapshot(|db| password::stored(db, &fixture))?;
+            let passwords = password::hashed(&fixture, stored)?;
+            connection.transaction(Lock::Changes, |db| import::all(db, &fixture, &passwords, now_ms))
+        })
+    }
+
+    fn newest_change(&self) -> Answer<'_, u64> {
+        self.read(changes::newest)
+    }
+
+    fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()> {
+        let journal = journal.to_owned();
+        self.count(journal.clone(), move |db| usage::add(db, &journal, &batch))
+    }
+
+    fn usage<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<(u64, Option<u64>)>> {
+        let id = id.clone();
+        self.read(move |db| usage::of(db, &id))
+    }
+
+    fn forget_journal<'a>(&'a self, journal: &'a str) -> Answer<'a, ()> {
+        let forget = move || {
+            let journal = journal.to_owned();
+            self.count(journal.clone(), move |db| usage::forget_some(db, &journal))
+        };
+        Box::pin(async move {
+            while forget().await? {}
+            Ok(())
+        })
+    }
+
+    fn signing_keys(&self, now_ms: u64) -> Answer<'_, Vec<SigningKey>> {
+        self.read(move |db| signing_keys::unretired(db, now_ms))
+    }
+
+    fn add_signing_key<'a>(&'a self, key: SigningKey, older_retire_ms: u64) -> Answer<'a, ()> {
+        self.write(move |db| signing_keys::add(db, &key, older_retire_ms))
+    }
+
+    fn expiring(&self, from_ms: u64, until_ms: u64) -> Answer<'_, u64> {
+        self.read(move |db| tokens::expiring(db, from_ms, until_ms))
+    }
+    fn connections(&self) -> Connections {
+        self.watch.connections()
+    }
+
+    fn changed(&self, most: Duration) -> Answer<'_, ()> {
+        self.watch.changed(most)
+    }
+}

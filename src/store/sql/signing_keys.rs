@@ -1,0 +1,51 @@
+//! Keys that sign upstream identities.
+
+use super::changes;
+use super::db::{Connection, Row, params};
+use super::row::{Columns, signed};
+use crate::store::{ChangeSubject, SigningKey, StoreError};
+use crate::token::Secret;
+
+pub(super) fn unretired(db: &Connection, now_ms: u64) -> Result<Vec<SigningKey>, StoreError> {
+    let sql = "SELECT id, algorithm, private, signs_from_ms, retires_ms FROM signing_keys
+               WHERE retires_ms > ?1 ORDER BY signs_from_ms, id";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([signed(now_ms)])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        keys.push(key(row)?);
+    }
+    Ok(keys)
+}
+
+fn key(row: Row<'_>) -> Result<SigningKey, StoreError> {
+    let columns = Columns { row, table: "signing_keys" };
+    Ok(SigningKey {
+        id: columns.text("id")?,
+        algorithm: columns.text("algorithm")?,
+        private: Secret::new(columns.text("private")?),
+        signs_from_ms: columns.number("signs_from_ms")?,
+        retires_ms: columns.number("retires_ms")?,
+    })
+}
+
+/// Adds a key; the older ones of its algorithm retire at `older_retire_ms`, or earlier when they were to anyway.
+pub(super) fn add(db: &Connection, key: &SigningKey, older_retire_ms: u64) -> Result<(), StoreError> {
+    db.execute(
+        "UPDATE signing_keys SET retires_ms = ?2 WHERE algorithm = ?1 AND retires_ms > ?2",
+        params![key.algorithm, signed(older_retire_ms)],
+    )?;
+    db.execute(
+        "INSERT INTO signing_keys (id, algorithm, private, signs_from_ms, retires_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            key.id,
+            key.algorithm,
+            key.private.expose(),
+            signed(key.signs_from_ms),
+            signed(key.retires_ms)
+        ],
+    )?;
+    changes::append(db, &ChangeSubject::SigningKeys)?;
+    changes::prune(db)
+}

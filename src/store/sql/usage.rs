@@ -1,0 +1,90 @@
+//! How often keys were used.
+
+use super::db::{Connection, OptionalExtension, params};
+use super::row::{Columns, signed};
+use crate::store::{StoreError, Usage};
+use crate::token::TokenId;
+use std::collections::HashSet;
+
+/// Most slots that one transaction forgets.
+const FORGOTTEN_AT_ONCE: u32 = 8192;
+
+/// Adds what was not yet seen of each slot's total, and remembers the total, in the same transaction.
+pub(super) fn add(db: &Connection, journal: &str, batch: &[Usage]) -> Result<(), StoreError> {
+    if db.is_postgres() && names_each_slot_once(batch) {
+        return add_at_once(db, journal, batch);
+    }
+    let mut seen = db.prepare_cached("SELECT total FROM usage_seen WHERE journal = ?1 AND slot = ?2")?;
+    let mut remember = db.prepare_cached(
+        "INSERT INTO usage_seen (journal, slot, total) VALUES (?1, ?2, ?3)
+         ON CONFLICT (journal, slot) DO UPDATE SET total = excluded.total",
+    )?;
+    // A key that is gone meanwhile has no row, and its uses are nobody's any more.
+    let mut count = db.prepare_cached(
+        r#"UPDATE tokens SET usage_count = usage_count + ?2,
+               last_used_ms = CASE WHEN ?3 > coalesce(last_used_ms, 0) THEN ?3 ELSE last_used_ms END
+           WHERE "row" = ?1"#,
+    )?;
+    for usage in batch {
+        let total = signed(usage.total);
+        let before: Option<i64> =
+            seen.query_row(params![journal, usage.slot], |row| row.get(0)).optional()?;
+        let unseen = total - before.unwrap_or(0);
+        if unseen > 0 {
+            count.execute(params![signed(usage.row), unseen, signed(usage.last_used_ms)])?;
+            remember.execute(params![journal, usage.slot, total])?;
+        }
+    }
+    Ok(())
+}
+
+fn names_each_slot_once(batch: &[Usage]) -> bool {
+    let mut seen = HashSet::with_capacity(batch.len());
+    batch.iter().all(|usage| seen.insert(usage.slot))
+}
+
+/// The same in two statements: to ask a server about each slot takes a way there and back each time.
+fn add_at_once(db: &Connection, journal: &str, batch: &[Usage]) -> Result<(), StoreError> {
+    let column = |of: fn(&Usage) -> u64| batch.iter().map(of).map(signed).collect::<Vec<i64>>();
+    let rows = column(|usage| usage.row);
+    // In one order, whoever counts: two who counted the same keys in different orders would wait for each other.
+    let lock = r#"SELECT count(*) FROM (SELECT 1 FROM tokens WHERE "row" = ANY(?1) ORDER BY "row" FOR NO KEY UPDATE) AS t"#;
+    db.prepare_cached(lock)?.exists([&rows])?;
+    let sql = r#"WITH batch AS (
+            SELECT b.slot, b."row", b.total, b.used_ms, b.total - coalesce(s.total, 0) AS unseen
+            FROM unnest(CAST(?2 AS BIGINT[]), CAST(?3 AS BIGINT[]), CAST(?4 AS BIGINT[]), CAST(?5 AS BIGINT[]))
+                AS b (slot, "row", total, used_ms)
+            LEFT JOIN usage_seen s ON s.journal = CAST(?1 AS TEXT) AND s.slot = b.slot
+        ), remembered AS (
+            INSERT INTO usage_seen (journal, slot, total)
+            SELECT CAST(?1 AS TEXT), slot, total FROM batch WHERE unseen > 0
+            ON CONFLICT (journal, slot) DO UPDATE SET total = excluded.total
+        ), counted AS (
+            SELECT "row", CAST(sum(unseen) AS BIGINT) AS uses, max(used_ms) AS used_ms
+            FROM batch WHERE unseen > 0 GROUP BY "row"
+        )
+        UPDATE tokens SET usage_count = usage_count + c.uses,
+            last_used_ms = CASE WHEN c.used_ms > coalesce(last_used_ms, 0) THEN c.used_ms ELSE last_used_ms END
+        FROM counted c WHERE tokens."row" = c."row""#;
+    let (slots, totals) = (column(|usage| usage.slot.into()), column(|usage| usage.total));
+    let used = column(|usage| usage.last_used_ms);
+    db.prepare_cached(sql)?.execute(params![journal, slots, rows, totals, used])?;
+    Ok(())
+}
+
+pub(super) fn of(db: &Connection, id: &TokenId) -> Result<Option<(u64, Option<u64>)>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT usage_count, last_used_ms FROM tokens WHERE id = ?1")?;
+    let mut rows = statement.query([&*id.text()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let columns = Columns { row, table: "tokens" };
+    Ok(Some((columns.number("usage_count")?, columns.optional_number("last_used_ms")?)))
+}
+
+/// Forgets some of what was seen of a journal; false when nothing is left of it. Not all in one transaction: a journal of
+/// a million keys would keep everybody waiting who writes.
+pub(super) fn forget_some(db: &Connection, journal: &str) -> Result<bool, StoreError> {
+    let sql = "DELETE FROM usage_seen WHERE journal = ?1 AND slot IN
+               (SELECT slot FROM usage_seen WHERE journal = ?1 ORDER BY slot LIMIT ?2)";
+    let forgotten = db.prepare_cached(sql)?.execute(params![journal, FORGOTTEN_AT_ONCE])?;
+    Ok(forgotten == FORGOTTEN_AT_ONCE as usize)
+}
