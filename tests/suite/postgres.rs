@@ -104,7 +104,7 @@ fn usage_is_exact_through_kill_9() {
                 let (mut connection, mut answered) = (Connection::open(address), 0);
                 while let Ok(reply) = connection.try_send(&get(TEMPLATES).key(&key)) {
                     if reply.status != 200 {
-                        return Err(reply);
+                        return Err(Box::new(reply));
                     }
                     answered += 1;
                 }

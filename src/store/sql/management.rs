@@ -48,7 +48,7 @@ impl Management for Database {
     }
 
     fn people(&self) -> Answer<'_, u64> {
-        self.ask(|db| users::count(db))
+        self.ask(users::count)
     }
 
     fn add_member(&self, new: NewMember, entry: AuditEntry) -> Answer<'_, Written> {

@@ -159,7 +159,7 @@ impl Store for Database {
     }
 
     fn newest_change(&self) -> Answer<'_, u64> {
-        self.read(|db| changes::newest(db))
+        self.read(changes::newest)
     }
 
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()> {

@@ -30,7 +30,7 @@ impl Nodes for Database {
     }
 
     fn nodes(&self) -> Answer<'_, Vec<Node>> {
-        self.read(|db| all(db))
+        self.read(all)
     }
 
     fn doubt<'a>(&'a self, node: &'a str, beats: u64) -> Answer<'a, ()> {

@@ -87,7 +87,7 @@ impl Outbox for Database {
     }
 
     fn delivery_queue(&self) -> Answer<'_, Queue> {
-        self.ask(|db| deliveries::queue(db))
+        self.ask(deliveries::queue)
     }
 
     fn tell_expiring(&self, now_ms: u64) -> Answer<'_, u64> {
@@ -99,7 +99,7 @@ impl Outbox for Database {
     }
 
     fn addresses_wanted(&self) -> Answer<'_, u64> {
-        self.ask(|db| addresses::wanted(db))
+        self.ask(addresses::wanted)
     }
 
     fn sweep_deliveries(&self, now_ms: u64, hopeless_ms: u64, old_ms: u64, most: u32) -> Answer<'_, ()> {
