@@ -14,22 +14,11 @@ pub(crate) struct Unsupported {
 }
 
 /// Everything that is refused.
-pub(crate) const UNSUPPORTED: &[Unsupported] = &[
-    value("limits.backend", "redis://", "does not count limits in Redis", LOCAL),
-    value("limits.backend", "rediss://", "does not count limits in Redis", LOCAL),
-    key(
-        "limits.on_backend_failure",
-        "has no limits backend that can fail",
-        "remove it; with `backend: local` there is nothing to decide",
-    ),
-    key(
-        "telemetry.traces",
-        "does not export traces",
-        "remove it; `traceparent` is passed on to upstreams all the same",
-    ),
-];
-
-const LOCAL: &str = "use `local`: each process counts the requests that it serves";
+pub(crate) const UNSUPPORTED: &[Unsupported] = &[key(
+    "telemetry.traces",
+    "does not export traces",
+    "remove it; `traceparent` is passed on to upstreams all the same",
+)];
 
 const fn key(path: &'static str, what: &'static str, instead: &'static str) -> Unsupported {
     value(path, "", what, instead)
