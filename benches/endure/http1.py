@@ -26,7 +26,7 @@ def request(method, path, fields=None, body=None):
 
 
 class Answer(NamedTuple):
-    """`head` is in lower case, from the status line on."""
+    """`head` is as it came, from the status line to the end of its last field."""
 
     status: int
     head: bytes
@@ -34,12 +34,13 @@ class Answer(NamedTuple):
 
     def field(self, name):
         """A field of the head, or `None`."""
-        _, found, rest = self.head.partition(b"\r\n" + name.lower().encode() + b":")
-        return rest.partition(b"\r\n")[0].strip().decode() if found else None
+        wanted = b"\r\n" + name.lower().encode() + b":"
+        at = self.head.lower().find(wanted)
+        return self.head[at + len(wanted) :].partition(b"\r\n")[0].strip().decode() if at >= 0 else None
 
     @property
     def closes(self):
-        return self.field("connection") == "close"
+        return (self.field("connection") or "").lower() == "close"
 
     def json(self):
         return json.loads(self.body)
@@ -139,7 +140,7 @@ def _parse(data):
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return None
-    head = bytes(data[:end]).lower() + b"\r\n"
+    head = bytes(data[:end]) + b"\r\n"
     answer = Answer(int(head[9:12]), head, data[end + 4 :])
     if answer.status in (204, 304):
         length = 0
