@@ -105,7 +105,7 @@ class Bench(contextlib.ExitStack):
         if done.returncode:
             raise Failed(f"portcullis import failed:\n{done.stdout}{done.stderr}")
         process = self._spawn("portcullis", [binary, "serve", "--config", config], self.proxy_core)
-        self._wait(process, lambda: ready(admin))
+        self._wait(process, lambda: _ready(admin))
         return Server("portcullis", process, plain, tls, admin)
 
     def _forget(self):
@@ -115,7 +115,7 @@ class Bench(contextlib.ExitStack):
 
     def stop(self, server):
         """Ends a server before the bench does."""
-        end(server.process)
+        _stop(server.process)
 
     def _ports(self, *names):
         ports = free_ports(len(names))
@@ -139,7 +139,7 @@ class Bench(contextlib.ExitStack):
         pinned = ["taskset", "--cpu-list", str(core), *map(str, command)]
         output = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(pinned, env={**os.environ, **dict(environment)}, **output)
-        self.callback(end, process)
+        self.callback(_stop, process)
         return process
 
     def _wait(self, process, ready, seconds=30):
@@ -151,7 +151,7 @@ class Bench(contextlib.ExitStack):
             time.sleep(0.02)
 
 
-def end(process):
+def _stop(process):
     process.terminate()
     try:
         process.wait(10)
@@ -167,7 +167,7 @@ def _connects(port):
     return False
 
 
-def ready(admin):
+def _ready(admin):
     with contextlib.suppress(OSError):
         with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=1) as answer:
             return answer.status == 200

@@ -60,7 +60,7 @@ class Node:
         self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def ready(self):
-        return servers.ready(self.admin)
+        return servers._ready(self.admin)
 
     def wait(self, seconds=60):
         """Until it serves."""
@@ -95,7 +95,7 @@ class Node:
         if self.process is None or self.process.poll() is not None:
             return
         self.resume()
-        servers.end(self.process)
+        servers._stop(self.process)
 
 
 class Cluster(servers.Bench):
