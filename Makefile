@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist demo test check format lint unit deny hammer fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure
+.PHONY: help dist demo test check format lint unit deny hammer fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,18 @@ endure: ## Change everything under load, stream gibibytes, stand crowds; count w
 	benches/endure/change.py target/release/portcullis
 	benches/endure/bodies.py target/release/portcullis
 	benches/endure/slow.py target/release/portcullis
+
+# NODES has further options of all four scripts, as `--seed 7`.
+nodes: ## Prove what several nodes promise: revocation, counts and restarts while nodes fail (about twenty minutes)
+	@scripts/setup.sh test
+	$(CARGO) build --release --locked --features jemalloc
+	benches/endure/nodes.py --selftest
+	for store in sqlite postgres; do \
+	  benches/endure/nodes.py target/release/portcullis --store $$store $(NODES); \
+	  benches/endure/rolling.py target/release/portcullis --store $$store $(NODES); \
+	  benches/endure/rolling.py target/release/portcullis --store $$store --clients follow $(NODES); \
+	  benches/endure/usage.py target/release/portcullis --store $$store $(NODES); \
+	done
 
 openapi: ## Write the OpenAPI document as the program has it: docs/openapi.json
 	$(CARGO) run --locked --quiet -- openapi > target/openapi.json
