@@ -320,7 +320,7 @@ def describe(fault):
 
 
 def verdict(history, most=10):
-    """Prints what was found; whether that is nothing."""
+    """Prints what was found; gives the words for it."""
     started = time.monotonic()
     checker = Checker(history)
     findings = checker.check()
@@ -332,4 +332,4 @@ def verdict(history, most=10):
         for each in [it for it in findings if it.what == what][:most]:
             print(f"  {each.text}")
     print(f"{'nothing was found' if not findings else 'see above'}; checked in {time.monotonic() - started:.1f} s")
-    return not findings
+    return set(count)
