@@ -10,7 +10,7 @@ What is assumed of the clients, none of which ever sends a request twice:
                (no answer within a second is a no), and gives a new request to a node that last said yes, in turn. `drain.delay` is one
                second: as long as it may take until a balancer has noticed. A connection whose answer said `Connection: close` is not
                used again.
-    follow     They know no `/readyz`. Each keeps one connection to one node, is never silent on it for a second, and goes to the next
+    follow     They know no `/readyz`. Each keeps one connection to one node, is never silent on it for as much as a second, and goes to the next
                node when an answer has said `Connection: close`. To be refused a connection is no failed request, because nothing was
                sent: such a client tries the next node.
 
@@ -111,7 +111,8 @@ class Load:
             await asyncio.sleep(self.random.uniform(0, 0.02))
 
     async def manage(self, person, number):
-        by, turn = self.by.another(), 0
+        # Who uses the key is somebody else, with a connection to another node where clients follow.
+        by, user, turn = self.by.another(), self.by.another(), 0
         while self.running:
             turn += 1
             for dialect, token, value in (("ocore", "key", "revoke"), ("ocriva", "token", "delete")):
@@ -119,10 +120,10 @@ class Load:
                 if made is None:
                     continue
                 record = made.json()
-                await self._ask(by, use(record[token]), {200})
+                await self._ask(user, use(record[token]), {200})
                 gone = await self._ask(by, person.take_away(value, record["id"]), {200, 202, 204})
                 if gone and gone.status != 202:
-                    await self._ask(by, use(record[token]), {401})
+                    await self._ask(user, use(record[token]), {401})
             await asyncio.sleep(0.1)
 
     async def _ask(self, by, data, wanted):
@@ -132,7 +133,7 @@ class Load:
             return done.answer
         line = data.partition(b"\r\n")[0].decode()
         said = done.answer.body.decode(errors="replace")[:200] if done.answer else "no answer"
-        self.failed.append(f"{line}: {done.status} {said}, after {(done.end - done.start) / 1e6:.1f} ms, at {time.monotonic():.3f}")
+        self.failed.append(f"{line}: {done.status} {said} instead of {min(wanted)}, after {(done.end - done.start) / 1e6:.1f} ms, at {time.monotonic():.3f}")
         return None
 
 
