@@ -43,7 +43,7 @@ impl Edge {
             max_staleness: Duration::from_secs(100_000),
         };
         let (handle, now) = (runtime.handle().clone(), clock.now());
-        let opening = Tokens::open(Arc::new(keys), journal, limiter.clone(), options, handle, now);
+        let opening = Tokens::open(Arc::new(keys), journal, limiter.clone(), options, None, handle, now);
         let tokens = runtime.block_on(opening).expect("an index");
         runtime.block_on(tokens.fill(clock.now())).expect("the keys are loaded");
         let config = config(yaml);

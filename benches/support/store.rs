@@ -1,8 +1,9 @@
 //! A store that has keys and nothing else: what benches and counts of the request path look them up in.
 
+use portcullis::store::nodes::{NewNode, Node, Nodes, Reading};
 use portcullis::store::{
-    Answer, Change, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, TokenRow,
-    Usage, UserRecord, import,
+    Answer, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, TokenRow, Usage,
+    UserRecord, import,
 };
 use portcullis::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, TokenId, UserId};
 use std::sync::Arc;
@@ -26,6 +27,41 @@ pub(crate) fn key(number: usize) -> String {
 
 fn ready<T: Send + 'static>(value: T) -> Answer<'static, T> {
     Box::pin(std::future::ready(Ok(value)))
+}
+
+/// Nobody is on its roll, and nothing changes.
+impl Nodes for Keys {
+    fn enrol<'a>(&'a self, _: &'a NewNode) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn read_as<'a>(&'a self, _: Option<&'a str>, _: u64) -> Answer<'a, Reading> {
+        ready(Reading { changes: Vec::new(), member: false, first: false })
+    }
+
+    fn tell<'a>(&'a self, _: &'a str, _: u64, _: u64) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn nodes(&self) -> Answer<'_, Vec<Node>> {
+        ready(Vec::new())
+    }
+
+    fn doubt<'a>(&'a self, _: &'a str, _: u64) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn step_back<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn strike<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn strike_owner<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        ready(())
+    }
 }
 
 impl Store for Keys {
@@ -92,10 +128,6 @@ impl Store for Keys {
 
     fn newest_change(&self) -> Answer<'_, u64> {
         ready(0)
-    }
-
-    fn changes_after(&self, _: u64) -> Answer<'_, Vec<Change>> {
-        ready(Vec::new())
     }
 
     fn add_usage<'a>(&'a self, _: &'a str, _: Vec<Usage>) -> Answer<'a, ()> {

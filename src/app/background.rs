@@ -4,9 +4,12 @@ use super::{Parts, acme, admin, lock, memory, sightings};
 use crate::clock::Moment;
 use crate::config::watch::{Prints, Watcher, watch};
 use crate::control::acme::Certificates;
-use crate::control::webhooks::Now;
+use crate::control::webhooks::{First, Now};
 use crate::control::{operations, signing};
 use crate::listen::tls::Termination;
+use crate::store::StoreError;
+use crate::store::cache::Position;
+use crate::store::nodes::beat;
 use crate::telemetry::log::chain;
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How often the store is asked what has changed.
-const FOLLOW: Duration = Duration::from_millis(100);
+const FOLLOW: Duration = Duration::from_millis(20);
 /// How long to wait before the keys are loaded again, when that has failed.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often usage is written and state is swept.
@@ -51,6 +54,7 @@ pub(super) fn start(
     sightings::start(parts);
     let hangup = signal(SignalKind::hangup())?;
     tokio::spawn(follow(parts.clone()));
+    tokio::spawn(tend(parts.clone()));
     tokio::spawn(fill(parts.clone()));
     tokio::spawn(each_second(parts.clone()));
     tokio::spawn(memory::watch(parts.clone()));
@@ -59,22 +63,16 @@ pub(super) fn start(
     let certificates = acme::run(parts.clone(), obtained);
     let shared = parts.shared.clone();
     let now: Now = Arc::new(move || shared.clock.now());
-    let webhooks = parts.webhooks.clone().run(now.clone(), parts.winding_down.subscribe());
-    let operations = operations::run(parts.domain.clone(), now, parts.winding_down.subscribe());
+    let shared = parts.shared.clone();
     // Not in two processes at once: both would do the same.
-    let (beside, also_beside, beside_too) =
-        (parts.beside.clone(), parts.beside.clone(), parts.beside.clone());
+    let first: First = Arc::new(move || shared.tokens.is_first(shared.clock.now()));
+    let stop = || parts.winding_down.subscribe();
+    let webhooks = parts.webhooks.clone().run(now.clone(), first.clone(), stop());
+    let operations = operations::run(parts.domain.clone(), now, first, stop());
+    let beside = parts.beside.clone();
     let certificates = async move {
-        beside_too.yielded().await;
-        certificates.await;
-    };
-    let webhooks = async move {
         beside.yielded().await;
-        webhooks.await;
-    };
-    let operations = async move {
-        also_beside.yielded().await;
-        operations.await;
+        certificates.await;
     };
     Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations), tokio::spawn(certificates)])
 }
@@ -99,12 +97,12 @@ async fn fill(parts: Arc<Parts>) {
     }
 }
 
-/// Follows the store's changes; a store that does not answer makes the keys stale.
+/// Follows the store's changes, and tells so; a store that does not answer makes the keys stale.
 async fn follow(parts: Arc<Parts>) {
-    let mut failing = false;
+    let (mut failing, mut told) = (false, Told::default());
     loop {
-        match parts.shared.tokens.synchronise(parts.shared.clock.now()).await {
-            Ok(_) if failing => {
+        match told.follow(&parts).await {
+            Ok(()) if failing => {
                 tracing::info!("the store answers again");
                 failing = false;
             }
@@ -112,9 +110,49 @@ async fn follow(parts: Arc<Parts>) {
                 tracing::error!(cause = %chain(&error), "the store does not answer; keys are accepted for max_staleness more");
                 failing = true;
             }
-            Ok(_) | Err(_) => {}
+            Ok(()) | Err(_) => {}
         }
         tokio::time::sleep(FOLLOW).await;
+    }
+}
+
+/// What this node has told the others.
+#[derive(Default)]
+struct Told {
+    /// Where it was.
+    position: Option<Position>,
+    /// When it tells so again, if nothing changes: nanoseconds of the monotonic clock.
+    again_ns: u64,
+}
+
+impl Told {
+    async fn follow(&mut self, parts: &Parts) -> Result<(), StoreError> {
+        let shared = &parts.shared;
+        shared.tokens.synchronise(shared.clock.now()).await?;
+        let (position, now) = (shared.tokens.position().await, shared.clock.now());
+        if self.position.as_ref() == Some(&position) && now.mono_ns < self.again_ns {
+            return Ok(());
+        }
+        if let Some(node) = &position.node {
+            parts.store.tell(node, position.sequence, now.unix_ms).await?;
+        }
+        self.again_ns = now.after(beat(parts.config.load().store.max_staleness)).mono_ns;
+        self.position = Some(position);
+        Ok(())
+    }
+}
+
+/// Looks after the other nodes.
+async fn tend(parts: Arc<Parts>) {
+    loop {
+        match parts.edge.tend().await {
+            Ok(nodes) => parts.shared.metrics.set_nodes(nodes),
+            // Whoever follows the store says so.
+            Err(error) => {
+                tracing::debug!(cause = %chain(&error), "the other nodes could not be looked after")
+            }
+        }
+        tokio::time::sleep(SECOND).await;
     }
 }
 

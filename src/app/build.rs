@@ -9,7 +9,7 @@ use super::{Admin, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::diff::Outline;
-use crate::control::domain::{Domain, Edge, Here};
+use crate::control::domain::{Domain, Edge};
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
@@ -63,10 +63,9 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         AccessLog::open(&config.telemetry.access_log, &metrics).map_err(StartError::AccessLog)?;
     let draining = Arc::new(AtomicBool::new(false));
     let health = Health { tokens: tokens.clone(), metrics: metrics.clone(), draining: draining.clone() };
-    let max_staleness = config.store.max_staleness;
-    let edge = Edge::Here(Here { tokens: tokens.clone(), beside: beside.live.clone(), max_staleness });
+    let edge = Edge::here(store.clone(), tokens.clone());
     let domain = Arc::new(Domain::new(store.clone(), edge.clone()));
-    let sessions = Sessions::new(store.clone(), edge, &config.jwt, config.accounts);
+    let sessions = Sessions::new(store.clone(), edge.clone(), &config.jwt, config.accounts);
     let api = Arc::new(Api::new(domain.clone(), sessions));
     api.replace(&config);
     let resolver = Box::new(SystemResolver);
@@ -79,6 +78,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         shared: Arc::new(shared),
         api,
         domain,
+        edge,
         webhooks: Arc::new(webhooks),
         upstreams,
         winding_down: watch::Sender::new(false),
@@ -122,7 +122,16 @@ async fn open_tokens(
         negative_ttl: config.store.negative_ttl,
         max_staleness: config.store.max_staleness,
     };
-    Ok(Tokens::open(store.clone(), journal, limiter.clone(), options, control, clock.now()).await?)
+    Ok(Tokens::open(
+        store.clone(),
+        journal,
+        limiter.clone(),
+        options,
+        Some(node_name()),
+        control,
+        clock.now(),
+    )
+    .await?)
 }
 
 async fn recover_usage(folder: PathBuf, store: Arc<dyn Store>, control: &Handle) -> Result<(), StoreError> {
@@ -151,4 +160,10 @@ async fn recover_usage(folder: PathBuf, store: Arc<dyn Store>, control: &Handle)
         Ok(Err(gone)) => Err(StoreError::Unavailable(Box::new(gone))),
         Err(_) => Ok(()),
     }
+}
+
+/// What people call this node.
+fn node_name() -> String {
+    let host = rustix::system::uname();
+    format!("{}, process {}", host.nodename().to_string_lossy(), std::process::id())
 }

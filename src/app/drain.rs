@@ -84,7 +84,7 @@ impl Gateway {
             tokio::time::sleep(timeout).await;
             late.stage.send_replace(Stage::Closing);
         });
-        let wound_down = control.spawn(wind_down(stepwise, successor));
+        let wound_down = control.spawn(wind_down(parts.clone(), stepwise, successor));
         for worker in workers {
             if let Ok(Err(error)) = worker.join() {
                 tracing::error!(%error, "a worker ended with an error");
@@ -99,6 +99,10 @@ impl Gateway {
         });
         if let Err(error) = control.block_on(parts.shared.tokens.flush_usage()) {
             tracing::error!(cause = %chain(&error), "usage is kept in the journal and added up at the next start");
+        }
+        // No worker is left that could accept anything.
+        if let Err(error) = control.block_on(parts.shared.tokens.leave_roll()) {
+            tracing::warn!(cause = %chain(&error), "this node could not be taken off the roll: the others wait for it once more");
         }
         control.shutdown_timeout(Duration::from_secs(1));
         lock(&parts.access_log).shutdown();
@@ -132,14 +136,11 @@ async fn ending(parts: &Arc<Parts>, signals: &mut Signals, stops: &mut Stops) ->
         if parts.file.is_none() {
             continue;
         }
-        // From the moment that the new one accepts, what is taken away has to be in force in both.
-        parts.beside.live.fetch_add(1, Ordering::Relaxed);
         let alone = parts.changing.clone().lock_owned().await;
         match hand_over(parts, stops).await {
             Ok(successor) => return Ending::HandedOver(successor, alone),
             Err(Failed::Stopped) => return Ending::Stopped,
             Err(error) => {
-                parts.beside.live.fetch_sub(1, Ordering::Relaxed);
                 parts.shared.metrics.handed_over(false);
                 tracing::error!("no hand-over, this process goes on: {error}");
             }
@@ -212,6 +213,7 @@ async fn leave(parts: &Parts, ending: Ending, at_once: &mut watch::Receiver<bool
 
 /// Waits for what was begun in steps, and leaves the further ones to the new process.
 async fn wind_down(
+    parts: Arc<Parts>,
     stepwise: Vec<tokio::task::JoinHandle<()>>,
     successor: Option<Successor>,
 ) -> Option<Successor> {
@@ -219,6 +221,9 @@ async fn wind_down(
         if let Err(error) = task.await {
             tracing::error!(%error, "webhooks or operations ended badly; what is not done is done at the next start");
         }
+    }
+    if let Err(error) = parts.shared.tokens.step_back().await {
+        tracing::warn!(cause = %chain(&error), "the other nodes could not be told that they go on with webhooks and operations");
     }
     successor.inspect(Successor::leave_to_it)
 }

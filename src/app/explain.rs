@@ -102,7 +102,7 @@ async fn stage(
     };
     let journal = Journal::open(&scratch.join("usage"))?;
     let control = tokio::runtime::Handle::current();
-    let tokens = Tokens::open(store, journal, limiter.clone(), options, control, now).await?;
+    let tokens = Tokens::open(store, journal, limiter.clone(), options, None, control, now).await?;
     let ring = Arc::new(ArcSwap::from_pointee(ring(&config.jwt.upstream, now)?));
     let services = Services::new(&config.upstreams, &[], &metrics)?;
     let snapshot = Snapshot::new(config, &services, ring, &limiter, &metrics);

@@ -25,7 +25,7 @@ pub use reload::ReloadError;
 
 use crate::config::diff::Outline;
 use crate::config::{Config, Loaded};
-use crate::control::domain::Domain;
+use crate::control::domain::{Domain, Edge};
 use crate::control::health::Health;
 use crate::control::http::Api;
 use crate::control::webhooks::Webhooks;
@@ -71,6 +71,7 @@ struct Parts {
     store: Arc<dyn Management>,
     api: Arc<Api>,
     domain: Arc<Domain>,
+    edge: Edge,
     webhooks: Arc<Webhooks>,
     upstreams: Arc<upstreams::Upstreams>,
     /// True: what runs in steps begins no further one.

@@ -1,7 +1,7 @@
 //! Has operations done, one step after the other, until there is nothing to do; the steps themselves are the domain's.
 
 use super::domain::{Domain, DomainError};
-use super::webhooks::Now;
+use super::webhooks::{First, Now};
 use crate::telemetry::log::chain;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,16 @@ const TRIES: u32 = 30;
 /// How often is erased what was to be had for a time.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// Works until `stop` says so; a step that has begun is done to its end.
-pub async fn run(domain: Arc<Domain>, now: Now, mut stop: watch::Receiver<bool>) {
+/// Works, while this is the `first` process, until `stop` says so; a step that has begun is done to its end.
+pub async fn run(domain: Arc<Domain>, now: Now, first: First, mut stop: watch::Receiver<bool>) {
     let (mut failed, mut tries, mut next_sweep) = (None, 0, 0);
     while !*stop.borrow_and_update() {
+        if !first() {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => continue,
+                _ = stop.changed() => continue,
+            }
+        }
         if now().mono_ns >= next_sweep {
             next_sweep = now().after(SWEEP).mono_ns;
             if let Err(error) = domain.sweep_operations(now()).await {

@@ -14,6 +14,7 @@ pub fn record(operation: &OperationRecord) -> Value {
         "projectId": operation.parameters.get("projectId"),
         "overlapSeconds": operation.parameters.get("overlapSeconds"),
         "format": operation.parameters.get("format"),
+        "tokenId": operation.parameters.get("tokenId"),
         "done": operation.done,
         "error": operation.error,
         "createdBy": operation.actor.as_ref().map(|id| id.as_str()),

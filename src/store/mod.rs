@@ -8,6 +8,7 @@ pub(crate) mod conformance;
 pub mod import;
 pub mod journal;
 pub mod management;
+pub mod nodes;
 pub mod password;
 pub mod sqlite;
 
@@ -273,7 +274,7 @@ pub struct SigningKey {
 }
 
 /// What every database offers. Implementations live beside this file; one conformance suite runs against each.
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: nodes::Nodes + Send + Sync + std::fmt::Debug {
     /// The key with this value, active or not; `None` when there is none.
     fn token_by_digest(&self, digest: Digest) -> Answer<'_, Option<TokenRecord>>;
     /// The key with this id.
@@ -294,8 +295,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn import<'a>(&'a self, fixture: &'a import::Fixture, now_ms: u64) -> Answer<'a, import::Imported>;
     /// The newest change's sequence; 0 when there was none.
     fn newest_change(&self) -> Answer<'_, u64>;
-    /// The changes after `sequence`, oldest first. Cheap when there is none.
-    fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>>;
+    /// The changes after `sequence`, oldest first, for who is no node.
+    fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>> {
+        Box::pin(async move { Ok(self.read_as(None, sequence).await?.changes) })
+    }
     /// Adds usage up, exactly once: see [`Usage::total`]. `journal` names the journal the slots belong to.
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()>;
     /// How often the key was used as far as flushed, and when last (milliseconds since 1970; `None` never).

@@ -43,6 +43,7 @@ mod identity;
 mod limits;
 mod listening;
 mod login;
+mod nodes;
 mod observing;
 mod observing_policies;
 mod ocore;

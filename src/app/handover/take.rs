@@ -8,8 +8,6 @@ use crate::listen::Bound;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -37,11 +35,9 @@ pub(in crate::app) struct Predecessor {
     pub(in crate::app) names: NamesKey,
 }
 
-/// What is known of other processes of ours that live beside this one, because one takes over from the other.
+/// What is known of the process that this one takes over from, if there is one.
 #[derive(Clone, Debug)]
 pub(in crate::app) struct Beside {
-    /// How many accept requests: the one before this one, one after it, or both.
-    pub(in crate::app) live: Arc<AtomicUsize>,
     /// True: what only one process may do is this one's.
     pub(in crate::app) yielded: watch::Sender<bool>,
 }
@@ -49,10 +45,7 @@ pub(in crate::app) struct Beside {
 impl Beside {
     /// With a process that this one takes over from, or without.
     pub(in crate::app) fn new(taking_over: bool) -> Self {
-        Self {
-            live: Arc::new(AtomicUsize::new(taking_over.into())),
-            yielded: watch::Sender::new(!taking_over),
-        }
+        Self { yielded: watch::Sender::new(!taking_over) }
     }
 
     /// Waits until what only one process may do is this one's.
@@ -122,7 +115,6 @@ impl Predecessor {
             while let Ok(Heard::Message(..)) = self.channel.receive(None) {
                 beside.yielded.send_replace(true);
             }
-            beside.live.fetch_sub(1, Ordering::Relaxed);
             beside.yielded.send_replace(true);
             tracing::info!("the process before this one has ended");
         })?;

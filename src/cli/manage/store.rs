@@ -4,7 +4,7 @@ use super::ask::Ask;
 use super::failure::Failure;
 use crate::cli::ConfigFile;
 use crate::clock::Clock;
-use crate::control::domain::{Actor, By, Domain, Edge, Elsewhere, Origin};
+use crate::control::domain::{Actor, By, Domain, Edge, Origin};
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
 use crate::dialect::endpoint::{Call, Found, find};
@@ -41,12 +41,7 @@ impl Store {
             }
         };
         let usage_folder = store::usage_folder(&config.store.url);
-        let elsewhere = Elsewhere {
-            usage_folder: usage_folder.clone(),
-            max_staleness: config.store.max_staleness,
-            waiting,
-        };
-        let edge = Edge::Elsewhere(elsewhere);
+        let edge = Edge::elsewhere(store.clone(), waiting);
         let domain = Arc::new(Domain::new(store.clone(), edge.clone()));
         let api = Api::new(domain, Sessions::new(store, edge, &config.jwt, config.accounts));
         api.replace(&config);

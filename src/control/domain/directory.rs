@@ -73,7 +73,7 @@ impl Domain {
             Written::Done => {}
             Written::Taken | Written::Moved => return Err(address_taken()),
         }
-        self.confirm(by.now, Effect::Adds).await?;
+        self.confirm(&mut None, by.now, Effect::Adds).await?;
         Ok(id)
     }
 
@@ -88,7 +88,7 @@ impl Domain {
         named: &str,
         patch: PersonPatch,
     ) -> Result<PersonRecord, DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             self.server_admin(by).await?;
             let mut person = self.person_named(named).await?;
@@ -119,7 +119,7 @@ impl Domain {
             let (id, at_ms) = (person.member.id.clone(), by.now.unix_ms);
             match self.store.set_person(&id, (old, new.clone()), at_ms, entry).await? {
                 Written::Done => {
-                    self.confirm(by.now, effect).await?;
+                    self.confirm(&mut turn, by.now, effect).await?;
                     let member = &mut person.member;
                     (member.name, member.active, member.server_admin) =
                         (new.name, new.active, new.server_admin);
@@ -139,7 +139,7 @@ impl Domain {
     /// [`DomainError::Forbidden`], [`DomainError::NotFound`], [`DomainError::Conflict`] when an organization would be left
     /// without an owner or the server without an admin.
     pub async fn delete_person(&self, by: &By, named: &str) -> Result<UserId, DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         self.server_admin(by).await?;
         let person = self.person_named(named).await?;
         let member = person.member;
@@ -162,7 +162,7 @@ impl Domain {
                 return Err(DomainError::Conflict(why.to_owned()));
             }
         }
-        self.confirm(by.now, Effect::TakesAway).await?;
+        self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
         Ok(member.id)
     }
 

@@ -147,7 +147,7 @@ impl Domain {
                 return Err(DomainError::Conflict("You belong to this organization already.".to_owned()));
             }
         }
-        self.confirm(by.now, Effect::Adds).await?;
+        self.confirm(&mut None, by.now, Effect::Adds).await?;
         Ok(found.organization)
     }
 }

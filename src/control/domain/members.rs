@@ -42,7 +42,7 @@ impl Domain {
         person: &UserId,
         role: &str,
     ) -> Result<OrganizationMember, DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let standing = self.standing(by, organization).await?;
             standing.require(MANAGE_MEMBERS)?;
@@ -64,7 +64,7 @@ impl Domain {
             });
             let from_to = (RoleName::from(&member.role), RoleName::from(&new));
             if self.store.set_role(organization, person, from_to, entry).await? == Written::Done {
-                self.confirm(by.now, Effect::TakesAway).await?;
+                self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
                 return Ok(OrganizationMember { role: new, ..member });
             }
         }
@@ -81,7 +81,7 @@ impl Domain {
         organization: &OrganizationId,
         person: &UserId,
     ) -> Result<(), DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let standing = self.standing(by, organization).await?;
             let oneself = by.person() == Some(person);
@@ -103,7 +103,7 @@ impl Domain {
             });
             let role = RoleName::from(&member.role);
             if self.store.remove_member(organization, person, role, entry).await? == Written::Done {
-                return self.confirm(by.now, Effect::TakesAway).await;
+                return self.confirm(&mut turn, by.now, Effect::TakesAway).await;
             }
         }
         Err(DomainError::Conflict(CHANGING.to_owned()))

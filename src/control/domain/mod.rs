@@ -36,13 +36,13 @@ pub(super) use people::{address_taken, violations, weak};
 pub use projects::{MANAGE_PROJECTS, NewProject, ProjectPatch};
 pub use roles::{MANAGE_ROLES, NewRole, RolePatch};
 pub use tokens::{
-    ApiKeyPatch, ListQuery, Listed, MANAGE_API_KEYS, Made, NewApiKey, NewToken, Part, PartQuery, Place,
-    Regeneration, TokenPatch,
+    ApiKeyPatch, InForce, ListQuery, Listed, MANAGE_API_KEYS, Made, NewApiKey, NewToken, Part, PartQuery,
+    Place, Regeneration, TokenPatch,
 };
 pub use webhooks::{MadeWebhook, NewWebhook, WebhookPatch};
 
+pub use super::edge::Edge;
 use super::edge::Effect;
-pub use super::edge::{Edge, Elsewhere, Here};
 use super::webhooks::Guard;
 use crate::clock::Moment;
 use crate::config::{Accounts, Config};
@@ -56,6 +56,9 @@ use std::sync::Arc;
 const ATTEMPTS: usize = 8;
 /// What is said when that was in vain.
 const CHANGING: &str = "Somebody else is changing this. Read it again and repeat.";
+
+/// Held from reading to writing; `None` when it has ended, or was never needed.
+type Turn<'a> = Option<tokio::sync::MutexGuard<'a, ()>>;
 
 /// The operations.
 #[derive(Debug)]
@@ -106,7 +109,14 @@ impl Domain {
         self.catalogue.load_full()
     }
 
-    async fn confirm(&self, now: Moment, effect: Effect) -> Result<(), DomainError> {
+    async fn take_turn(&self) -> Turn<'_> {
+        Some(self.turn.lock().await)
+    }
+
+    /// Waits until the edge acts on what was written. It may have to wait for a node that is gone: others have their turn
+    /// meanwhile.
+    async fn confirm(&self, turn: &mut Turn<'_>, now: Moment, effect: Effect) -> Result<(), DomainError> {
+        drop(turn.take());
         self.edge.confirm(now, effect).await
     }
 

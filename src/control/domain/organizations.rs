@@ -141,7 +141,7 @@ impl Domain {
             Written::Taken => return Err(DomainError::Conflict(TAKEN.to_owned())),
             Written::Moved => return Err(DomainError::NotFound("person")),
         }
-        self.confirm(by.now, Effect::Adds).await?;
+        self.confirm(&mut None, by.now, Effect::Adds).await?;
         self.record(&id).await
     }
 
@@ -155,7 +155,7 @@ impl Domain {
         id: &OrganizationId,
         patch: OrganizationPatch,
     ) -> Result<OrganizationRecord, DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             self.standing(by, id).await?.require(MANAGE_ORGANIZATION)?;
             let old = self.record(id).await?;
@@ -183,7 +183,7 @@ impl Domain {
             let effect = if new.slug == old.slug { Effect::Adds } else { Effect::TakesAway };
             match self.store.replace_organization(&old, new.clone(), entry).await? {
                 Written::Done => {
-                    self.confirm(by.now, effect).await?;
+                    self.confirm(&mut turn, by.now, effect).await?;
                     return Ok(new);
                 }
                 Written::Taken => return Err(DomainError::Conflict(TAKEN.to_owned())),

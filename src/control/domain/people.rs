@@ -91,7 +91,7 @@ impl Domain {
                 ));
             }
         }
-        self.confirm(by.now, Effect::Adds).await?;
+        self.confirm(&mut None, by.now, Effect::Adds).await?;
         Ok((user_id, id))
     }
 
@@ -123,7 +123,7 @@ impl Domain {
             Written::Moved => return Err(DomainError::NotFound("organization")),
             Written::Taken => return Err(address_taken()),
         }
-        self.confirm(by.now, Effect::Adds).await?;
+        self.confirm(&mut None, by.now, Effect::Adds).await?;
         Ok(id)
     }
 

@@ -101,7 +101,7 @@ impl Domain {
             Written::Done => {}
             Written::Moved | Written::Taken => return Err(DomainError::NotFound("organization")),
         }
-        self.confirm(by.now, Effect::Adds).await?;
+        self.confirm(&mut None, by.now, Effect::Adds).await?;
         Ok(project)
     }
 
@@ -116,7 +116,7 @@ impl Domain {
         id: &ProjectId,
         patch: ProjectPatch,
     ) -> Result<Project, DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             self.standing(by, organization).await?.require(MANAGE_PROJECTS)?;
             let old = self.project_of(organization, id).await?;
@@ -137,7 +137,7 @@ impl Domain {
             let entry = entry(by, action, organization, &new, Some(facts(&old)), Some(facts(&new)));
             if self.store.replace_project(organization, &old, new.clone(), entry).await? == Written::Done {
                 let effect = if old.active && !new.active { Effect::TakesAway } else { Effect::Adds };
-                self.confirm(by.now, effect).await?;
+                self.confirm(&mut turn, by.now, effect).await?;
                 return Ok(new);
             }
         }
@@ -162,10 +162,10 @@ impl Domain {
             if with_keys {
                 self.delete_keys_of(by, organization, id).await?;
             }
-            let _turn = self.turn.lock().await;
+            let mut turn = self.take_turn().await;
             let entry = entry(by, "project.deleted", organization, &old, Some(facts(&old)), None);
             match self.store.remove_project(organization, id, entry).await? {
-                Written::Done => return self.confirm(by.now, Effect::TakesAway).await,
+                Written::Done => return self.confirm(&mut turn, by.now, Effect::TakesAway).await,
                 Written::Taken if !with_keys => return Err(self.keys_in_the_way(organization, id).await?),
                 // A key was made meanwhile.
                 Written::Taken | Written::Moved => {}

@@ -93,7 +93,7 @@ impl Domain {
         id: &str,
         patch: RolePatch,
     ) -> Result<OrganizationRole, DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         let standing = self.standing(by, organization).await?;
         standing.require(MANAGE_ROLES)?;
         let old = self.own_role(organization, id).await?;
@@ -113,7 +113,7 @@ impl Domain {
             Written::Taken => return Err(taken()),
             Written::Moved => return Err(DomainError::NotFound("role")),
         }
-        self.confirm(by.now, Effect::TakesAway).await?;
+        self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
         Ok(new)
     }
 

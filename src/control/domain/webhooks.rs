@@ -94,7 +94,7 @@ impl Domain {
             Some(secret) => secret,
             None => new_secret().map_err(internal)?,
         };
-        let _turn = self.turn.lock().await;
+        let _turn = self.take_turn().await;
         if self.store.webhook_endpoints(organization).await?.len() >= MOST {
             let message = format!("An organization has at most {MOST} webhook endpoints.");
             return Err(DomainError::Conflict(message));
@@ -145,7 +145,7 @@ impl Domain {
         id: &str,
         patch: WebhookPatch,
     ) -> Result<WebhookEndpoint, DomainError> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let old = self.webhook(by, organization, id).await?;
             let new = patched(&old, &patch, by.now.unix_ms);
@@ -173,7 +173,7 @@ impl Domain {
         organization: &OrganizationId,
         id: &str,
     ) -> Result<(), DomainError> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let old = self.webhook(by, organization, id).await?;
             let entry = entry(by, "webhook_endpoint.deleted", &old, Some(facts(&old)), None);

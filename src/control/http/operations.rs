@@ -7,10 +7,11 @@ use crate::control::domain::{By, DomainError, NewOperation, Violation};
 use crate::control::error::Refusal;
 use crate::dialect::operations;
 use crate::dialect::time::instant;
-use crate::store::management::Page;
+use crate::store::management::{OperationRecord, Page};
 use crate::token::OrganizationId;
+use bytes::Bytes;
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json as value};
 
 pub(super) async fn start(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
@@ -37,9 +38,14 @@ pub(super) async fn start(api: &Api, request: &Request<'_>, by: &By) -> Outcome 
     members.done()?;
     DomainError::unless_none(wrong)?;
     let operation = api.domain.start_operation(by, &organization, wanted).await?;
-    let mut response = json(StatusCode::ACCEPTED, operations::record(&operation).to_string());
+    Ok(request.created(&operation.id, accepted(&operation)))
+}
+
+/// 202 with an operation that is to be asked for again.
+pub(super) fn accepted(operation: &OperationRecord) -> Response<Bytes> {
+    let mut response = json(StatusCode::ACCEPTED, operations::record(operation).to_string());
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    Ok(request.created(&operation.id, response))
+    response
 }
 
 pub(super) async fn list(api: &Api, request: &Request<'_>, by: &By) -> Outcome {

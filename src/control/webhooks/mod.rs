@@ -1,7 +1,7 @@
 //! Delivers events: what the outbox holds is sent, signed, until it is acknowledged or a day has passed.
 //!
 //! At least once: an attempt that was under way when the process died is made again. What is under way is known to this
-//! process only, so two processes on one store would send an event each.
+//! process only, so that of several on one store only the first one delivers.
 
 mod guard;
 mod schedule;
@@ -44,6 +44,9 @@ const WRITES: usize = 5;
 
 /// Reads the clock.
 pub type Now = Arc<dyn Fn() -> Moment + Send + Sync>;
+
+/// Whether this process does what one of those on a store has to do for all.
+pub type First = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The deliverer.
 #[derive(Debug)]
@@ -98,11 +101,15 @@ impl Webhooks {
         self.settings.store(Arc::new(Settings::new(section)));
     }
 
-    /// Delivers until `stop` says so, and then until what is under way has ended or taken too long.
-    pub async fn run(self: Arc<Self>, now: Now, mut stop: watch::Receiver<bool>) {
+    /// Delivers, while this is the `first` process, until `stop` says so, and then until what is under way has ended or taken
+    /// too long.
+    pub async fn run(self: Arc<Self>, now: Now, first: First, mut stop: watch::Receiver<bool>) {
         let (mut under_way, mut turns, mut failing) = (UnderWay::default(), Turns::default(), false);
         while !*stop.borrow_and_update() {
-            let looked = self.look(&now, &mut under_way, &mut turns).await;
+            let looked = match first() {
+                true => self.look(&now, &mut under_way, &mut turns).await,
+                false => Ok(()),
+            };
             if let Err(error) = &looked
                 && !failing
             {

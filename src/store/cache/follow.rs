@@ -1,8 +1,10 @@
 //! Keeps the index true to the store, and within its bounds.
 
 use super::gate::Name;
+use super::member::Following;
 use super::{Entry, Tokens};
 use crate::clock::Moment;
+use crate::store::nodes::Reading;
 use crate::store::{Change, ChangeSubject, StoreError};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use std::collections::HashSet;
@@ -14,23 +16,45 @@ const SLACK: usize = 64;
 
 impl Tokens {
     /// Applies what changed in the store since the last call, and returns how many changes that were. `now` is the
-    /// time before the call: only what was committed before it is sure to be seen.
+    /// time before the call: only what was committed before it is sure to be seen. A node that has come to be doubted joins
+    /// anew.
     ///
     /// # Errors
     /// The store's; the same changes are applied again by the next call.
     pub async fn synchronise(&self, now: Moment) -> Result<usize, StoreError> {
-        let mut sequence = self.sequence.lock().await;
-        let changes = self.store.changes_after(*sequence).await?;
+        let mut following = self.following.lock().await;
+        if following.left {
+            return Ok(0);
+        }
+        let mut reading = self.read(&mut following).await?;
+        let mut changes = reading.changes.len();
+        if following.member.is_some() && !reading.member {
+            following.join(&*self.store, now).await?;
+            // What was read before it was on the roll again proves nothing.
+            reading = self.read(&mut following).await?;
+            changes += reading.changes.len();
+            tracing::warn!("this node had not been heard of for too long, and has joined the others anew");
+            if !reading.member {
+                return Err(StoreError::Unavailable("this node was doubted as soon as it had joined".into()));
+            }
+        }
+        self.first.store(reading.first, Ordering::Relaxed);
+        self.synchronised_ns.fetch_max(now.mono_ns, Ordering::Relaxed);
+        Ok(changes)
+    }
+
+    /// Reads what changed, and applies it.
+    async fn read(&self, following: &mut Following) -> Result<Reading, StoreError> {
+        let reading = self.store.read_as(following.id(), following.sequence).await?;
         // What takes something away comes first and needs no store.
-        let organizations = self.invalidate(&changes);
+        let organizations = self.invalidate(&reading.changes);
         for id in &organizations {
             self.reload(id).await?;
         }
-        if let Some(newest) = changes.last() {
-            *sequence = newest.sequence;
+        if let Some(newest) = reading.changes.last() {
+            following.sequence = newest.sequence;
         }
-        self.synchronised_ns.fetch_max(now.mono_ns, Ordering::Relaxed);
-        Ok(changes.len())
+        Ok(reading)
     }
 
     /// Forgets what changed, and returns the organizations to be read again.

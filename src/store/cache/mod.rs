@@ -10,6 +10,7 @@ mod follow;
 mod gate;
 mod intern;
 mod load;
+mod member;
 mod names;
 mod organization;
 mod stats;
@@ -19,6 +20,7 @@ mod tests;
 pub use codes::Code;
 pub use entry::{Entry, Held, SessionEntry, Standing, UserEntry};
 pub use load::LookupError;
+pub use member::Position;
 pub use organization::{OrganizationCell, OrganizationView};
 pub use stats::Stats;
 
@@ -29,12 +31,13 @@ use crate::limiter::Limiter;
 use crate::token::{Digest, ShownKey, TokenId, UserId};
 use codes::Codes;
 use gate::{Gate, Inner, Name};
+use member::Following;
 use names::{ByDigest, ById};
 use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
@@ -91,10 +94,12 @@ pub struct Tokens {
     gate: Gate,
     filling: fill::Filling,
     terms: intern::Interner<Terms, Standing>,
-    /// The change up to which this index is complete; locked while changes are applied.
-    sequence: tokio::sync::Mutex<u64>,
-    /// Start of the last successful synchronisation, monotonic nanoseconds.
+    /// How far it has followed the store, and as whom; locked while changes are applied.
+    following: tokio::sync::Mutex<Following>,
+    /// Start of the last successful synchronisation, monotonic nanoseconds; 0 when it can not be relied upon any more.
     synchronised_ns: AtomicU64,
+    /// Whether it was then the first node of the store.
+    first: AtomicBool,
 }
 
 impl fmt::Debug for Tokens {
@@ -106,7 +111,8 @@ impl fmt::Debug for Tokens {
 
 impl Tokens {
     /// An index that is empty, and can be relied upon: what it does not hold is looked up. [`fill`](Self::fill) brings the keys
-    /// in. `runtime` is the control side's: look-ups run there. `now` is the time before the call.
+    /// in. With a `name` it goes on the store's roll of [`nodes`](crate::store::nodes), as whoever accepts keys by it has to.
+    /// `runtime` is the control side's: look-ups run there. `now` is the time before the call.
     ///
     /// # Errors
     /// The store's.
@@ -115,11 +121,11 @@ impl Tokens {
         journal: Journal,
         limiter: Arc<Limiter>,
         options: Options,
+        name: Option<String>,
         runtime: tokio::runtime::Handle,
         now: Moment,
     ) -> Result<Arc<Self>, StoreError> {
-        // Before anything is read: what changes while we read is then applied by the first synchronisation.
-        let sequence = store.newest_change().await?;
+        let following = Following::begin(&*store, name, &journal, &options, now).await?;
         Ok(Arc::new(Self {
             store,
             journal,
@@ -138,8 +144,9 @@ impl Tokens {
             gate: Gate::default(),
             filling: fill::Filling::default(),
             terms: intern::Interner::default(),
-            sequence: tokio::sync::Mutex::new(sequence),
+            following: tokio::sync::Mutex::new(following),
             synchronised_ns: AtomicU64::new(now.mono_ns),
+            first: AtomicBool::new(false),
         }))
     }
 

@@ -3,14 +3,14 @@
 mod absent;
 mod codes;
 mod fill;
+mod nodes;
 
 use super::*;
 use crate::store::conformance::{NOW_MS, fixture, token};
 use crate::store::import::{Fixture, Imported};
+use crate::store::nodes::{NewNode, Node, Nodes, Reading};
 use crate::store::sqlite::Sqlite;
-use crate::store::{
-    Answer, Change, LiveSession, Organization, SigningKey, TokenRecord, TokenRow, Usage, UserRecord,
-};
+use crate::store::{Answer, LiveSession, Organization, SigningKey, TokenRecord, TokenRow, Usage, UserRecord};
 use crate::token::{OrganizationId, Permissions, Role, TokenId};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tempfile::TempDir;
@@ -24,6 +24,8 @@ struct Double {
     store: Sqlite,
     look_ups: AtomicUsize,
     failing: AtomicBool,
+    /// It can be read, and nobody can be put on its roll.
+    unwritable: AtomicBool,
     /// Look-ups that may answer; more wait, with what they read in hand.
     answers: Semaphore,
     /// Look-ups that have read.
@@ -87,12 +89,6 @@ impl Store for Double {
             self.store.newest_change().await
         })
     }
-    fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>> {
-        Box::pin(async move {
-            self.check()?;
-            self.store.changes_after(sequence).await
-        })
-    }
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()> {
         self.store.add_usage(journal, batch)
     }
@@ -113,6 +109,39 @@ impl Store for Double {
     }
 }
 
+impl Nodes for Double {
+    fn enrol<'a>(&'a self, node: &'a NewNode) -> Answer<'a, ()> {
+        if self.unwritable.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::Unavailable("told to".into())) });
+        }
+        self.store.enrol(node)
+    }
+    fn read_as<'a>(&'a self, node: Option<&'a str>, sequence: u64) -> Answer<'a, Reading> {
+        Box::pin(async move {
+            self.check()?;
+            self.store.read_as(node, sequence).await
+        })
+    }
+    fn tell<'a>(&'a self, node: &'a str, applied: u64, at_ms: u64) -> Answer<'a, ()> {
+        self.store.tell(node, applied, at_ms)
+    }
+    fn nodes(&self) -> Answer<'_, Vec<Node>> {
+        self.store.nodes()
+    }
+    fn doubt<'a>(&'a self, node: &'a str, beats: u64) -> Answer<'a, ()> {
+        self.store.doubt(node, beats)
+    }
+    fn step_back<'a>(&'a self, node: &'a str) -> Answer<'a, ()> {
+        self.store.step_back(node)
+    }
+    fn strike<'a>(&'a self, node: &'a str) -> Answer<'a, ()> {
+        self.store.strike(node)
+    }
+    fn strike_owner<'a>(&'a self, journal: &'a str) -> Answer<'a, ()> {
+        self.store.strike_owner(journal)
+    }
+}
+
 struct Bench {
     folder: Arc<TempDir>,
     double: Arc<Double>,
@@ -126,6 +155,7 @@ async fn bench(fixture: &Fixture, capacity: usize) -> Bench {
         store: Sqlite::open(&folder.path().join("a.db")).unwrap(),
         look_ups: AtomicUsize::new(0),
         failing: AtomicBool::new(false),
+        unwritable: AtomicBool::new(false),
         answers: Semaphore::new(1_000_000_000),
         read: Semaphore::new(0),
     });
@@ -138,6 +168,7 @@ async fn bench(fixture: &Fixture, capacity: usize) -> Bench {
             negative_ttl: Duration::from_secs(5),
             max_staleness: Duration::from_secs(5),
         },
+        Some("bench".to_owned()),
         tokio::runtime::Handle::current(),
         T0,
     )
@@ -463,6 +494,7 @@ async fn a_stopped_runtime_is_an_error_and_no_deadlock() {
         Journal::open(folder.path()).unwrap(),
         Arc::new(Limiter::new()),
         Options { capacity: NonZeroUsize::MIN, ..bench.tokens.options },
+        None,
         handle,
         T0,
     )

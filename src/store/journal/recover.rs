@@ -27,6 +27,8 @@ pub async fn recover(folder: &Path, store: &dyn Store) -> Result<usize, StoreErr
             continue;
         }
         let Some(file) = abandoned(&path).map_err(failed)? else { continue };
+        // Its process is gone, and accepts no key: nobody has to wait for it.
+        store.strike_owner(&id).await?;
         let bytes = std::fs::read(&path).map_err(failed)?;
         for some in segment::read(&bytes).chunks(AT_ONCE) {
             store.add_usage(&id, some.to_vec()).await?;

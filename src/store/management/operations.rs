@@ -17,11 +17,23 @@ pub enum OperationKind {
     ExportUsage,
     /// Removes an organization and all that belongs to it.
     DeleteOrganization,
+    /// Waits until a change is in force on every node. Nobody asks for it: it is what is left of a request that would have
+    /// taken too long.
+    ConfirmChange,
 }
 
 impl OperationKind {
     /// Every kind.
-    pub const ALL: [Self; 4] =
+    pub const ALL: [Self; 5] = [
+        Self::RotateTokens,
+        Self::ExportAudit,
+        Self::ExportUsage,
+        Self::DeleteOrganization,
+        Self::ConfirmChange,
+    ];
+
+    /// Those that clients ask for.
+    pub const ASKED: [Self; 4] =
         [Self::RotateTokens, Self::ExportAudit, Self::ExportUsage, Self::DeleteOrganization];
 
     /// The name used in the store and by clients.
@@ -31,6 +43,7 @@ impl OperationKind {
             Self::ExportAudit => "export_audit",
             Self::ExportUsage => "export_usage",
             Self::DeleteOrganization => "delete_organization",
+            Self::ConfirmChange => "confirm_change",
         }
     }
 

@@ -11,6 +11,7 @@ mod import;
 mod invitations;
 mod management;
 mod members;
+mod nodes;
 mod operations;
 mod organizations;
 mod outbox;
@@ -33,7 +34,7 @@ mod webhooks;
 
 use super::import::{Fixture, Imported};
 use super::{
-    Answer, Change, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, TokenRow, Usage,
+    Answer, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, TokenRow, Usage,
     UserRecord,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
@@ -53,6 +54,8 @@ pub struct Sqlite {
     /// store that does not answer the edge in time has it accept no key at all.
     askers: Threads,
     writer: Threads,
+    /// What nodes tell of themselves does not wait until something else is written for good.
+    enroller: Threads,
 }
 
 impl Sqlite {
@@ -66,6 +69,7 @@ impl Sqlite {
         let readers = || (0..READERS).map(|_| connect::reader(path)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             writer: Threads::start("store-write", vec![writer])?,
+            enroller: Threads::start("store-enrol", vec![connect::enroller(path)?])?,
             readers: Threads::start("store-read", readers()?)?,
             askers: Threads::start("store-ask", readers()?)?,
         })
@@ -78,11 +82,15 @@ impl Sqlite {
     /// another version made it.
     pub fn open_read_only(path: &Path) -> Result<Option<Self>, StoreError> {
         let open = || connect::existing(path);
-        let (Some(reader), Some(asker), Some(writer)) = (open()?, open()?, open()?) else { return Ok(None) };
+        let (Some(reader), Some(asker), Some(writer), Some(enroller)) = (open()?, open()?, open()?, open()?)
+        else {
+            return Ok(None);
+        };
         Ok(Some(Self {
             readers: Threads::start("store-read", vec![reader])?,
             askers: Threads::start("store-ask", vec![asker])?,
             writer: Threads::start("store-write", vec![writer])?,
+            enroller: Threads::start("store-enrol", vec![enroller])?,
         }))
     }
 
@@ -106,6 +114,13 @@ impl Sqlite {
         job: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
         self.writer.run(move |connection| in_transaction(connection, job))
+    }
+
+    fn on_roll<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.enroller.run(move |connection| in_transaction(connection, job))
     }
 }
 
@@ -179,10 +194,6 @@ impl Store for Sqlite {
 
     fn newest_change(&self) -> Answer<'_, u64> {
         self.read(|db| changes::newest(db))
-    }
-
-    fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>> {
-        self.read(move |db| changes::after(db, sequence))
     }
 
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()> {

@@ -123,7 +123,10 @@ fn add(db: &Connection, new: &OperationRecord, entry: &AuditEntry) -> Result<Wri
     }
     let busy = "SELECT 1 FROM operations
                 WHERE organization = ?1 AND kind = ?2 AND state IN ('pending', 'running')";
-    if db.prepare_cached(busy)?.exists([new.organization.as_str(), new.kind.as_str()])? {
+    // Of waits there may be as many as there are changes.
+    if new.kind != OperationKind::ConfirmChange
+        && db.prepare_cached(busy)?.exists([new.organization.as_str(), new.kind.as_str()])?
+    {
         return Ok(Written::Taken);
     }
     let sql =

@@ -1,9 +1,9 @@
 //! What only SQLite has to do; the rest is in the conformance suite.
 
 use super::*;
-use crate::store::ChangeSubject;
 use crate::store::conformance::{self, NOW_MS, fixture};
 use crate::store::management::Management;
+use crate::store::{Change, ChangeSubject};
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 

@@ -285,6 +285,11 @@ impl Metrics {
                 "Age of the newest thing known from the store.",
                 &self.store_staleness,
             ),
+            gauge(
+                "portcullis_nodes",
+                "Nodes on the store's roll that are heard of, this one among them.",
+                &self.nodes,
+            ),
             gauges(
                 "portcullis_tokens_expiring",
                 "Keys that expire soon.",

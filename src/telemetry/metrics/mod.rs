@@ -62,6 +62,7 @@ pub struct Metrics {
     proxy_headers_refused: Series<Counter>,
     store_up: Gauge,
     store_staleness: Gauge,
+    nodes: Gauge,
     tokens_expiring: Series<Gauge>,
     log_dropped: Arc<Counter>,
     tunnels: Series<Gauge>,
@@ -124,6 +125,7 @@ impl Metrics {
             proxy_headers_refused: Series::new(),
             store_up: Gauge::default(),
             store_staleness: Gauge::default(),
+            nodes: Gauge::default(),
             tokens_expiring: Series::new(),
             log_dropped: Arc::default(),
             tunnels: Series::new(),
@@ -300,6 +302,11 @@ impl Metrics {
     pub fn set_store(&self, up: bool, staleness: Duration) {
         self.store_up.set(f64::from(u8::from(up)));
         self.store_staleness.set(staleness.as_secs_f64());
+    }
+
+    /// Sets how many nodes accept keys on the store, this one among them.
+    pub fn set_nodes(&self, nodes: usize) {
+        self.nodes.set(nodes as f64);
     }
 
     /// Sets how many keys expire within a period such as `7d`.

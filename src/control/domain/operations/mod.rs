@@ -2,14 +2,18 @@
 
 mod work;
 
+use super::super::edge::{Effect, Spread};
 use super::actor::Subject;
 use super::audit::MANAGE_AUDIT_LOGS;
 use super::webhooks::new_id;
-use super::{Actor, By, Domain, DomainError, Violation};
+use super::{Actor, By, Domain, DomainError, MANAGE_API_KEYS, Turn, Violation};
 use crate::dialect::{audit, csv, usage};
-use crate::store::management::{AuditEntry, OperationKind, OperationRecord, OperationState, Page, Written};
+use crate::store::management::{
+    AuditEntry, OperationKind, OperationRecord, OperationState, Page, Token, Written,
+};
 use crate::token::{OrganizationId, ProjectId, Secret, TokenId};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// What seeing operations takes, and beginning one; more than that says its kind.
 const MANAGE_OPERATIONS: &str = "manage:operations";
@@ -17,6 +21,9 @@ const VIEW_USAGE: &str = "view:usage";
 /// Longest time for which old values work beside the new ones, and the usual one; seconds.
 const OVERLAP_MOST_S: u64 = 30 * 24 * 3600;
 const OVERLAP_S: u64 = 24 * 3600;
+
+/// How long an oCore client waits for a change to be in force everywhere.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 const OPERATION: &str = "operation";
 const NOT_YET: &str = "The operation is not finished. Ask again when its status is succeeded or failed.";
@@ -77,25 +84,11 @@ impl Domain {
         wanted: NewOperation,
     ) -> Result<OperationRecord, DomainError> {
         self.may(by, organization, MANAGE_OPERATIONS).await?;
-        let kind = OperationKind::from_name(&wanted.kind).ok_or_else(unknown_kind)?;
+        let asked = OperationKind::ASKED.into_iter().find(|kind| kind.as_str() == wanted.kind);
+        let kind = asked.ok_or_else(unknown_kind)?;
         self.may_operate(by, organization, kind).await?;
         let parameters = self.parameters(organization, kind, &wanted).await?;
-        let operation = OperationRecord {
-            sequence: 0,
-            id: new_id("op")?,
-            organization: organization.clone(),
-            kind,
-            parameters,
-            state: OperationState::Pending,
-            done: 0,
-            position: 0,
-            error: None,
-            actor: by.person().cloned(),
-            actor_name: by.entry(about("", organization, None)).actor_name,
-            created_ms: by.now.unix_ms,
-            finished_ms: None,
-            result_ms: None,
-        };
+        let operation = pending(by, organization, kind, parameters)?;
         let entry = entry(by, "operation.started", &operation, Some(operation.parameters.clone()));
         match self.store.add_operation(operation.clone(), entry).await? {
             Written::Done => self.operation(by, Some(organization), &operation.id).await,
@@ -104,6 +97,31 @@ impl Domain {
                 let message = "An operation of this type is under way in the organization. Wait for its end.";
                 Err(DomainError::Conflict(message.to_owned()))
             }
+        }
+    }
+
+    /// As [`confirm`](Self::confirm), for who waits for [`PATIENCE`] and no longer: then there is an operation that ends when
+    /// it is done.
+    pub(super) async fn confirm_soon(
+        &self,
+        turn: Turn<'_>,
+        by: &By,
+        key: &Token,
+        effect: Effect,
+    ) -> Result<Option<OperationRecord>, DomainError> {
+        drop(turn);
+        // At a terminal there is time.
+        let patience = (!matches!(by.actor, Actor::Operator)).then_some(PATIENCE);
+        let Spread::Underway(change) = self.edge.begin(by.now, effect, patience).await? else {
+            return Ok(None);
+        };
+        let parameters = json!({ "change": change, "tokenId": &*key.id.text() });
+        let operation = pending(by, &key.organization, OperationKind::ConfirmChange, parameters)?;
+        let entry = entry(by, "operation.started", &operation, Some(operation.parameters.clone()));
+        match self.store.add_operation(operation.clone(), entry).await? {
+            Written::Done => Ok(Some(operation)),
+            // The organization is gone: there is nothing left to be waited for by an operation.
+            Written::Moved | Written::Taken => self.edge.spread(change).await.map(|()| None),
         }
     }
 
@@ -120,6 +138,7 @@ impl Domain {
             OperationKind::RotateTokens => standing.may_create(),
             OperationKind::ExportAudit => standing.require(MANAGE_AUDIT_LOGS),
             OperationKind::ExportUsage => standing.require(VIEW_USAGE),
+            OperationKind::ConfirmChange => standing.require(MANAGE_API_KEYS),
         }
     }
 
@@ -159,6 +178,8 @@ impl Domain {
                 "confirm must be the slug of the organization that is to be deleted",
             ),
             OperationKind::DeleteOrganization => Ok(json!({ "slug": home.slug, "name": home.name })),
+            // Nobody asks for it.
+            OperationKind::ConfirmChange => Err(unknown_kind().into()),
         }
     }
 
@@ -256,7 +277,9 @@ impl Domain {
         let columns = match operation.kind {
             OperationKind::ExportAudit => audit::COLUMNS.as_slice(),
             OperationKind::ExportUsage => usage::COLUMNS.as_slice(),
-            OperationKind::RotateTokens | OperationKind::DeleteOrganization => {
+            OperationKind::RotateTokens
+            | OperationKind::DeleteOrganization
+            | OperationKind::ConfirmChange => {
                 return Err(DomainError::Conflict(NO_RESULT.to_owned()));
             }
         };
@@ -287,8 +310,32 @@ impl Domain {
     }
 }
 
+fn pending(
+    by: &By,
+    organization: &OrganizationId,
+    kind: OperationKind,
+    parameters: Value,
+) -> Result<OperationRecord, DomainError> {
+    Ok(OperationRecord {
+        sequence: 0,
+        id: new_id("op")?,
+        organization: organization.clone(),
+        kind,
+        parameters,
+        state: OperationState::Pending,
+        done: 0,
+        position: 0,
+        error: None,
+        actor: by.person().cloned(),
+        actor_name: by.entry(about("", organization, None)).actor_name,
+        created_ms: by.now.unix_ms,
+        finished_ms: None,
+        result_ms: None,
+    })
+}
+
 fn unknown_kind() -> Violation {
-    let all = OperationKind::ALL.map(OperationKind::as_str).join(", ");
+    let all = OperationKind::ASKED.map(OperationKind::as_str).join(", ");
     Violation::new("type", "choice", format!("type must be one of {all}"))
 }
 

@@ -68,9 +68,15 @@ impl Domain {
     }
 
     async fn step(&self, by: &By, operation: &OperationRecord) -> Result<Step, DomainError> {
+        // It only waits for what is written already, whoever wrote it.
+        if operation.kind == OperationKind::ConfirmChange {
+            self.edge.spread(operation.parameters["change"].as_u64().unwrap_or(u64::MAX)).await?;
+            return Ok(Step::Done);
+        }
         // Whoever is not an admin any more has nothing done in their name.
         self.may_operate(by, &operation.organization, operation.kind).await?;
         match operation.kind {
+            OperationKind::ConfirmChange => Ok(Step::Done),
             OperationKind::RotateTokens => self.rotate_some(by, operation).await,
             OperationKind::ExportAudit => self.export_audit(by, operation).await,
             OperationKind::ExportUsage => self.export_usage(operation).await,
@@ -91,7 +97,7 @@ impl Domain {
             let seal = |id: &_, value: &_| sealer.seal(&label(&operation.id, id), value);
             self.rotate_token(by, &operation.id, token, until_ms, seal).await?;
         }
-        self.confirm(by.now, Effect::TakesAway).await?;
+        self.confirm(&mut None, by.now, Effect::TakesAway).await?;
         Ok(Step::More)
     }
 
@@ -152,7 +158,7 @@ impl Domain {
         let organization = &operation.organization;
         let removed = self.store.remove_tokens_of(&operation.id, organization, REMOVED).await?;
         if removed >= u64::from(REMOVED) {
-            self.confirm(by.now, Effect::TakesAway).await?;
+            self.confirm(&mut None, by.now, Effect::TakesAway).await?;
             return Ok(Step::More);
         }
         // Fewer than a step's worth: whoever makes keys meanwhile does not keep the organization alive by that.
@@ -168,7 +174,7 @@ impl Domain {
         let end = finish(by, operation, None);
         // Moved: it was finished by somebody else, which is as good.
         let _: Written = self.store.remove_organization(&operation.id, organization, gone, end).await?;
-        self.confirm(by.now, Effect::TakesAway).await?;
+        self.confirm(&mut None, by.now, Effect::TakesAway).await?;
         Ok(Step::Finished)
     }
 
@@ -205,7 +211,7 @@ fn finish(by: &By, operation: &OperationRecord, error: Option<String>) -> Finish
         // What was rotated before it failed has its new values too.
         OperationKind::RotateTokens => operation.done > 0,
         OperationKind::ExportAudit | OperationKind::ExportUsage => error.is_none(),
-        OperationKind::DeleteOrganization => false,
+        OperationKind::DeleteOrganization | OperationKind::ConfirmChange => false,
     };
     let overlap_ms = operation.parameters["overlapSeconds"].as_u64().unwrap_or(0) * 1000;
     let until_ms = by.now.unix_ms.saturating_add(KEPT_MS.max(overlap_ms));

@@ -7,7 +7,7 @@ use super::super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Effect};
 use super::decide::{effect, prefix_of};
 use super::rules::Rules;
 use super::write::{entry, name_taken, new_value};
-use super::{Made, Part, PartQuery, facts};
+use super::{InForce, Made, Part, PartQuery, facts};
 use crate::store::management::{Page, Position, Token, TokenFilter, Written};
 use crate::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, Secret, TokenId};
 use serde_json::{Map, Value};
@@ -65,14 +65,14 @@ impl Domain {
         let value = new_value(FAMILY)?;
         let token = self.new_api_key(by, organization, &wanted, &value)?;
         standing.hands_on(&token.permissions)?;
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         let entry = entry(by, "api_key.created", &token, None, Some(facts::of(&token)));
         match self.store.add_token(token.clone(), Digest::of(value.expose()), entry).await? {
             Written::Done => {}
             Written::Taken => return Err(name_taken()),
             Written::Moved => return Err(DomainError::NotFound("organization")),
         }
-        self.confirm(by.now, Effect::Adds).await?;
+        self.confirm(&mut turn, by.now, Effect::Adds).await?;
         Ok(Made { token, value })
     }
 
@@ -116,8 +116,8 @@ impl Domain {
         organization: &OrganizationId,
         id: &TokenId,
         patch: ApiKeyPatch,
-    ) -> Result<Token, DomainError> {
-        let _turn = self.turn.lock().await;
+    ) -> Result<InForce<Token>, DomainError> {
+        let turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let standing = self.standing(by, organization).await?;
             standing.require(MANAGE_API_KEYS)?;
@@ -125,7 +125,7 @@ impl Domain {
             let new = self.patched_api_key(by, &standing, &old, &patch)?;
             if new == old {
                 self.settle_usage_of(std::slice::from_ref(id)).await;
-                return self.api_key_of(Some(organization), id).await;
+                return self.api_key_of(Some(organization), id).await.map(InForce::Everywhere);
             }
             let new = Token { updated_ms: by.now.unix_ms, ..new };
             let (before, after) = facts::differing(&old, &new);
@@ -136,8 +136,11 @@ impl Domain {
                 _ => "api_key.updated",
             };
             let (effect, entry) = (effect(&old, &new), entry(by, action, &new, Some(before), Some(after)));
-            if let Some(token) = self.put(by, new, None, entry, effect).await? {
-                return Ok(token);
+            if let Some(token) = self.put(new, None, entry).await? {
+                return match self.confirm_soon(turn, by, &token, effect).await? {
+                    None => Ok(InForce::Everywhere(self.as_it_is(token).await?)),
+                    Some(operation) => Ok(InForce::Soon(operation)),
+                };
             }
         }
         Err(DomainError::Conflict(CHANGING.to_owned()))
@@ -152,7 +155,7 @@ impl Domain {
         by: &By,
         organization: &OrganizationId,
         id: &TokenId,
-    ) -> Result<(), DomainError> {
+    ) -> Result<InForce<()>, DomainError> {
         self.standing(by, organization).await?.require(MANAGE_API_KEYS)?;
         self.remove_api_key(by, Some(organization), id).await
     }
@@ -176,7 +179,7 @@ impl Domain {
     ///
     /// # Errors
     /// [`DomainError::Forbidden`], [`DomainError::NotFound`], [`DomainError::Conflict`]
-    pub async fn delete_any_api_key(&self, by: &By, id: &TokenId) -> Result<(), DomainError> {
+    pub async fn delete_any_api_key(&self, by: &By, id: &TokenId) -> Result<InForce<()>, DomainError> {
         self.server_admin(by).await?;
         self.remove_api_key(by, None, id).await
     }
@@ -212,13 +215,14 @@ impl Domain {
         by: &By,
         organization: Option<&OrganizationId>,
         id: &TokenId,
-    ) -> Result<(), DomainError> {
-        let _turn = self.turn.lock().await;
+    ) -> Result<InForce<()>, DomainError> {
+        let turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let old = self.api_key_of(organization, id).await?;
             let entry = entry(by, "api_key.deleted", &old, Some(facts::of(&old)), None);
             if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
-                return self.confirm(by.now, Effect::TakesAway).await;
+                let operation = self.confirm_soon(turn, by, &old, Effect::TakesAway).await?;
+                return Ok(operation.map_or(InForce::Everywhere(()), InForce::Soon));
             }
         }
         Err(DomainError::Conflict(CHANGING.to_owned()))

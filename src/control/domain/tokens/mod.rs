@@ -14,7 +14,7 @@ pub use api_keys::{ApiKeyPatch, MANAGE_API_KEYS, NewApiKey};
 
 pub(super) use rules::Rules;
 
-use crate::store::management::{Position, Token};
+use crate::store::management::{OperationRecord, Position, Token};
 use crate::token::{KeyFamily, OrganizationId, ProjectId, Secret};
 
 /// Where the caller says that a key is. What is elsewhere is not there for them.
@@ -83,6 +83,15 @@ pub struct Made {
     pub token: Token,
     /// Its value.
     pub value: Secret,
+}
+
+/// What came of an alteration of an oCore key, whose clients wait for a second and no longer.
+#[derive(Clone, Debug)]
+pub enum InForce<T> {
+    /// It is in force wherever keys are accepted.
+    Everywhere(T),
+    /// It is written and in force here; this operation ends when it is everywhere.
+    Soon(OperationRecord),
 }
 
 /// Which keys to list, and which part of the list.

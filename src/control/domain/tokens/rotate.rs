@@ -19,7 +19,7 @@ impl Domain {
         until_ms: u64,
         seal: impl Fn(&TokenId, &Secret) -> Result<Vec<u8>, DomainError>,
     ) -> Result<(), DomainError> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.take_turn().await;
         let mut old = token;
         for _ in 0..ATTEMPTS {
             let value = new_value(old.family)?;

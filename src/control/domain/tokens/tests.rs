@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::Moment;
-use crate::control::domain::{Actor, By, Domain, DomainError, Edge, Elsewhere, Origin, Person};
+use crate::control::domain::{Actor, By, Domain, DomainError, Edge, Origin, Person};
 use crate::store::Store;
 use crate::store::conformance::fixture;
 use crate::store::import::{FixtureMember, Position};
@@ -24,9 +24,8 @@ fn text(ms: Option<u64>) -> String {
 }
 
 /// No other process is on these stores.
-fn nobody() -> Edge {
-    let waiting = |_| panic!("for whom?");
-    Edge::Elsewhere(Elsewhere { usage_folder: "/nonexistent".into(), max_staleness: DAY, waiting })
+fn nobody(store: Arc<Sqlite>) -> Edge {
+    Edge::elsewhere(store, |_| panic!("for whom?"))
 }
 
 /// A store with the fixture's developer and an owner; nothing follows it.
@@ -50,7 +49,7 @@ impl Stage {
             active: None,
         });
         store.import(&fixture, now.unix_ms).await.unwrap();
-        let domain = Domain::new(store.clone(), nobody());
+        let domain = Domain::new(store.clone(), nobody(store.clone()));
         Self { store, domain, _folder: folder }
     }
 
@@ -149,7 +148,7 @@ async fn writers_at_once_do_not_undo_each_other() {
     let by = stage.owner(now).await;
     let made = stage.made(&by, wanted()).await;
     // As two processes: each with a turn of its own.
-    let other = Domain::new(stage.store.clone(), nobody());
+    let other = Domain::new(stage.store.clone(), nobody(stage.store.clone()));
     let rename = |domain: &Domain, number: usize| {
         let patch = if number.is_multiple_of(2) {
             TokenPatch { name: Some(format!("n{number}")), ..TokenPatch::default() }
@@ -157,7 +156,7 @@ async fn writers_at_once_do_not_undo_each_other() {
             TokenPatch { description: Some(Some(format!("d{number}"))), ..TokenPatch::default() }
         };
         let (by, id) = (by.clone(), made.token.id.clone());
-        let domain = Domain::new(domain.store.clone(), nobody());
+        let domain = Domain::new(domain.store.clone(), nobody(stage.store.clone()));
         async move { domain.update_token(&by, &here(), &id, patch).await.map(drop) }
     };
     let tasks: Vec<_> =

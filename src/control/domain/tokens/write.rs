@@ -21,7 +21,7 @@ impl Domain {
     ) -> Result<Made, DomainError> {
         self.standing(by, organization).await?.may_create()?;
         let value = new_value(family)?;
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let home = self.store.organization(organization).await?;
             let home = home.ok_or(DomainError::NotFound("organization"))?;
@@ -29,7 +29,7 @@ impl Domain {
             let entry = entry(by, "api_token.created", &token, None, Some(facts::of(&token)));
             let done = self.store.add_token(token.clone(), Digest::of(value.expose()), entry).await?;
             if done == Written::Done {
-                self.confirm(by.now, Effect::Adds).await?;
+                self.confirm(&mut turn, by.now, Effect::Adds).await?;
                 return Ok(Made { token, value });
             }
         }
@@ -47,7 +47,7 @@ impl Domain {
         id: &TokenId,
         patch: TokenPatch,
     ) -> Result<Token, DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let (old, _) = self.touched(by, place, id).await?;
             let new = patched(&old, &patch, by.now)?;
@@ -65,8 +65,9 @@ impl Domain {
             };
             let entry = entry(by, action, &new, Some(before), Some(after));
             let effect = effect(&old, &new);
-            if let Some(token) = self.put(by, new, None, entry, effect).await? {
-                return Ok(token);
+            if let Some(token) = self.put(new, None, entry).await? {
+                self.confirm(&mut turn, by.now, effect).await?;
+                return self.as_it_is(token).await;
             }
         }
         Err(DomainError::Conflict(CHANGING.to_owned()))
@@ -83,7 +84,7 @@ impl Domain {
         id: &TokenId,
         how: Regeneration,
     ) -> Result<Made, DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let (old, _) = self.touched(by, place, id).await?;
             let value = new_value(old.family)?;
@@ -91,8 +92,9 @@ impl Domain {
             let (before, after) = facts::differing(&old, &new);
             let entry = entry(by, "api_token.regenerated", &new, Some(before), Some(after));
             let digest = Some(Digest::of(value.expose()));
-            if let Some(token) = self.put(by, new, digest, entry, Effect::TakesAway).await? {
-                return Ok(Made { token, value });
+            if let Some(token) = self.put(new, digest, entry).await? {
+                self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
+                return Ok(Made { token: self.as_it_is(token).await?, value });
             }
         }
         Err(DomainError::Conflict(CHANGING.to_owned()))
@@ -103,36 +105,36 @@ impl Domain {
     /// # Errors
     /// [`DomainError::NotFound`], [`DomainError::Forbidden`], [`DomainError::Conflict`]
     pub async fn delete_token(&self, by: &By, place: &Place, id: &TokenId) -> Result<(), DomainError> {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
             let (old, _) = self.touched(by, place, id).await?;
             let entry = entry(by, "api_token.deleted", &old, Some(facts::of(&old)), None);
             if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
-                return self.confirm(by.now, Effect::TakesAway).await;
+                return self.confirm(&mut turn, by.now, Effect::TakesAway).await;
             }
         }
         Err(DomainError::Conflict(CHANGING.to_owned()))
     }
 
-    /// Writes a key that was read before, and reads it back as it is then. `None` when it was altered meanwhile.
+    /// Writes a key that was read before. `None` when it was altered meanwhile.
     pub(super) async fn put(
         &self,
-        by: &By,
         token: Token,
         value: Option<Digest>,
         entry: AuditEntry,
-        effect: Effect,
     ) -> Result<Option<Token>, DomainError> {
         let written = Token { revision: token.revision + 1, ..token.clone() };
         match self.store.replace_token(token, value, entry).await? {
-            Written::Done => {}
-            Written::Moved => return Ok(None),
-            Written::Taken => return Err(name_taken()),
+            Written::Done => Ok(Some(written)),
+            Written::Moved => Ok(None),
+            Written::Taken => Err(name_taken()),
         }
-        self.confirm(by.now, effect).await?;
+    }
+
+    /// A key that was written, with the uses that were counted since; gone already, as it was written.
+    pub(super) async fn as_it_is(&self, written: Token) -> Result<Token, DomainError> {
         self.settle_usage_of(std::slice::from_ref(&written.id)).await;
-        // With the uses that were counted since; gone already, it is shown as it was written.
-        Ok(Some(self.store.token(&written.id).await?.unwrap_or(written)))
+        Ok(self.store.token(&written.id).await?.unwrap_or(written))
     }
 }
 

@@ -1,15 +1,19 @@
 //! `/api/api-keys` and `/api/admin/api-keys`.
 
 use super::super::body::Members;
+use super::super::operations;
 use super::super::{Api, Request, json};
 use super::{Outcome, place};
-use crate::control::domain::{ApiKeyPatch, By, MANAGE_API_KEYS, NewApiKey};
+use crate::control::domain::{ApiKeyPatch, By, InForce, MANAGE_API_KEYS, NewApiKey};
 use crate::dialect::ocore;
 use crate::token::TokenId;
-use http::StatusCode;
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{HeaderValue, Response, StatusCode};
 
 /// What the names of members begin with that mean something to another part of oCore, and nothing here.
 const EXTRAS: &str = "mcp";
+const DELETED: &str = "The API key is deleted.";
 
 pub(super) async fn create(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;
@@ -57,14 +61,14 @@ pub(super) async fn update(api: &Api, request: &Request<'_>, by: &By) -> Outcome
         active: members.given_flag("isActive"),
     };
     members.done()?;
-    let key = api.domain.update_api_key(by, &organization, &id(request), patch).await?;
-    Ok(json(StatusCode::OK, ocore::api_key(&key, None)))
+    let altered = api.domain.update_api_key(by, &organization, &id(request), patch).await?;
+    Ok(answer(altered, |key| ocore::api_key(&key, None)))
 }
 
 pub(super) async fn delete(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let organization = request.organization(api, by).await?;
-    api.domain.delete_api_key(by, &organization, &id(request)).await?;
-    Ok(json(StatusCode::OK, ocore::message("The API key is deleted.")))
+    let deleted = api.domain.delete_api_key(by, &organization, &id(request)).await?;
+    Ok(answer(deleted, |()| ocore::message(DELETED)))
 }
 
 pub(super) async fn list_all(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
@@ -79,8 +83,21 @@ pub(super) async fn list_all(api: &Api, request: &Request<'_>, by: &By) -> Outco
 }
 
 pub(super) async fn delete_any(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
-    api.domain.delete_any_api_key(by, &id(request)).await?;
-    Ok(json(StatusCode::OK, ocore::message("The API key is deleted.")))
+    let deleted = api.domain.delete_any_api_key(by, &id(request)).await?;
+    Ok(answer(deleted, |()| ocore::message(DELETED)))
+}
+
+/// 200 with what was altered; 202 with an operation, as long as it is not in force on every node.
+fn answer<T>(altered: InForce<T>, body: impl FnOnce(T) -> String) -> Response<Bytes> {
+    match altered {
+        InForce::Everywhere(altered) => json(StatusCode::OK, body(altered)),
+        InForce::Soon(operation) => {
+            let mut response = operations::accepted(&operation);
+            let location = format!("/api/operations/{}", operation.id);
+            response.headers_mut().extend(HeaderValue::try_from(location).ok().map(|it| (LOCATION, it)));
+            response
+        }
+    }
 }
 
 fn id(request: &Request<'_>) -> TokenId {

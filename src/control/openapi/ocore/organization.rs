@@ -10,6 +10,14 @@ const SCOPE: Shape = Shape::Text(1, 200, Format::Line);
 const EXTRAS: &str = "Kept as they come, and given back; null takes one away. At most 16, of 4096 bytes.";
 const NEVER: &str = "An instant in the future; never, where none is given.";
 
+/// When a node can not be reached, for as long as that one may go on.
+const SOON: Answer = answer(
+    202,
+    "Operation",
+    "Written, and in force here. A node has not confirmed it for a second: the operation ends when no node goes by what was \
+     before. `Location` says where it can be asked for.",
+);
+
 pub(super) const LIST_API_KEYS: Description =
     Description::person("listApiKeys", Tag::OcoreApiKeys, "List API keys")
         .about("Takes `view:api-keys`. In the order of their making.")
@@ -55,14 +63,14 @@ pub(super) const UPDATE_API_KEY: Description =
             optional("mcp", Shape::Family, EXTRAS),
         ])
         .example(r#"{"name":"CD"}"#)
-        .answers(&[answer(200, "ApiKey", "The key as it is now.")])
+        .answers(&[answer(200, "ApiKey", "The key as it is now."), SOON])
         .refuses(&[404, 409]);
 
 pub(super) const DELETE_API_KEY: Description =
     Description::person("deleteApiKey", Tag::OcoreApiKeys, "Remove an API key")
         .about("Takes `manage:api-keys`. The key is dead when the answer has come.")
         .in_organization()
-        .answers(&[done()])
+        .answers(&[done(), SOON])
         .refuses(&[404, 409]);
 
 pub(super) const LIST_ALL_API_KEYS: Description =
@@ -79,7 +87,7 @@ pub(super) const LIST_ALL_API_KEYS: Description =
 pub(super) const DELETE_ANY_API_KEY: Description =
     Description::person("deleteAnyApiKey", Tag::OcoreApiKeys, "Remove an API key of whatever organization")
         .about("For the server's admins.")
-        .answers(&[done()])
+        .answers(&[done(), SOON])
         .refuses(&[404, 409]);
 
 pub(super) const LIST_MEMBERS: Description =

@@ -96,7 +96,13 @@ pub(super) static RECORDS: &[Record] = &[
             field("id", ID, "Opaque."),
             field(
                 "type",
-                Shape::Choice(&["rotate_tokens", "export_audit", "export_usage", "delete_organization"]),
+                Shape::Choice(&[
+                    "rotate_tokens",
+                    "export_audit",
+                    "export_usage",
+                    "delete_organization",
+                    "confirm_change",
+                ]),
                 "What is done.",
             ),
             field("status", Shape::Choice(&["pending", "running", "succeeded", "failed"]), "How far it is."),
@@ -104,6 +110,7 @@ pub(super) static RECORDS: &[Record] = &[
             or_null("projectId", ID, "The project, where it is for one only."),
             or_null("overlapSeconds", Shape::Whole(0, None), "How long old and new values both work."),
             or_null("format", Shape::Choice(&["csv", "json"]), "How its file is written."),
+            or_null("tokenId", ID, "The key whose change is to be in force on every node."),
             field("done", Shape::Whole(0, None), "How much of it is done."),
             or_null("error", TEXT, "Why it failed."),
             CREATED_BY,

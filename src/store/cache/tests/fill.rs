@@ -11,6 +11,7 @@ async fn unfilled(fixture: &Fixture, capacity: usize) -> Bench {
         Journal::open(&bench.folder.path().join("usage")).unwrap(),
         Arc::new(Limiter::new()),
         bench.tokens.options,
+        None,
         tokio::runtime::Handle::current(),
         T0,
     );
