@@ -86,7 +86,10 @@ class Node:
     def terminate(self, seconds=60):
         """SIGTERM, and what it does by itself until it has ended."""
         self.process.terminate()
-        self.process.wait(seconds)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired as late:
+            raise Failed(f"node {self.number} has not ended {seconds} s after SIGTERM:\n{self.said()[-3000:]}") from late
 
     def said(self):
         return (self.folder / "log").read_text()

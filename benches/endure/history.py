@@ -13,10 +13,9 @@ which is one clock for all processes of a machine. A *value* is the number of on
     x TIME VALUE                          what has become of it is not known, nor asked any more
     c START END NODE KIND STATUS          a call that makes, takes away or gives back
     o START END NODE KIND                 the same, answered with 202: END is when the operation was seen to have succeeded
-    f START END NODE KIND                 what was done to a node, until it was undone
+    f START END NODE KIND                 what was done to a node, until it was undone; node -1: to all of them
 """
 
-import bisect
 import collections
 import json
 import time
@@ -24,9 +23,16 @@ from typing import NamedTuple
 
 REFUSED = (401, 403)
 SECOND = 1_000_000_000
+ALL = -1
 TAKING_AWAY = ("revoke", "deactivate", "regenerate", "delete")
-# What a fault is called in the table of calls.
-GROUPS = {"pause": "a paused node", "blink": "a briefly paused node", "kill": "a dead node", "restart": "a restarting node"}
+# What a fault is called in the table of calls; all others are cuts.
+GROUPS = {
+    "pause": "a paused node",
+    "blink": "a briefly paused node",
+    "kill": "a dead node",
+    "restart": "a restarting node",
+    "store-restart": "a restarting store",
+}
 FIELDS = {"q": 6, "m": 2, "e": 2, "d": 3, "b": 2, "g": 2, "x": 2, "c": 5, "o": 4, "f": 4}
 # A cut is recorded from before it is begun, and is in force within this time.
 CUT_WITHIN = SECOND // 20
@@ -194,7 +200,8 @@ class Checker:
         for fault in cuts:
             late = [
                 it
-                for it in self.of_node[fault.node]
+                for node in self._nodes(fault)
+                for it in self.of_node[node]
                 if fault.start + CUT_WITHIN + self.staleness < it.start and it.end < fault.end and it.accepted
             ]
             if late:
@@ -211,10 +218,15 @@ class Checker:
                 self._find("call", f"{it.kind} at node {it.node} at {it.start}: {it.status}; {self._amid(it)}")
 
     def _recovered(self, fault):
-        """How long after its end the node first accepted a key."""
-        later = (it.end for it in self.of_node[fault.node] if it.start > fault.end and it.status == 200)
-        first = min(later, default=None)
-        return None if first is None else first - fault.end
+        """How long after its end each of its nodes had accepted a key."""
+        firsts = []
+        for node in self._nodes(fault):
+            later = (it.end for it in self.of_node[node] if it.start > fault.end and it.status == 200)
+            firsts.append(min(later, default=None))
+        return None if None in firsts else max(firsts) - fault.end
+
+    def _nodes(self, fault):
+        return range(self.history.run["nodes"]) if fault.node == ALL else (fault.node,)
 
     def _affected(self):
         """By node, from when until when it may refuse: until it has recovered, and then for as long as a lease lasts, because
@@ -224,7 +236,7 @@ class Checker:
         for fault, took in self.recoveries:
             until = fault.end + min(took or self.recovery, self.recovery) + self.staleness
             all_of_them = self.history.run["store"] == "sqlite" and fault.kind in HOLDS_A_FILE
-            for node in every if all_of_them else (fault.node,):
+            for node in every if all_of_them else self._nodes(fault):
                 affected[node].append((fault.start, until))
         return affected
 
@@ -263,17 +275,16 @@ class Checker:
         groups = collections.defaultdict(list)
         # What a fault does to others lasts until its node is back, and at least as long as the lease that it may have left.
         until = [
-            max(fault.end + min(took or self.recovery, self.recovery), fault.start + self.staleness)
+            (fault, max(fault.end + min(took or self.recovery, self.recovery), fault.start + self.staleness))
             for fault, took in self.recoveries
         ]
-        starts = [fault.start for fault in self.history.faults]
         taking = [it for it in self.history.calls if it.kind in TAKING_AWAY and 200 <= it.status < 300]
         for it, prefix in [*((it, "") for it in taking), *((it, "in force after 202, ") for it in self.history.operations)]:
-            # There is one fault at a time: the last that began before the call's end.
-            last = bisect.bisect(starts, it.end) - 1
-            fault = self.history.faults[last] if last >= 0 and it.start <= until[last] else None
-            if fault is None or fault.node != it.node:
-                groups[prefix + (fault.group if fault else "no fault")].append(it.end - it.start)
+            amid = [fault for fault, end in until if fault.start <= it.end and it.start <= end]
+            if any(fault.node in (it.node, ALL) for fault in amid):
+                continue
+            name = amid[0].group if len(amid) == 1 else "no fault" if not amid else "faults of two nodes"
+            groups[prefix + name].append(it.end - it.start)
         for name in sorted(groups):
             yield name, sorted(groups[name])
 
@@ -316,7 +327,8 @@ def show(it):
 
 
 def describe(fault):
-    return f"{fault.kind} of node {fault.node} ({fault.start} to {fault.end})"
+    whom = "all nodes" if fault.node == ALL else f"node {fault.node}"
+    return f"{fault.kind} of {whom} ({fault.start} to {fault.end})"
 
 
 def verdict(history, most=10):

@@ -12,16 +12,18 @@ deactivate, regenerate, delete (Ocriva's). As soon as the answer has been read, 
 every node, the paused ones included, which find it in their sockets when they go on. Beside that, values that are good and values
 that have just died are shown to all nodes without a pause. A call that takes away and gets no answer is made again, elsewhere.
 
-Faults come one at a time, to a node drawn from the seed: `pause` (SIGSTOP for longer than the lease), `blink` (SIGSTOP for about as
-long as it), `kill` (SIGKILL, and a start after a while), `restart` (SIGTERM and a start); with PostgreSQL also `cut-up`, `cut-down`
-and `cut-both` (bytes to it, from it, or both ways are held, connections stay open) and `cut-reset` (connections are reset, new ones
-too). A cut ends after more than a lease, and what was held is delivered.
+Faults come to a node drawn from the seed, and sometimes to two: `pause` (SIGSTOP for longer than the lease), `blink` (SIGSTOP for
+about as long as it), `kill` (SIGKILL, and a start after a while), `restart` (SIGTERM and a start); with PostgreSQL also `cut-up`,
+`cut-down` and `cut-both` (bytes to it, from it, or both ways are held, connections stay open) and `cut-reset` (connections are reset,
+new ones too), and to all nodes at once `cut-all` (as `cut-both`) and `store-restart` (PostgreSQL is stopped and started). A cut ends
+after more than a lease, and what was held is delivered.
 
 `history.py` says what is recorded and what the checker finds. Ends with 1 when it finds anything.
 """
 
 import argparse
 import asyncio
+import concurrent.futures
 import contextlib
 import ctypes
 import json
@@ -35,9 +37,13 @@ import time
 
 from cluster import CALLS_OF_A_PERSON, HISTORIES, Cluster, Person, imported, ocriva_key, people, use
 from failed import Failed
-from history import History, Recorder, verdict
+from history import ALL, History, Recorder, verdict
 from planted import selftest
 
+OF_A_NODE = ("pause", "blink", "kill", "restart")
+OF_ITS_NETWORK = ("cut-up", "cut-down", "cut-both", "cut-reset")
+OF_THE_STORE = ("cut-all", "store-restart")
+CUTS = (*OF_ITS_NETWORK, "cut-all")
 PROCESSES = 2
 # A value keeps this number for the whole run: that of its process and its own.
 VALUES = 10_000_000
@@ -264,7 +270,7 @@ def owners(given):
 
 
 class Faults:
-    """Does things to nodes, one at a time, in an order that the seed gives."""
+    """Does things to nodes, one or two at a time, in an order that the seed gives."""
 
     def __init__(self, given, cluster, shared, folder):
         self.cluster, self.shared, self.lease = cluster, shared, cluster.staleness
@@ -282,7 +288,7 @@ class Faults:
                     self._calm(clients)
                     if self._enough():
                         return
-                    self._one(kind, self.random.choice(self.cluster.nodes))
+                    self._turn(kind)
                 self.rounds += 1
             self._calm(clients)
 
@@ -297,38 +303,72 @@ class Faults:
                 raise Failed(f"clients ended by themselves: {died}")
             time.sleep(0.1)
 
-    def _one(self, kind, node):
-        self.shared.faulty[node.number] = True
-        begin = time.monotonic_ns()
-        if kind in ("pause", "blink"):
-            node.pause()
-            self._last(*((2, 3) if kind == "pause" else (0.3, 1.3)))
-            end = time.monotonic_ns()
-            node.resume()
-        elif kind == "kill":
-            node.kill()
-            self._last(*self.random.choice(((0, 0.1), (1.5, 2.5))))
-            end = time.monotonic_ns()
-            node.start()
-        elif kind == "restart":
-            node.terminate()
-            end = time.monotonic_ns()
-            node.start()
-        else:
-            up, down = kind in ("cut-up", "cut-both"), kind in ("cut-down", "cut-both")
-            node.forwarder.cut(up, down, reset=kind == "cut-reset")
-            self._last(2, 3)
-            end = time.monotonic_ns()
-            node.forwarder.heal()
-        self.recorder.write("f", begin, end, node.number, kind)
-        print(f"{self.shared.done.value:>6} revocations; {kind} of node {node.number} for {(end - begin) / 1e9:.1f} s", flush=True)
-        with contextlib.suppress(Failed):
-            node.wait(self.given.recovery)
-        self.shared.faulty[node.number] = False
+    def _turn(self, kind):
+        """One fault, or one and another one of another node that begins soon after."""
+        if kind in OF_THE_STORE:
+            self._one(kind, self.cluster.nodes, self._leases(kind))
+            return
+        nodes = self.random.sample(self.cluster.nodes, min(2, len(self.cluster.nodes)))
+        drawn = [(kind, nodes[0])]
+        if len(nodes) == 2 and self.random.random() < self.given.double:
+            drawn.append((self.random.choice([it for it in self.kinds if it not in OF_THE_STORE]), nodes[1]))
+        # All that is random is drawn here, in one order whatever the threads do.
+        drawn = [(it, [node], self._leases(it)) for it, node in drawn]
+        later = self.random.uniform(0, self.lease)
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            done = []
+            for each in drawn:
+                done.append(threads.submit(self._one, *each))
+                time.sleep(later if each is not drawn[-1] else 0)
+            for each in done:
+                each.result()
 
-    def _last(self, least, most):
-        """So many leases."""
-        time.sleep(self.random.uniform(least, most) * self.lease)
+    def _leases(self, kind):
+        """For how many leases a fault of this kind lasts."""
+        ranges = {"blink": [(0.3, 1.3)], "kill": [(0, 0.1), (1.5, 2.5)], "restart": [(0, 0)], "store-restart": [(0, 0)]}
+        return self.random.uniform(*self.random.choice(ranges.get(kind, [(2, 3)])))
+
+    def _one(self, kind, nodes, leases):
+        for node in nodes:
+            self.shared.faulty[node.number] = True
+        begin = time.monotonic_ns()
+        self._begin(kind, nodes)
+        time.sleep(leases * self.lease)
+        end = time.monotonic_ns()
+        self._end(kind, nodes)
+        number = nodes[0].number if len(nodes) == 1 else ALL
+        self.recorder.write("f", begin, end, number, kind)
+        whom = f" of node {number}" if number != ALL else ""
+        print(f"{self.shared.done.value:>6} revocations; {kind}{whom} for {(end - begin) / 1e9:.1f} s", flush=True)
+        for node in nodes:
+            with contextlib.suppress(Failed):
+                node.wait(self.given.recovery)
+            self.shared.faulty[node.number] = False
+
+    def _begin(self, kind, nodes):
+        if kind == "store-restart":
+            self.cluster.postgres.stop()
+        for node in nodes:
+            if kind in ("pause", "blink"):
+                node.pause()
+            elif kind == "kill":
+                node.kill()
+            elif kind == "restart":
+                node.terminate()
+            elif kind in CUTS:
+                up, down = kind not in ("cut-down", "cut-reset"), kind not in ("cut-up", "cut-reset")
+                node.forwarder.cut(up, down, reset=kind == "cut-reset")
+
+    def _end(self, kind, nodes):
+        if kind == "store-restart":
+            self.cluster.postgres.serve()
+        for node in nodes:
+            if kind in ("pause", "blink"):
+                node.resume()
+            elif kind in ("kill", "restart"):
+                node.start()
+            elif kind in CUTS:
+                node.forwarder.heal()
 
 
 def work(number, given, cluster, shared, folder):
@@ -385,12 +425,12 @@ def parse():
     parser.add_argument("--recovery", type=float, default=15, help="seconds a node may take to serve again, default: %(default)s")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32), help="by default another each time")
     parser.add_argument("--faults", nargs="*", help="the kinds to be made, by default all that the store has")
+    parser.add_argument("--double", type=float, default=0.25, help="share of the times at which two nodes have a fault, default: %(default)s")
     parser.add_argument("--check", metavar="FOLDER", help="read a history again")
     parser.add_argument("--too-early", action="store_true", help="record each revocation as answered when it begins: does the checker see it?")
     parser.add_argument("--selftest", action="store_true", help="whether the checker finds what is planted")
     given = parser.parse_args()
-    everywhere, by_network = ["pause", "blink", "kill", "restart"], ["cut-up", "cut-down", "cut-both", "cut-reset"]
-    possible = everywhere + (by_network if given.store == "postgres" else [])
+    possible = [*OF_A_NODE, *OF_ITS_NETWORK, *OF_THE_STORE] if given.store == "postgres" else [*OF_A_NODE]
     if given.faults is None:
         given.faults = possible
     if wrong := set(given.faults) - set(possible):

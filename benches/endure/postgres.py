@@ -38,18 +38,22 @@ class Postgres:
         return f"postgres://portcullis@127.0.0.1:{port or self.port}/portcullis"
 
     def start(self):
-        data = self.folder / "data"
-        self._run("initdb", "--auth=trust", "--username=portcullis", "--encoding=UTF8", "--locale=C", "--no-sync", f"--pgdata={data}")
+        settings = ["--auth=trust", "--username=portcullis", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        self._run("initdb", *settings, f"--pgdata={self.folder / 'data'}")
+        self.serve()
+        self._run("createdb", *self._address(), "--username=portcullis", "portcullis")
+
+    def serve(self):
+        """Starts it on the data that it has."""
         settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        command = [self.bin / "postgres", "-D", data, "-p", str(self.port), *settings]
-        with open(self.folder / "log", "w", encoding="utf-8") as log:
+        command = [self.bin / "postgres", "-D", self.folder / "data", "-p", str(self.port), *settings]
+        with open(self.folder / "log", "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.user)
         end = time.monotonic() + 30
         while self._try("pg_isready", *self._address()).returncode:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise Failed("PostgreSQL did not start:\n" + (self.folder / "log").read_text())
             time.sleep(0.05)
-        self._run("createdb", *self._address(), "--username=portcullis", "portcullis")
 
     def ask(self, query):
         """What a query answers: rows of texts."""
