@@ -83,14 +83,20 @@ class Connection(asyncio.Protocol):
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result((time.monotonic_ns(), None))
 
+    def _give_up(self):
+        self.transport.abort()
+        self.connection_lost(None)
+
     def open(self):
         return not self.transport.is_closing()
 
     async def ask(self, data, seconds):
         loop = asyncio.get_running_loop()
-        self.waiting = loop.create_future()
-        timer = loop.call_later(seconds, self.transport.abort)
         start = time.monotonic_ns()
+        if not self.open():
+            return Exchange(start, start, None, False)
+        self.waiting = loop.create_future()
+        timer = loop.call_later(seconds, self._give_up)
         self.transport.write(data)
         end, answer = await self.waiting
         timer.cancel()
