@@ -89,6 +89,7 @@ nodes: ## Prove what several nodes promise: revocation, counts and restarts whil
 	@scripts/setup.sh test
 	$(CARGO) build --release --locked --features jemalloc
 	benches/endure/nodes.py --selftest
+	benches/endure/nodes.py target/release/portcullis --too-early --revocations 300 --seconds 15 --faults
 	for store in sqlite postgres; do \
 	  benches/endure/nodes.py target/release/portcullis --store $$store $(NODES); \
 	  benches/endure/rolling.py target/release/portcullis --store $$store $(NODES); \
