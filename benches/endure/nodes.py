@@ -28,6 +28,7 @@ import contextlib
 import ctypes
 import json
 import multiprocessing
+import os
 import pathlib
 import random
 import shutil
@@ -407,7 +408,8 @@ def run(given):
             for client in clients:
                 client.kill()
             cluster.keep_logs(folder)
-    print(f"{given.store}, {given.nodes} nodes, max_staleness {given.staleness} s, seed {given.seed}: {time.monotonic() - started:.0f} s")
+    took, load = time.monotonic() - started, os.getloadavg()[0]
+    print(f"{given.store}, {given.nodes} nodes, max_staleness {given.staleness} s, seed {given.seed}: {took:.0f} s, load average {load:.1f}")
     return folder
 
 
