@@ -258,9 +258,9 @@ class Checker:
         yield f"{self.dead_requests} requests with a value that was dead{soonest}"
         yield from self._recovery_lines()
         yield "the revoking call, made at a node that nothing was wrong with, while there was"
-        yield f"  {'':24}{'calls':>7}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}"
+        yield f"  {'':44}{'calls':>7}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}"
         for name, took in self._latencies():
-            yield f"  {name:24}{len(took):>7}" + "".join(f"{it / 1e6:>10.1f}" for it in (at(took, 0.5), at(took, 0.99), took[-1]))
+            yield f"  {name:44}{len(took):>7}" + "".join(f"{it / 1e6:>10.1f}" for it in (at(took, 0.5), at(took, 0.99), took[-1]))
 
     def _recovery_lines(self):
         by_kind = collections.defaultdict(list)
@@ -279,7 +279,8 @@ class Checker:
             for fault, took in self.recoveries
         ]
         taking = [it for it in self.history.calls if it.kind in TAKING_AWAY and 200 <= it.status < 300]
-        for it, prefix in [*((it, "") for it in taking), *((it, "in force after 202, ") for it in self.history.operations)]:
+        told = ((it, "202: " if it.status == 202 else "") for it in taking)
+        for it, prefix in [*told, *((it, "202, until in force: ") for it in self.history.operations)]:
             amid = [fault for fault, end in until if fault.start <= it.end and it.start <= end]
             if any(fault.node in (it.node, ALL) for fault in amid):
                 continue
