@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist demo test check format lint unit deny hammer fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes
+.PHONY: help dist demo test check format lint unit deny hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ deny:
 
 hammer: ## Revoke keys five hundred times while fifty threads use them (about a minute)
 	HAMMER=50x500 $(CARGO) test --locked --test main c23_no_request_that_starts_after_the_answer_is_accepted
+
+model: ## Go on longer through every order of lease, feed and cache than the tests do (some minutes, some gigabytes)
+	PORTCULLIS_MODEL_SECONDS=$${PORTCULLIS_MODEL_SECONDS:-4} $(CARGO) test --locked --lib store::nodes::model -- --nocapture
 
 fuzz-api: setup ## Let the API fuzzer try everything some hundred times (thirty of each take about two minutes)
 	FUZZ_API=$${FUZZ_API:-200} $(CARGO) test --locked --test main fuzzing_api

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// One instant, on both clocks: monotonic for limits and time-outs, civil for expiry and headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moment {
     /// Nanoseconds on a monotonic clock that also goes on while the machine sleeps: since it was started, and one hour, so
     /// that subtracting is safe. All clocks of a machine agree on it.

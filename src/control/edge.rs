@@ -4,7 +4,7 @@
 use super::domain::DomainError;
 use crate::clock::{Clock, Moment};
 use crate::store::StoreError;
-use crate::store::cache::Tokens;
+use crate::store::cache::{Position, Tokens};
 use crate::store::management::Management;
 use crate::store::nodes::{Node, Roll, Task};
 use crate::telemetry::log::chain;
@@ -199,7 +199,13 @@ impl Edge {
         let mut attempt = 1;
         loop {
             match tokens.synchronise(now).await {
-                Ok(_) => return Ok(tokens.position().await.sequence),
+                Ok(_) => match tokens.position().await {
+                    Position { node: Some(_), sequence } => return Ok(sequence),
+                    // It follows nothing any more, and can not say how far the change has come.
+                    Position { node: None, .. } => {
+                        return Err(StoreError::Unavailable("this process ends".into()));
+                    }
+                },
                 Err(error) if attempt == CONFIRMATIONS => return Err(error),
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }

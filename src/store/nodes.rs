@@ -7,6 +7,8 @@
 //! the first of: it has told so; a lease has passed since the commit; a lease has passed since it was first seen to be
 //! doubted; it is off the roll.
 
+#[cfg(test)]
+mod model;
 mod roll;
 
 pub use roll::{Roll, Task, beat};
@@ -32,7 +34,7 @@ pub struct NewNode {
 }
 
 /// A node on the roll.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
     /// Its [`NewNode::id`].
     pub id: Box<str>,

@@ -29,7 +29,12 @@ impl Tokens {
         let mut reading = self.read(&mut following).await?;
         let mut changes = reading.changes.len();
         if following.member.is_some() && !reading.member {
+            let old = following.id().map(Box::<str>::from);
             following.join(&*self.store, now).await?;
+            // Whoever takes a key away now finds the new entry: nobody has to wait for the old one.
+            if let Some(old) = old {
+                self.store.strike(&old).await?;
+            }
             // What was read before it was on the roll again proves nothing.
             reading = self.read(&mut following).await?;
             changes += reading.changes.len();

@@ -3,7 +3,7 @@
 
 use super::Node;
 use crate::clock::Moment;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often a node tells that it is there, for each lease that it has.
@@ -36,7 +36,7 @@ pub enum Task {
 }
 
 /// What an observer remembers of each node.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Seen {
     beats: u64,
     /// When it was first seen with that many.
@@ -46,9 +46,9 @@ struct Seen {
 }
 
 /// An observer's memory of the roll.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Roll {
-    seen: HashMap<Box<str>, Seen>,
+    seen: BTreeMap<Box<str>, Seen>,
 }
 
 /// How often a node with this lease tells that it is there.
