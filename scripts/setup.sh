@@ -12,13 +12,14 @@ build=(gcc:gcc make:make cargo:rust)
 clients=(curl:curl openssl:openssl)
 browser=(chromium:chromium chromedriver:chromium-driver)
 fuzzer=(python3:python3)
+services=(redis-server:redis-server)
 counting=(valgrind:valgrind openssl:openssl python3:python3)
 peers=(nginx:nginx haproxy:haproxy caddy:caddy)
 measuring=("${peers[@]}" wrk:wrk h2load:nghttp2-client ab:apache2-utils taskset:util-linux python3:python3)
 
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
-  test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}" "${services[@]}") ;;
   budget) wanted=("${build[@]}" "${counting[@]}") ;;
   bench | dist) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;
@@ -95,8 +96,8 @@ if ! "${install[@]}" >/dev/null 2>&1; then
   "${install[@]}"
 fi
 
-# Debian starts a server as soon as it is installed. The bench runs its own; another one only takes time from it.
-for pair in "${peers[@]}"; do
+# Debian starts a server as soon as it is installed. Tests and bench run their own; another one only takes time from them.
+for pair in "${peers[@]}" "${services[@]}"; do
   if [[ " ${packages[*]} " == *" ${pair#*:} "* ]] && systemctl --quiet is-active "${pair#*:}" 2>/dev/null; then
     echo "Installing has started ${pair#*:} as a service. If it is not wanted: systemctl disable --now ${pair#*:}"
   fi

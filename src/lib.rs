@@ -13,6 +13,7 @@ pub mod deadline;
 pub mod demo;
 pub mod dialect;
 pub mod limiter;
+pub mod limits;
 pub mod listen;
 pub mod pipeline;
 pub mod prefetch;

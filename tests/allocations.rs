@@ -6,11 +6,15 @@
 #[path = "../benches/support/mod.rs"]
 mod support;
 
+use portcullis::clock::Moment;
+use portcullis::limiter::{Algorithm, Leased, Limit, Limiter, Rate, Told};
 use portcullis::token::Reach;
 use portcullis::wire::Request;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroU32;
+use std::time::Duration;
 use support::Edge;
 use support::store::{Keys, PROJECT, key};
 
@@ -178,6 +182,24 @@ fn a_decision_on_a_key_in_memory_allocates_nothing() {
 #[test]
 fn nor_does_one_on_a_key_of_an_organization() {
     nothing_is_taken("token_bucket", Reach::Organization);
+}
+
+#[test]
+fn nor_does_a_permit_in_hand_of_a_bucket_that_nodes_share() {
+    let now = Moment { mono_ns: 3_600_000_000_000, unix_ms: 1_800_000_000_000 };
+    let requests = NonZeroU32::new(10_000).expect("not zero");
+    let rate = Rate { requests, per: Duration::from_secs(60), algorithm: Algorithm::TokenBucket };
+    let (limiter, limit) = (Limiter::new(), Limit::from(&rate));
+    let (bucket, slot) = (limiter.bucket("key"), limiter.slot("api"));
+    let asking = bucket.ask(slot, now).expect("nobody asks");
+    bucket.leased(asking, 1000, false, &Told::default(), now);
+    let (taken, first) = allocations(|| {
+        for _ in 0..1000 {
+            assert!(bucket.take_leased(slot, &limit, now) != Leased::None);
+        }
+    });
+    assert!(taken == 0, "{first:?}");
+    assert_eq!(bucket.take_leased(slot, &limit, now), Leased::None);
 }
 
 #[test]

@@ -278,14 +278,39 @@ const LIMITS: &[Key] = &[
     Key::new(
         "backend",
         Type::Text,
-        "`local`, in this process, or `redis://host:6379`, one count for all processes.",
+        "`local`, in this process; or in Redis or Valkey, one count for all nodes: `redis://user:password@host:6379/0`, `rediss://…` with TLS, `redis-cluster://host-1:6379,host-2:6379` or `rediss-cluster://…` for a cluster. See `docs/limits.md`.",
     )
     .default("local"),
     Key::new(
+        "mode",
+        Type::Choice(&["script", "leased"]),
+        "How Redis is asked: for each decision, or for blocks of permits, by which most requests wait for nobody.",
+    )
+    .default("script"),
+    Key::new(
+        "timeout",
+        Type::Duration,
+        "Longest that a request waits for Redis, at most 5s. After that `on_backend_failure` decides, and no further request waits until Redis answers again.",
+    )
+    .default("50ms"),
+    Key::new(
         "on_backend_failure",
         Type::Choice(&["local", "allow", "deny"]),
-        "What decides when Redis is gone.",
-    ),
+        "What decides while Redis is away: each node for its share of the limit, nobody (all pass), or nobody (503).",
+    )
+    .default("local"),
+    Key::new(
+        "nodes",
+        Type::Integer(1, 1000),
+        "How many nodes share the limits at least, for `on_backend_failure: local`: each grants its share.",
+    )
+    .default("1"),
+    Key::new(
+        "prefix",
+        Type::Text,
+        "What every name in Redis begins with; gateways that share it share their limits.",
+    )
+    .default("portcullis"),
     Key::new(
         "unknown_keys",
         Type::SectionOr("none", UNKNOWN_KEYS),

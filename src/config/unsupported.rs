@@ -17,21 +17,12 @@ pub(crate) struct Unsupported {
 pub(crate) const UNSUPPORTED: &[Unsupported] = &[
     value("store.url", "postgres://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
     value("store.url", "postgresql://", "has no PostgreSQL store", "use `sqlite://data/portcullis.db`"),
-    value("limits.backend", "redis://", "does not count limits in Redis", LOCAL),
-    value("limits.backend", "rediss://", "does not count limits in Redis", LOCAL),
-    key(
-        "limits.on_backend_failure",
-        "has no limits backend that can fail",
-        "remove it; with `backend: local` there is nothing to decide",
-    ),
     key(
         "telemetry.traces",
         "does not export traces",
         "remove it; `traceparent` is passed on to upstreams all the same",
     ),
 ];
-
-const LOCAL: &str = "use `local`: each process counts the requests that it serves";
 
 const fn key(path: &'static str, what: &'static str, instead: &'static str) -> Unsupported {
     value(path, "", what, instead)

@@ -56,6 +56,9 @@ impl Health {
         if !self.tokens.fresh(clock.now()) {
             return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"store out of reach"}"#);
         }
+        if self.metrics.limits().holds_up() {
+            return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"limits backend out of reach"}"#);
+        }
         json(StatusCode::OK, r#"{"status":"ready"}"#)
     }
 

@@ -7,6 +7,7 @@
 use super::carry::{CarriedCell, Spent};
 use super::fixed_window::FixedWindow;
 use super::quota::Quota;
+use super::shared::Shared;
 use super::sliding_window::{Attempt, Ring};
 use super::token_bucket::TokenBucket;
 use super::{Algorithm, Rate, Slot, Verdict};
@@ -18,8 +19,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// A rate, with what can be worked out of it before there is a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    quota: Quota,
-    bucket: TokenBucket,
+    pub(super) quota: Quota,
+    pub(super) bucket: TokenBucket,
 }
 
 impl From<Quota> for Limit {
@@ -31,6 +32,23 @@ impl From<Quota> for Limit {
 impl From<&Rate> for Limit {
     fn from(rate: &Rate) -> Self {
         Quota::new(rate).into()
+    }
+}
+
+impl Limit {
+    /// How it is counted.
+    pub fn algorithm(&self) -> Algorithm {
+        self.quota.algorithm()
+    }
+
+    /// Requests in one period, as far as the algorithm goes.
+    pub fn requests(&self) -> u32 {
+        self.quota.counted()
+    }
+
+    /// The period in microseconds.
+    pub fn per_us(&self) -> u64 {
+        self.quota.per_ms().saturating_mul(1000)
     }
 }
 
@@ -81,7 +99,7 @@ impl Bucket {
     }
 
     /// The cell of `slot`: the first free one becomes it, and the chain grows when none is free.
-    fn cell(&self, slot: Slot) -> &Cell {
+    pub(super) fn cell(&self, slot: Slot) -> &Cell {
         let mut cell = &self.first;
         while !cell.belongs_to(slot) {
             cell = cell.rare().next.get_or_init(Box::default);
@@ -106,7 +124,7 @@ const LATE_NS: u64 = 5_000_000_000;
 /// together at the beginning.
 #[derive(Debug, Default)]
 #[repr(C)]
-struct Cell {
+pub(super) struct Cell {
     /// The slot's number and one; 0 while nobody's.
     owner: AtomicU32,
     /// The quota under which the state was written; 0 before the first, [`CHANGING`] during a change.
@@ -118,20 +136,48 @@ struct Cell {
 
 /// What a cell needs for a sliding window, for a second slot, and after a reload.
 #[derive(Debug, Default)]
-struct Rare {
+pub(super) struct Rare {
     /// What the sliding window knows.
-    ring: ArcSwapOption<Ring>,
+    pub(super) ring: ArcSwapOption<Ring>,
     /// The last change of quota; locked while there is one.
     change: Mutex<Change>,
     next: OnceLock<Box<Cell>>,
+    /// What there is to know where several nodes share the bucket.
+    shared: OnceLock<Box<Shared>>,
 }
 
 /// The word of no quota: it has no requests.
 const CHANGING: u64 = 1;
 
 impl Cell {
-    fn rare(&self) -> &Rare {
+    pub(super) fn rare(&self) -> &Rare {
         self.rare.get_or_init(Box::default)
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        self.rare().shared.get_or_init(Box::default)
+    }
+
+    pub(super) fn known_shared(&self) -> Option<&Shared> {
+        self.rare.get()?.shared.get().map(|shared| &**shared)
+    }
+
+    pub(super) fn state(&self) -> u64 {
+        self.state.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_under(&self, quota: Quota) -> bool {
+        self.quota.load(Ordering::Acquire) == quota.word()
+    }
+
+    /// Whether nothing was ever decided here.
+    pub(super) fn is_unused(&self) -> bool {
+        self.quota.load(Ordering::Acquire) == 0
+    }
+
+    /// Requests that count in the ring, where there is one, and when the newest was.
+    pub(super) fn ring_within(&self, now: Moment) -> (u32, u64) {
+        self.rare().ring.load().as_deref().map_or((0, 0), |ring| ring.counted_at(now))
     }
 
     fn next(&self) -> Option<&Cell> {
@@ -171,7 +217,7 @@ impl Cell {
     }
 
     /// The state to report and whether the request passes; `None` when the state is not of this quota.
-    fn decide_word(
+    pub(super) fn decide_word(
         &self,
         quota: Quota,
         take: bool,
@@ -216,7 +262,7 @@ impl Cell {
     /// The quota is unset first, then the state is replaced by another value (or the ring frozen), then the quota
     /// is set. A request that read the old state fails to write; one that reads the new state does not find the
     /// old quota any more.
-    fn settle(&self, quota: Quota, now: Moment) -> Quota {
+    pub(super) fn settle(&self, quota: Quota, now: Moment) -> Quota {
         // The first use of a word: a state of 0 is a full one.
         let first = quota.algorithm() != Algorithm::SlidingWindow && self.swap_quota(0, quota.word());
         if first {
@@ -247,7 +293,8 @@ impl Cell {
         let ring = &self.rare().ring;
         let stamps = match ring.swap(None) {
             Some(ring) => ring.freeze(),
-            None => Vec::new(),
+            // What was only heard of.
+            None => self.known_shared().map_or_else(Vec::new, |shared| shared.stamps(now)),
         };
         let used = |state| match old.map(|old| (old, old.algorithm())) {
             None => 0,
@@ -284,7 +331,10 @@ impl Cell {
     fn spent(&self, now: Moment) -> Option<CarriedCell> {
         let slot = Slot(u16::try_from(self.owner.load(Ordering::Acquire).checked_sub(1)?).ok()?);
         let state = self.state.load(Ordering::Acquire);
-        let quota = Quota::from_word(self.quota.load(Ordering::Acquire))?;
+        let Some(quota) = Quota::from_word(self.quota.load(Ordering::Acquire)) else {
+            let (quota, ages) = self.known_shared()?.ages(now)?;
+            return Some(CarriedCell { slot: slot.0, quota, spent: Spent::Ages(ages) });
+        };
         let spent = match quota.algorithm() {
             Algorithm::TokenBucket => Spent::Ticks(TokenBucket::new(quota).missing(state, now)),
             Algorithm::FixedWindow => Spent::Requests(FixedWindow::new(quota).used(state, now)),
@@ -323,6 +373,9 @@ impl Cell {
     }
 
     fn is_full(&self, now: Moment) -> bool {
+        if self.known_shared().is_some_and(|shared| !shared.is_full(now)) {
+            return false;
+        }
         let state = self.state.load(Ordering::Acquire);
         let word = self.quota.load(Ordering::Acquire);
         let Some(quota) = Quota::from_word(word) else {

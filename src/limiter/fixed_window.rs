@@ -27,6 +27,33 @@ impl FixedWindow {
         (count < self.requests).then(|| self.pack(now, ahead, count + 1))
     }
 
+    /// The state after a request that counts as `many`, or as all of them where there are fewer in a window.
+    pub(super) fn take_many(&self, state: u64, many: u32, now: Moment) -> Option<u64> {
+        let (ahead, count) = self.current(state, now);
+        let next = count.checked_add(many)?;
+        (next <= self.requests.max(many)).then(|| self.pack(now, ahead, next))
+    }
+
+    /// When the counting window began, in microseconds since 1970, and its count.
+    pub(super) fn window_of(&self, state: u64, now: Moment) -> (u64, u32) {
+        let (ahead, count) = self.current(state, now);
+        (
+            (now.unix_ms / self.per_ms + u64::from(ahead)).saturating_mul(self.per_ms).saturating_mul(1000),
+            count,
+        )
+    }
+
+    /// A state with `count` in the window that began at `begin_us`, unless it is further on already.
+    pub(super) fn with_told(&self, state: u64, begin_us: u64, count: u32) -> u64 {
+        let window = (begin_us / 1000 / self.per_ms) as u32;
+        let told = u64::from(window) << 32 | u64::from(count);
+        match ((state >> 32) as u32).wrapping_sub(window) as i32 {
+            0 => told.max(state),
+            1.. if state != 0 => state,
+            _ => told,
+        }
+    }
+
     pub(super) fn verdict(&self, state: u64, now: Moment, allowed: bool) -> Verdict {
         let (ahead, count) = self.current(state, now);
         let ends_in_ns = self.ends_in_ms(now, ahead).saturating_mul(1_000_000);

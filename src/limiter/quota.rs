@@ -56,6 +56,14 @@ impl Quota {
         (self.0 >> 32) as u32
     }
 
+    /// The same, as far as the algorithm counts.
+    pub(super) fn counted(self) -> u32 {
+        match self.algorithm() {
+            Algorithm::SlidingWindow => self.requests().min(super::SLIDING_WINDOW_MAX),
+            Algorithm::TokenBucket | Algorithm::FixedWindow => self.requests(),
+        }
+    }
+
     /// The period in milliseconds; at least 1.
     pub(super) fn per_ms(self) -> u64 {
         let period = self.0 & PERIOD_MAX;

@@ -76,6 +76,36 @@ impl Ring {
         self.obstacle(head, old, now.mono_ns.min(STAMP_MAX)).unwrap_or(Attempt::Admitted)
     }
 
+    /// Admits one request that takes `many` places, or all of them where there are fewer. Only for one caller at a time.
+    pub(super) fn take_many(&self, many: u32, now: Moment) -> Verdict {
+        let size = self.places.len() as u64;
+        let many = u64::from(many.max(1)).min(size);
+        let at = now.mono_ns.min(STAMP_MAX);
+        let head = self.head.load(Ordering::Acquire);
+        // The last of the places that it takes is free when the stamp in it is a period old.
+        let free_at = match (head + many).checked_sub(size + 1) {
+            Some(number) => self.stamp(number) + self.per_ns,
+            None => 0,
+        };
+        let attempt = if at < free_at { Attempt::Refused(free_at - at) } else { Attempt::Admitted };
+        if attempt == Attempt::Admitted {
+            (0..many).for_each(|_| {
+                self.take(now);
+            });
+        }
+        let verdict = self.verdict(now, attempt);
+        Verdict { remaining: verdict.remaining / many as u32, ..verdict }
+    }
+
+    /// Requests that count at `now`, and when the newest of them was.
+    pub(super) fn counted_at(&self, now: Moment) -> (u32, u64) {
+        let head = self.head.load(Ordering::Acquire);
+        match self.counted(head, now.mono_ns.min(STAMP_MAX)) {
+            0 => (0, 0),
+            counted => (counted as u32, self.stamp_before(head)),
+        }
+    }
+
     pub(super) fn verdict(&self, now: Moment, attempt: Attempt) -> Verdict {
         let at = now.mono_ns.min(STAMP_MAX);
         let head = self.head.load(Ordering::Acquire);

@@ -37,6 +37,49 @@ impl TokenBucket {
         (next - now <= self.capacity()).then_some(next)
     }
 
+    /// The state after a request that costs `many` tokens, or all of them where the bucket is not so deep.
+    pub(super) fn take_many(&self, full_at: u64, many: u32, now: Moment) -> Option<u64> {
+        let (now, cost) = (self.tick(now.mono_ns), self.cost(many));
+        let next = full_at.max(now).checked_add(cost)?;
+        (next - now <= self.capacity().max(cost)).then_some(next)
+    }
+
+    /// As [`verdict`](Self::verdict), where each request costs `many` tokens.
+    pub(super) fn verdict_of_many(&self, full_at: u64, many: u32, now: Moment, allowed: bool) -> Verdict {
+        let verdict = self.verdict(full_at, now, true);
+        let retry = (!allowed).then(|| {
+            let cost = self.cost(many);
+            let passes_at = full_at.saturating_add(cost).saturating_sub(self.capacity().max(cost));
+            self.ns(passes_at).saturating_sub(now.mono_ns)
+        });
+        Verdict::new(self.depth, verdict.remaining / many, now, self.full_in_ns(full_at, now), retry)
+    }
+
+    fn cost(&self, many: u32) -> u64 {
+        self.token.saturating_mul(many.into())
+    }
+
+    /// Nanoseconds in which a token comes back.
+    pub(super) fn token_ns(&self) -> u64 {
+        self.per_ns.div_ceil(self.depth.into())
+    }
+
+    /// Nanoseconds until the bucket is full.
+    pub(super) fn full_in_ns(&self, full_at: u64, now: Moment) -> u64 {
+        self.ns(full_at).saturating_sub(now.mono_ns)
+    }
+
+    /// The state of a bucket that is full in `ns`, but never more than empty.
+    pub(super) fn full_at(&self, ns: u64, now: Moment) -> u64 {
+        self.tick(now.mono_ns).saturating_add(self.ticks_of(ns).min(self.capacity()))
+    }
+
+    /// Ticks that come back in `ns`, rounded up.
+    pub(super) fn ticks_of(&self, ns: u64) -> u64 {
+        let ticks = (u128::from(ns) * u128::from(self.ticks)).div_ceil(u128::from(self.per_ns));
+        u64::try_from(ticks).unwrap_or(u64::MAX)
+    }
+
     /// The state after one request that was taken is given back.
     pub(super) fn give_back(&self, full_at: u64) -> u64 {
         full_at.saturating_sub(self.token)

@@ -107,6 +107,7 @@ async fn work(start: Start) -> io::Result<()> {
     connections.tell(Order::Abort);
     tokio::task::yield_now().await;
     ticker.abort();
+    worker.farewell().await;
     worker.log.borrow_mut().tick();
     Ok(())
 }

@@ -209,7 +209,7 @@ mod tests {
         parameters.distinguished_name.push(DnType::CustomDnType(vec![1, 3, 6, 1, 4, 311]), "x");
         let certificate = parameters.self_signed(&KeyPair::generate().unwrap()).unwrap();
         let facts = read(certificate.der()).unwrap();
-        assert_eq!(facts.dns_names, ["api.example.com".into(), "*.example.com".into()]);
+        assert_eq!(facts.dns_names, ["api.example.com", "*.example.com"].map(Box::<str>::from));
         assert_eq!(facts.subject, "1.3.6.1.4.311=x,CN=a\\+b\\0a,O=Acme\\, Inc.\\ ");
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn login(
     let credential = Credential::Shown { key: Some(ShownKey::new(key.expose())), jwt: None };
     let stranger = Stranger::new(snapshot, routed, peer, fields, trail);
     let known = authenticate::identify(worker, snapshot, routed, credential, stranger, now).await?;
-    let admitted = limit::admit(known, routed.api, now, trail)?;
+    let admitted = limit::gate(worker, snapshot, known, routed.api, now, trail).await?;
     let caller = authenticate::verify(admitted, routed, peer.client(fields), now, trail)?;
     trail.accepted();
     let Known::Key(entry) = caller.known() else { return Err(Reject::UnusableCredential) };

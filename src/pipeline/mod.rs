@@ -59,6 +59,7 @@ use http_body::Body;
 use authenticate::Recalled;
 pub use authorize::Grant;
 pub use credential::foresee;
+use limit::AtOnce;
 pub use observe::Trail;
 use pin_project_lite::pin_project;
 use route::{Builtin, Route, Routed, RoutedApi, Serve};
@@ -241,7 +242,14 @@ pub async fn decide(
             Box::pin(settle::settle(worker, snapshot, routed, open, stranger, now)).await?
         }
     };
-    let admitted = limit::admit(known, routed.api, now, trail)?;
+    let admitted = match &snapshot.shared_limits {
+        None => limit::admit(known, routed.api, now, trail)?,
+        Some(config) => match limit::admit_at_once(worker, config, known, routed.api, now, trail) {
+            AtOnce::Judged(judged) => judged?,
+            // Boxed: what is not asked must not make the future of every request large.
+            AtOnce::Ask(known) => Box::pin(limit::ask(worker, config, known, routed.api, trail)).await?,
+        },
+    };
     let from = peer.client(&request.fields);
     let caller = authenticate::verify(admitted, routed, from, now, trail)?;
     if let authenticate::Known::Key(entry) = caller.known() {

@@ -53,6 +53,8 @@ pub enum Reject {
         /// For `Retry-After`.
         retry_after_s: u64,
     },
+    /// Where limits are counted for several nodes is away, and nothing with a limit is to be served without it.
+    LimitsAway,
     /// An organization key has to name a project here.
     ProjectRequired,
     /// A project key has to name its project here.
@@ -138,7 +140,9 @@ impl Reject {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
-            Self::Store(_) | Self::StaleStore | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::StaleStore | Self::LimitsAway | Self::Crowded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Upstream(error) => upstream_status(error),
             Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -203,6 +207,7 @@ impl Reject {
             Self::Store(_) | Self::StaleStore => {
                 "Keys can not be checked at the moment. Please try again shortly."
             }
+            Self::LimitsAway => "Requests can not be counted at the moment. Please try again shortly.",
             Self::Upstream(UpstreamError::ResponseTimeout(_) | UpstreamError::ConnectTimeout(_)) => {
                 "The service behind this API did not answer in time. Please try again."
             }
@@ -259,6 +264,7 @@ impl Reject {
             Self::Address => "address",
             Self::Limited => "limited",
             Self::UnknownKeys { .. } => "unknown_keys",
+            Self::LimitsAway => "limits_away",
             Self::ProjectRequired => "project_required",
             Self::OwnProjectRequired => "own_project_required",
             Self::ForeignProject => "foreign_project",
@@ -317,6 +323,7 @@ impl Reject {
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::UnknownKeys { retry_after_s } => Some(*retry_after_s),
+            Self::LimitsAway => Some(1),
             Self::Upstream(UpstreamError::Full(_) | UpstreamError::QueueTimeout(_)) => Some(1),
             Self::Upstream(UpstreamError::NoneHealthy(_)) => Some(5),
             _ => None,

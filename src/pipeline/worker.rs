@@ -7,10 +7,11 @@ use super::identity::Identities;
 use super::ids::Ids;
 use super::route::Router;
 use super::sightings::{Noticed, Sightings};
-use crate::clock::Clock;
-use crate::config::{Config, Mode, UpstreamIdentity};
+use crate::clock::{Clock, Moment};
+use crate::config::{Config, LimitsBackend, Mode, SharedLimits, UpstreamIdentity};
 use crate::deadline::Deadlines;
 use crate::limiter::{Addresses, Limiter};
+use crate::limits::{Client, Node};
 use crate::store::cache::Tokens;
 use crate::telemetry::access_log::LogWriter;
 use crate::telemetry::metrics::Metrics;
@@ -33,6 +34,8 @@ pub struct Shared {
     pub tokens: Arc<Tokens>,
     /// The limits.
     pub limiter: Arc<Limiter>,
+    /// This node, among those that count limits together.
+    pub node: Arc<Node>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Answers the endpoints that are served beside the request path; none where nothing is served.
@@ -55,6 +58,8 @@ pub struct Shared {
 pub struct Snapshot {
     /// Paths and what they lead to.
     pub router: Router,
+    /// Where limits are counted for several nodes; none where each process counts for itself.
+    pub shared_limits: Option<Arc<SharedLimits>>,
     /// What addresses may show of credentials that nobody has; none when that is not limited.
     pub strangers: Option<Arc<Addresses>>,
     /// Whether an address that has shown more is refused, or only counted.
@@ -76,7 +81,12 @@ impl Snapshot {
         limiter: &Limiter,
         metrics: &Metrics,
     ) -> Self {
+        let shared_limits = match &config.limits.backend {
+            LimitsBackend::Local => None,
+            LimitsBackend::Shared(shared) => Some(shared.clone()),
+        };
         Self {
+            shared_limits,
             router: Router::new(&config.apis, services, limiter, metrics),
             strangers_mode: config.limits.unknown_keys_mode,
             strangers: limiter.addresses(config.limits.unknown_keys.as_ref()),
@@ -111,13 +121,14 @@ impl Shared {
         let snapshot = ArcSwap::from_pointee(snapshot);
         let (control, sightings) = (None, Sightings::default());
         let (challenges, version) = (Challenges::default(), AtomicU64::new(1));
-        let pressed = AtomicBool::new(false);
+        let (pressed, node) = (AtomicBool::new(false), Node::new(metrics.limits()));
         // As many as there are keys, and half of it again, so that most find room where they look for it.
         let signatures = Signatures::new(tokens.capacity() / 2 * 3);
         Self {
             clock,
             tokens,
             limiter,
+            node,
             metrics,
             control,
             signatures,
@@ -148,6 +159,9 @@ impl Shared {
     }
 }
 
+/// A connection to where limits are counted, and the newest configuration that it is good for.
+type Counting = (Arc<SharedLimits>, Rc<Client>);
+
 /// One worker's own things. Nothing here is seen by another thread.
 #[derive(Debug)]
 pub struct Worker {
@@ -165,6 +179,8 @@ pub struct Worker {
     /// How many copies of requests are under way.
     pub(super) copies: Rc<Cell<usize>>,
     pub(super) exchanges: Exchanges,
+    /// Its connection to where limits are counted for several nodes.
+    limits: RefCell<Option<Counting>>,
     /// Whoever waits for something that no deadline bounds has to be woken too.
     woken: Cell<bool>,
     /// Its end of the access log.
@@ -195,6 +211,7 @@ impl Worker {
             noticed: Noticed::default(),
             copies: Rc::default(),
             exchanges: Exchanges::default(),
+            limits: RefCell::default(),
             woken: Cell::new(false),
             log: RefCell::new(log),
             snapshot: RefCell::new(snapshot),
@@ -214,6 +231,48 @@ impl Worker {
         self.snapshot.borrow().clone()
     }
 
+    /// The connection to where limits are counted for several nodes.
+    pub(super) fn limits(&self, config: &Arc<SharedLimits>) -> Rc<Client> {
+        let mut limits = self.limits.borrow_mut();
+        match &mut *limits {
+            Some((known, client)) if Arc::ptr_eq(known, config) => client.clone(),
+            // A reload that leaves all of it as it was leaves the connection as well.
+            Some((known, client)) if known == config => {
+                *known = config.clone();
+                client.clone()
+            }
+            _ => {
+                let now = self.shared.clock.now();
+                let client = Client::new(config.clone(), self.shared.node.clone(), self.index);
+                if let Some((_, before)) = limits.replace((config.clone(), client.clone())) {
+                    tokio::task::spawn_local(before.farewell(now));
+                }
+                client.tick(now);
+                client
+            }
+        }
+    }
+
+    /// Connects, disconnects, or looks after what there is.
+    fn tick_limits(&self, now: Moment) {
+        match self.snapshot().shared_limits.as_ref() {
+            Some(config) => self.limits(config).tick(now),
+            None => {
+                if let Some((_, before)) = self.limits.take() {
+                    tokio::task::spawn_local(before.farewell(now));
+                }
+            }
+        }
+    }
+
+    /// Gives back what others can use, at the worker's end.
+    pub async fn farewell(&self) {
+        let client = self.limits.take();
+        if let Some((_, client)) = client {
+            client.farewell(self.shared.clock.now()).await;
+        }
+    }
+
     /// Has everybody who waits look whether they may go on.
     pub(super) fn wake(&self) {
         self.deadlines.wake();
@@ -229,6 +288,7 @@ impl Worker {
     pub fn tick(self: &Rc<Self>, second: bool) {
         let now = self.shared.clock.now();
         self.deadlines.tick(now.mono_ns);
+        self.tick_limits(now);
         if second {
             self.pools.tick(now);
             self.log.borrow_mut().tick();

@@ -112,7 +112,7 @@ async fn an_import_is_readable(store: &dyn Store) {
     );
     assert_eq!(key.terms.reach, Reach::Organization);
     assert_eq!(key.terms.permissions, Permissions::new(["read"]));
-    assert_eq!(*key.terms.scopes, ["documents".into()]);
+    assert_eq!(*key.terms.scopes, [Box::<str>::from("documents")]);
     // 2027-01-15 to 2028-01-15: 365 days.
     assert_eq!(key.expires_ms, Some(NOW_MS + 365 * 86_400_000));
     let same = store.token_by_id(&key.id).await.unwrap().unwrap();

@@ -1,6 +1,7 @@
 //! What the suite shares: the gateway's process, scripted backends, raw clients, fixtures, checks of envelopes.
 
 pub(crate) mod acme;
+pub(crate) mod admissions;
 pub(crate) mod backend;
 pub(crate) mod browser;
 pub(crate) mod certificate;
@@ -18,6 +19,7 @@ pub(crate) mod load;
 pub(crate) mod openapi;
 pub(crate) mod pair;
 pub(crate) mod person;
+pub(crate) mod redis;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod settings;

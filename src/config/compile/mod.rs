@@ -8,6 +8,7 @@ mod drain;
 mod fields;
 mod files;
 mod hosts;
+mod limits;
 mod listeners;
 mod path;
 mod routes;
@@ -85,7 +86,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let admin = listeners::admin(root, files);
     listeners::addresses_are_free(root);
     let store = root.get("store").and_then(|value| services::store(&value, files));
-    let limits = services::limits(root);
+    let limits = limits::limits(root);
     let jwt = root.get("jwt").and_then(|value| services::jwt(&value));
     let accounts = services::accounts(root);
     let upstreams = upstreams::upstreams(root, files);

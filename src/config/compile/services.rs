@@ -1,18 +1,15 @@
-//! `store`, `limits`, `jwt`, `accounts` and `telemetry`.
+//! `store`, `jwt`, `accounts` and `telemetry`.
 
-use super::apis::mode;
 use super::files::Files;
 use super::{MAKE_A_SECRET, count, or};
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
 use crate::config::{
-    AccessLog, Accounts, Founders, Jwt, Limits, LimitsBackend, LogPath, Mode, SigningAlgorithm, Signup,
-    Store, StoreUrl, UpstreamIdentity,
+    AccessLog, Accounts, Founders, Jwt, LogPath, SigningAlgorithm, Signup, Store, StoreUrl, UpstreamIdentity,
 };
-use crate::limiter::{Algorithm, Rate};
 use crate::token::Secret;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,16 +17,6 @@ use std::time::Duration;
 const SECRET_CHARACTERS: usize = 32;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DEFAULT_CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000_000).expect("not zero");
-/// Bytes that a process without a key and without a connection has.
-const LEAST_MEMORY: u64 = 32 << 20;
-
-/// As many as logins that may fail from one address. Whoever mistypes a key, or goes on with one that was deleted, stays
-/// below it or loses nothing by it; whoever guesses gets nowhere.
-const UNKNOWN_KEYS: Rate = Rate {
-    requests: NonZeroU32::new(30).expect("not zero"),
-    per: Duration::from_secs(60),
-    algorithm: Algorithm::TokenBucket,
-};
 
 pub(super) fn store(value: &Value<'_>, files: &Files) -> Option<Store> {
     let section = value.any_section()?;
@@ -59,43 +46,6 @@ fn store_url(value: &Value<'_>, files: &Files) -> Option<StoreUrl> {
         value.report(Code::InvalidValue, "this is not the address of a store", Some(help));
     }
     path.map(|path| StoreUrl::Sqlite(files.resolve(path)))
-}
-
-pub(super) fn limits(root: &Section<'_>) -> Option<Limits> {
-    let (backend, unknown_keys_mode) = (LimitsBackend::Local, Mode::Enforce);
-    let default = Limits { backend, unknown_keys: Some(UNKNOWN_KEYS), unknown_keys_mode, memory: None };
-    let Some(value) = root.get("limits") else { return Some(default) };
-    let section = value.any_section()?;
-    let local = |value: &Value<'_>| value.choice(&["local"]).map(|_| LimitsBackend::Local);
-    let backend = or(&section, "backend", local, || default.backend);
-    let unknown_keys = or(&section, "unknown_keys", unknown_keys, || default.unknown_keys);
-    let observed =
-        section.get("unknown_keys").filter(Value::is_section).and_then(|value| value.any_section());
-    let mode = observed.map_or(Some(Mode::Enforce), |budget| or(&budget, "mode", mode, Mode::default));
-    let memory = or(&section, "memory", memory, || None);
-    Some(Limits { backend: backend?, unknown_keys: unknown_keys?, unknown_keys_mode: mode?, memory: memory? })
-}
-
-fn memory(value: &Value<'_>) -> Option<Option<u64>> {
-    let bytes = value.size()?;
-    if bytes < LEAST_MEMORY {
-        let message = format!("{} is less than the program itself takes", value.shown());
-        value.report(Code::InvalidValue, message, Some("32MiB is the least; some hundred MiB are usual"));
-        return None;
-    }
-    Some(Some(bytes))
-}
-
-/// `Some(None)` for `none`, which turns the limit off.
-fn unknown_keys(value: &Value<'_>) -> Option<Option<Rate>> {
-    if value.peek() == Some("none") {
-        return Some(None);
-    }
-    let section = value.any_section()?;
-    let requests = section.optional("requests", |value| value.integer(1, u32::MAX.into()));
-    let per = section.optional("per", Value::duration);
-    let requests = requests.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
-    Some(Some(Rate { requests: requests?, per: per?, algorithm: Algorithm::TokenBucket }))
 }
 
 pub(super) fn accounts(root: &Section<'_>) -> Option<Accounts> {

@@ -2,8 +2,8 @@
 
 use super::from_str;
 use crate::config::{
-    AccessLog, Bounds, Builtin, Config, Identity, LoadError, LogPath, Mode, Problems, ProjectPlace,
-    ProjectRequired, ProjectRule, Segment, StoreUrl, Target, Timeouts,
+    AccessLog, BackendFailure, Bounds, Builtin, Config, Counting, Identity, LimitsBackend, LoadError,
+    LogPath, Mode, Problems, ProjectPlace, ProjectRequired, ProjectRule, Segment, StoreUrl, Target, Timeouts,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -267,6 +267,54 @@ fn unknown_keys_are_limited_unless_that_is_turned_off() {
 }
 
 #[test]
+fn limits_are_counted_in_the_process_or_in_redis() {
+    let backend = |text: &str| {
+        let limits =
+            load(&file(PLAIN, &format!("limits: {{ {text} }}"), "")).unwrap_or_else(|p| panic!("{p}"));
+        match limits.limits.backend {
+            LimitsBackend::Local => None,
+            LimitsBackend::Shared(shared) => Some(shared),
+        }
+    };
+    // What says how Redis is asked may stand there before it is.
+    assert!(backend("backend: local, mode: leased, on_backend_failure: deny, timeout: 1s").is_none());
+    let usual = backend("backend: \"redis://host:6379\"").unwrap();
+    assert_eq!((usual.counting, usual.on_failure), (Counting::Script, BackendFailure::Local));
+    assert_eq!((usual.timeout.as_millis(), &*usual.prefix, usual.nodes.get()), (50, "portcullis", 1));
+    let addresses = |text: &str| {
+        let shared = backend(&format!("backend: \"{text}\"")).unwrap();
+        let all: Vec<String> = shared.addresses.iter().map(|it| it.expose().to_owned()).collect();
+        (shared.cluster, all.join(" "))
+    };
+    for (text, cluster, all) in [
+        ("redis://host", false, "redis://host"),
+        ("rediss://me:pw@host:6380/3", false, "rediss://me:pw@host:6380/3"),
+        ("redis://[::1]:6379/", false, "redis://[::1]:6379"),
+        ("redis-cluster://a:1,b:2", true, "redis://a:1 redis://b:2"),
+        ("rediss-cluster://:pw@a,b", true, "rediss://:pw@a rediss://:pw@b"),
+    ] {
+        assert_eq!(addresses(text), (cluster, all.to_owned()), "{text}");
+    }
+    for (bad, path) in [
+        ("backend: redis", "limits.backend"),
+        ("backend: \"redis://\"", "limits.backend"),
+        ("backend: \"redis://host:0\"", "limits.backend"),
+        ("backend: \"redis://host:port\"", "limits.backend"),
+        ("backend: \"redis://host/name\"", "limits.backend"),
+        ("backend: \"redis://a,b\"", "limits.backend"),
+        ("backend: \"redis-cluster://a/1,b\"", "limits.backend"),
+        ("backend: \"http://host\"", "limits.backend"),
+        ("backend: local, mode: blocks", "limits.mode"),
+        ("backend: local, timeout: 6s", "limits.timeout"),
+        ("backend: local, on_backend_failure: pass", "limits.on_backend_failure"),
+        ("backend: local, nodes: 1001", "limits.nodes"),
+        ("backend: local, prefix: \"a{b}\"", "limits.prefix"),
+    ] {
+        assert_eq!(more(&format!("limits: {{ {bad} }}")), format!("invalid-value {path}"), "{bad}");
+    }
+}
+
+#[test]
 fn networks_may_be_addresses_and_lose_their_host_bits() {
     let source = file("{ address: \"127.0.0.1:1\", trusted_proxies: [10.1.2.3/8, 192.0.2.7] }", "", "");
     let nets: Vec<String> =
@@ -301,7 +349,9 @@ fn no_diagnostic_holds_a_secret() {
         "jwt: { access_expiry: 1h, secret: \"${UNSET:-hunter2}\" }",
         "store: { url: postgres://me:hunter2@host/db }",
         "store: { url: mysql://me:hunter2@host/db }",
-        "limits: { backend: redis://:hunter2@host }",
+        "limits: { backend: \"redis://:hunter2@host:0\" }",
+        "limits: { backend: \"redis://me:hunter2@host-1,host-2\" }",
+        "limits: { backend: \"radis://me:hunter2@host\" }",
         "upstreams: { a: { endpoints: [\"http://me:hunter2@host\"] } }",
     ] {
         let env = |name: &str| (name == "SHORT").then(|| "hunter2".to_owned());
@@ -313,13 +363,8 @@ fn no_diagnostic_holds_a_secret() {
 
 #[test]
 fn what_this_version_lacks_is_refused_by_name() {
-    for (text, path) in [
-        ("limits: { backend: \"redis://host:6379\" }", "limits.backend"),
-        ("limits: { backend: local, on_backend_failure: local }", "limits.on_backend_failure"),
-        ("telemetry: { traces: { otlp: \"http://127.0.0.1:4318\", sample: 0.01 } }", "telemetry.traces"),
-    ] {
-        assert_eq!(more(text), format!("unsupported {path}"));
-    }
+    let traces = "telemetry: { traces: { otlp: \"http://127.0.0.1:4318\", sample: 0.01 } }";
+    assert_eq!(more(traces), "unsupported telemetry.traces");
     let postgres = file(PLAIN, "", "").replace("sqlite://x.db", "postgres://user@host/db");
     assert_eq!(only(&postgres), "unsupported store.url");
     let rendered = load(&postgres).unwrap_err().to_string();

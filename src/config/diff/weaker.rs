@@ -84,6 +84,8 @@ pub(super) fn how(
         "apis[].routes[].body_limit" if seen.larger_bodies() => Some("larger bodies are let in"),
         "limits.memory" if seen.disappears() => Some("memory has no ceiling"),
         "limits.unknown_keys" if seen.becomes("none") => Some("strangers may try any number of keys"),
+        "limits.backend" if seen.becomes("local") => Some("each node grants the whole limit by itself"),
+        "limits.nodes" if seen.shrinks() => Some("a node grants more by itself while its backend is away"),
         "limits.on_backend_failure" if seen.becomes("allow") => Some("without its backend no limit holds"),
         "accounts.signup" if !seen.becomes("closed") => opened(&seen, &["closed", "invited", "open"]),
         "accounts.organizations" if seen.becomes("anyone") => Some("everybody may make organizations"),

@@ -11,6 +11,7 @@ impl Metrics {
         let mut families = self.request_families();
         families.extend(self.routing_families());
         families.extend(self.api_families());
+        families.extend(self.limits_families());
         families.extend(self.connection_families());
         families.extend(self.upstream_families());
         families.extend(self.control_families());
@@ -85,6 +86,38 @@ impl Metrics {
                 help: "Copies of requests for a mirror, by what became of them.",
                 labels: &["api", "route", "outcome"],
                 values: Values::Counters(mirrored),
+            },
+        ]
+    }
+
+    /// Of limits that several nodes count together.
+    fn limits_families(&self) -> Vec<Family> {
+        let labelled = |(label, count): (&'static str, u64)| (vec![label.into()], count);
+        let up = self.limits.is_up().map(|up| (Vec::new(), f64::from(u8::from(up))));
+        vec![
+            Family {
+                name: "portcullis_rate_limit_backend_up",
+                help: "Whether every worker has a connection to the limits backend.",
+                labels: &[],
+                values: Values::Gauges(up.into_iter().collect()),
+            },
+            Family {
+                name: "portcullis_rate_limit_backend_requests",
+                help: "Questions to the limits backend.",
+                labels: &["result"],
+                values: Values::Counters(self.limits.asked_counts().map(labelled).collect()),
+            },
+            Family {
+                name: "portcullis_rate_limit_backend_duration_seconds",
+                help: "Time that requests waited for the limits backend's answer.",
+                labels: &[],
+                values: Values::Histograms(vec![(Vec::new(), self.limits.durations())]),
+            },
+            Family {
+                name: "portcullis_rate_limit_decided",
+                help: "Who decided about requests whose limit is counted in a backend.",
+                labels: &["by"],
+                values: Values::Counters(self.limits.decided_counts().map(labelled).collect()),
             },
         ]
     }

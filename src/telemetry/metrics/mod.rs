@@ -5,6 +5,7 @@
 mod cells;
 mod exposition;
 mod families;
+mod limits;
 mod mirror;
 mod outcome;
 mod route;
@@ -13,6 +14,7 @@ mod series;
 mod tests;
 
 pub use exposition::Format;
+pub use limits::{LimitsAsked, LimitsCells, LimitsDecided};
 pub use mirror::{MirrorCells, Mirrored};
 pub use outcome::{ApiCells, AuthOutcome, CacheLookup, Policy, RateDecision};
 pub use route::RouteCells;
@@ -34,6 +36,7 @@ pub struct Metrics {
     mirrors: Mutex<BTreeMap<RouteKey, Arc<MirrorCells>>>,
     apis: Mutex<BTreeMap<Box<str>, Arc<ApiCells>>>,
     cache: CacheCells,
+    limits: Arc<LimitsCells>,
     cache_entries: Gauge,
     cache_loading: Gauge,
     cache_load_seconds: Gauge,
@@ -97,6 +100,7 @@ impl Metrics {
             mirrors: Mutex::default(),
             apis: Mutex::default(),
             cache: CacheCells::new(shards),
+            limits: Arc::new(LimitsCells::new(shards)),
             cache_entries: Gauge::default(),
             cache_loading: Gauge::default(),
             cache_load_seconds: Gauge::default(),
@@ -225,6 +229,11 @@ impl Metrics {
     /// Counts a look-up in the token cache. For `shard` see [`RouteCells::finished`].
     pub fn cache_lookup(&self, shard: usize, result: CacheLookup) {
         self.cache.looked_up(shard, result);
+    }
+
+    /// The cells of the limits backend.
+    pub fn limits(&self) -> Arc<LimitsCells> {
+        Arc::clone(&self.limits)
     }
 
     /// Sets how many bytes of memory the process holds.
