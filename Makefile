@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist demo test check format lint unit deny hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes-limits
+.PHONY: help dist demo test check format lint unit deny hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -87,10 +87,23 @@ endure: ## Change everything under load, stream gibibytes, stand crowds; count w
 	benches/endure/bodies.py target/release/portcullis
 	benches/endure/slow.py target/release/portcullis
 
+# NODES has further options of all four scripts, as `--seed 7`.
+nodes: ## Prove what several nodes promise: revocation, counts and restarts while nodes fail (about twenty minutes)
+	@scripts/setup.sh test
+	$(CARGO) build --release --locked --features jemalloc
+	benches/endure/nodes.py --selftest
+	benches/endure/nodes.py target/release/portcullis --too-early --revocations 300 --seconds 15 --faults
+	for store in sqlite postgres; do \
+	  benches/endure/nodes.py target/release/portcullis --store $$store $(NODES); \
+	  benches/endure/rolling.py target/release/portcullis --store $$store $(NODES); \
+	  benches/endure/rolling.py target/release/portcullis --store $$store --clients follow $(NODES); \
+	  benches/endure/usage.py target/release/portcullis --store $$store $(NODES); \
+	done
+
 nodes-limits: ## One key over three gateways at ten times its limit, Redis killed meanwhile (about three minutes)
 	@scripts/setup.sh test
 	$(CARGO) build --release --locked --features jemalloc
-	benches/endure/nodes.py target/release/portcullis
+	benches/endure/limits.py target/release/portcullis
 
 openapi: ## Write the OpenAPI document as the program has it: docs/openapi.json
 	$(CARGO) run --locked --quiet -- openapi > target/openapi.json
