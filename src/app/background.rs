@@ -7,7 +7,6 @@ use crate::control::acme::Certificates;
 use crate::control::webhooks::{First, Now};
 use crate::control::{operations, signing};
 use crate::listen::tls::Termination;
-use crate::store::StoreError;
 use crate::store::cache::Position;
 use crate::store::nodes::beat;
 use crate::telemetry::log::chain;
@@ -17,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// How often the store is asked what has changed, when it does not say by itself that something has.
@@ -97,12 +96,14 @@ async fn fill(parts: Arc<Parts>) {
     }
 }
 
-/// Follows the store's changes, and tells so; a store that does not answer makes the keys stale.
+/// Follows the store's changes; a store that does not answer makes the keys stale.
 async fn follow(parts: Arc<Parts>) {
-    let (mut failing, mut told) = (false, Told::default());
+    let followed = watch::Sender::new(None);
+    tokio::spawn(tell(parts.clone(), followed.subscribe()));
+    let (shared, mut failing) = (&parts.shared, false);
     loop {
-        match told.follow(&parts).await {
-            Ok(()) if failing => {
+        match shared.tokens.synchronise(shared.clock.now()).await {
+            Ok(_) if failing => {
                 tracing::info!("the store answers again");
                 failing = false;
             }
@@ -110,37 +111,40 @@ async fn follow(parts: Arc<Parts>) {
                 tracing::error!(cause = %chain(&error), "the store does not answer; keys are accepted for max_staleness more");
                 failing = true;
             }
-            Ok(()) | Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
+        let position = shared.tokens.position().await;
+        followed.send_if_modified(|told| {
+            let news = told.as_ref() != Some(&position);
+            *told = Some(position);
+            news
+        });
         if parts.store.changed(FOLLOW).await.is_err() {
             tokio::time::sleep(FOLLOW).await;
         }
     }
 }
 
-/// What this node has told the others.
-#[derive(Default)]
-struct Told {
-    /// Where it was.
-    position: Option<Position>,
-    /// When it tells so again, if nothing changes: nanoseconds of the monotonic clock.
-    again_ns: u64,
-}
-
-impl Told {
-    async fn follow(&mut self, parts: &Parts) -> Result<(), StoreError> {
-        let shared = &parts.shared;
-        shared.tokens.synchronise(shared.clock.now()).await?;
-        let (position, now) = (shared.tokens.position().await, shared.clock.now());
-        if self.position.as_ref() == Some(&position) && now.mono_ns < self.again_ns {
-            return Ok(());
+/// Tells the other nodes how far this one has followed, and now and then that it is there. Apart from following, which must not
+/// wait until something can be written.
+async fn tell(parts: Arc<Parts>, mut followed: watch::Receiver<Option<Position>>) {
+    let mut failing = false;
+    loop {
+        let position = followed.borrow_and_update().clone();
+        if let Some(Position { node: Some(node), sequence }) = position {
+            let told = parts.store.tell(&node, sequence, parts.shared.clock.now().unix_ms).await;
+            if let Err(error) = &told
+                && !failing
+            {
+                tracing::error!(cause = %chain(error), "the other nodes can not be told that this one is there");
+            }
+            failing = told.is_err();
         }
-        if let Some(node) = &position.node {
-            parts.store.tell(node, position.sequence, now.unix_ms).await?;
+        let pause = if failing { FOLLOW } else { beat(parts.config.load().store.max_staleness) };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            told = followed.changed(), if !failing => if told.is_err() { return },
         }
-        self.again_ns = now.after(beat(parts.config.load().store.max_staleness)).mono_ns;
-        self.position = Some(position);
-        Ok(())
     }
 }
 

@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long is waited between two looks at who has told that they have caught up: at first, and at most.
 const LOOK: Duration = Duration::from_millis(1);
 const LONGEST_LOOK: Duration = Duration::from_millis(20);
+/// For how long a look serves others who wait.
+const SHARED: Duration = Duration::from_millis(5);
 /// Who waits at a terminal is told so after this.
 const UNTOLD: Duration = Duration::from_millis(500);
 
@@ -30,8 +32,19 @@ pub struct Edge {
     /// The keys of this process, if it accepts any.
     here: Option<Arc<Tokens>>,
     roll: Arc<Mutex<Roll>>,
+    /// The latest look at the roll, shared by all who wait.
+    looked: Arc<tokio::sync::Mutex<Option<Looked>>>,
     /// Told before a long wait, with how long it may take.
     waiting: Option<fn(Duration)>,
+}
+
+/// A look at the roll.
+struct Looked {
+    /// The time before it.
+    began: Moment,
+    nodes: Vec<Node>,
+    /// Which of them is this process.
+    own: Option<Box<str>>,
 }
 
 impl fmt::Debug for Edge {
@@ -61,12 +74,26 @@ pub(super) enum Spread {
 impl Edge {
     /// The edge of this process, which accepts keys by `tokens`, and of the others on its store.
     pub fn here(store: Arc<dyn Management>, tokens: Arc<Tokens>) -> Self {
-        Self { store, clock: Arc::default(), here: Some(tokens), roll: Arc::default(), waiting: None }
+        Self {
+            store,
+            clock: Arc::default(),
+            here: Some(tokens),
+            roll: Arc::default(),
+            looked: Arc::default(),
+            waiting: None,
+        }
     }
 
     /// The edge of other processes on a store. `waiting` is told before a long wait, with how long it may take.
     pub fn elsewhere(store: Arc<dyn Management>, waiting: fn(Duration)) -> Self {
-        Self { store, clock: Arc::default(), here: None, roll: Arc::default(), waiting: Some(waiting) }
+        Self {
+            store,
+            clock: Arc::default(),
+            here: None,
+            roll: Arc::default(),
+            looked: Arc::default(),
+            waiting: Some(waiting),
+        }
     }
 
     /// Waits until the edge acts on all that was written before. What only adds something is in force here, and a moment
@@ -135,9 +162,21 @@ impl Edge {
     }
 
     async fn left(&self, sequence: u64, since: Moment) -> Result<Option<Duration>, StoreError> {
-        let (nodes, own) = self.nodes().await?;
+        let mut looked = self.looked.lock().await;
         let now = self.clock.now();
-        Ok(self.roll().wait(&nodes, own.as_deref(), sequence, since, now))
+        // However many wait, the store is asked for one of them; but by each after its own change was committed.
+        let shared =
+            looked.take().filter(|it| it.began.mono_ns >= since.mono_ns && now.since(it.began) < SHARED);
+        let look = match shared {
+            Some(look) => look,
+            None => {
+                let (nodes, own) = self.nodes().await?;
+                Looked { began: now, nodes, own }
+            }
+        };
+        let look = looked.insert(look);
+        let now = self.clock.now();
+        Ok(self.roll().wait(&look.nodes, look.own.as_deref(), sequence, since, now))
     }
 
     /// The roll as it is, taken note of; and which of it is this process.

@@ -323,7 +323,7 @@ impl Reject {
     pub fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::UnknownKeys { retry_after_s } => Some(*retry_after_s),
-            Self::LimitsAway => Some(1),
+            Self::LimitsAway | Self::Store(_) | Self::StaleStore => Some(1),
             Self::Upstream(UpstreamError::Full(_) | UpstreamError::QueueTimeout(_)) => Some(1),
             Self::Upstream(UpstreamError::NoneHealthy(_)) => Some(5),
             _ => None,

@@ -93,7 +93,7 @@ impl Database {
         &self,
         job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
-        self.enroller.run(|connection| connection.transaction(Lock::Nothing, job))
+        self.enroller.run(|connection| connection.statement(job))
     }
 
     /// Writes somebody onto the roll: see [`Lock::Roll`].

@@ -24,8 +24,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A transaction may wait for a lock this long; another process's writer is waited for like that with SQLite too.
 const LOCK: Duration = Duration::from_secs(5);
 /// A transaction that has been begun and of which the server hears nothing for so long is undone by it. A gateway that was
-/// frozen half-way would otherwise keep every other one from writing.
-const IDLE: Duration = Duration::from_secs(5);
+/// frozen half-way would otherwise keep every other one from writing. Shorter than [`LOCK`], so that those that wait
+/// for it get their turn.
+const IDLE: Duration = Duration::from_secs(2);
 /// Prepared statements kept per session. Few are put together while running, so this is not reached.
 const STATEMENTS: usize = 512;
 

@@ -88,6 +88,21 @@ impl Connection {
         }
     }
 
+    /// Runs `job`, which is one statement. On a server it is its own transaction: who is cut off in the middle of it holds no
+    /// lock that others would wait for.
+    pub(in crate::store::sql) fn statement<T>(
+        &self,
+        mut job: impl FnMut(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(_) => self.transaction(Lock::Nothing, job),
+            Self::Postgres(session) => {
+                session.begin("")?;
+                job(self)
+            }
+        }
+    }
+
     fn again<T>(
         &self,
         session: &Session,
