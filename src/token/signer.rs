@@ -233,11 +233,11 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// The newest of `keys` that signs already at `now` becomes the signer; all are published.
+    /// The newest of `keys` that signs already at `now` becomes the signer, or else the first that will; all are published.
     /// Each is `(kid, algorithm, private key, signs from, in ms since 1970)`.
     ///
     /// # Errors
-    /// [`BadKey`] when one does not parse, or none signs yet.
+    /// [`BadKey`] when one does not parse, or there is none.
     pub fn new<'a>(
         keys: impl Iterator<Item = (&'a str, &'a str, &'a Secret, u64)>,
         now: Moment,
@@ -248,7 +248,9 @@ impl KeyRing {
         }
         signers.sort_by_key(|(from, _)| *from);
         let published: Vec<Value> = signers.iter().map(|(_, signer)| signer.jwk()).collect();
-        let (_, signer) = signers.into_iter().rev().find(|(from, _)| *from <= now.unix_ms).ok_or(BadKey)?;
+        // None signs yet when another node, whose clock is a little ahead, has just made the first one.
+        let signs = signers.iter().rposition(|(from, _)| *from <= now.unix_ms).unwrap_or(0);
+        let (_, signer) = signers.into_iter().nth(signs).ok_or(BadKey)?;
         Ok(Self { signer, jwks: json!({ "keys": published }).to_string() })
     }
 
@@ -357,11 +359,13 @@ mod tests {
             (Signer::generate(SigningAlgorithm::EdDSA), Signer::generate(SigningAlgorithm::EdDSA));
         let (old, new) = (old.unwrap(), new.unwrap());
         let at = |unix_ms| {
-            let keys = [("old", "EdDSA", &old, 0), ("new", "EdDSA", &new, 1000)];
+            let keys = [("old", "EdDSA", &old, 500), ("new", "EdDSA", &new, 1000)];
             KeyRing::new(keys.into_iter(), Moment { mono_ns: 0, unix_ms }).unwrap()
         };
         assert_eq!(at(999).signer().kid(), "old");
         assert_eq!(at(1000).signer().kid(), "new");
+        // Just made, by somebody whose clock is ahead.
+        assert_eq!(at(499).signer().kid(), "old");
         assert!(at(999).jwks().contains("\"new\"") && at(1000).jwks().contains("\"old\""));
     }
 }
