@@ -131,7 +131,9 @@ async fn tell(parts: Arc<Parts>, mut followed: watch::Receiver<Option<Position>>
     let mut failing = false;
     loop {
         let position = followed.borrow_and_update().clone();
-        if let Some(Position { node: Some(node), sequence }) = position {
+        // Who can not read is not there: others need not wait for it for ever.
+        let fresh = parts.shared.tokens.fresh(parts.shared.clock.now());
+        if let Some(Position { node: Some(node), sequence }) = position.filter(|_| fresh) {
             let told = parts.store.tell(&node, sequence, parts.shared.clock.now().unix_ms).await;
             if let Err(error) = &told
                 && !failing
@@ -152,10 +154,10 @@ async fn tell(parts: Arc<Parts>, mut followed: watch::Receiver<Option<Position>>
 async fn tend(parts: Arc<Parts>) {
     loop {
         match parts.edge.tend().await {
-            Ok(nodes) => {
-                parts.shared.metrics.set_nodes(nodes);
-                // Without those that are silent: they accept nothing.
-                parts.shared.node.set_live(u32::try_from(nodes.max(1)).unwrap_or(u32::MAX));
+            Ok(roll) => {
+                parts.shared.metrics.set_nodes(roll.heard);
+                // With those that are silent: they may accept until they are struck.
+                parts.shared.node.set_live(u32::try_from(roll.all.max(1)).unwrap_or(u32::MAX));
             }
             // Whoever follows the store says so.
             Err(error) => {

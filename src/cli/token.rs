@@ -13,8 +13,8 @@ ocore keys (ocore_k_…) have permissions of the kind view: and manage:, never m
 id, a command finds out by itself which it is.
 
 With --config, whoever may read the configuration file may do everything; what was done is in the audit log. \
-Where a gateway runs on the store, a command that takes something away (update, regenerate, deactivate, \
-delete) ends when the gateway is certain to act on it, which takes `store.max_staleness`.
+Where gateways run on the store, a command that takes something away (update, regenerate, deactivate, \
+delete) ends when every one is certain to act on it: some seconds when one of them is silent.
 
 Examples:
   portcullis token create -c gw.yaml --name CI --permission read --scope documents

@@ -38,6 +38,15 @@ pub struct Edge {
     waiting: Option<fn(Duration)>,
 }
 
+/// How many nodes there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Census {
+    /// On the roll.
+    pub all: usize,
+    /// Of them, those that are heard of.
+    pub heard: usize,
+}
+
 /// A look at the roll.
 struct Looked {
     /// The time before it.
@@ -94,6 +103,14 @@ impl Edge {
             looked: Arc::default(),
             waiting: Some(waiting),
         }
+    }
+
+    /// Waits until every node acts on all that was written before.
+    ///
+    /// # Errors
+    /// [`DomainError::Unconfirmed`]
+    pub async fn in_force(&self) -> Result<(), DomainError> {
+        self.confirm(self.clock.now(), Effect::TakesAway).await
     }
 
     /// Waits until the edge acts on all that was written before. What only adds something is in force here, and a moment
@@ -191,11 +208,11 @@ impl Edge {
     }
 
     /// Looks after the others on the roll: who has been silent for too long is doubted, and who can not accept anything
-    /// any more is taken off. Gives how many nodes there are that are not doubted.
+    /// any more is taken off. Gives how many nodes there are.
     ///
     /// # Errors
     /// The store's.
-    pub async fn tend(&self) -> Result<usize, StoreError> {
+    pub async fn tend(&self) -> Result<Census, StoreError> {
         let (nodes, own) = self.nodes().await?;
         let tasks = self.roll().tasks(&nodes, own.as_deref(), self.clock.now());
         let named =
@@ -215,7 +232,7 @@ impl Edge {
                 }
             }
         }
-        Ok(nodes.iter().filter(|node| !node.doubted).count())
+        Ok(Census { all: nodes.len(), heard: nodes.iter().filter(|node| !node.doubted).count() })
     }
 
     /// Has the uses that were counted so far added up, so that what is read next shows them.

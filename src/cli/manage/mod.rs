@@ -20,6 +20,7 @@ use server::Server;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use store::Store;
+pub(super) use store::waiting;
 
 /// Where to work, and how to print what came of it.
 #[derive(clap::Args, Debug)]

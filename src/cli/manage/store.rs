@@ -100,7 +100,7 @@ impl Store {
     }
 }
 
-fn waiting(how_long: Duration) {
+pub(in crate::cli) fn waiting(how_long: Duration) {
     // Nobody to tell is no reason not to wait.
     let seconds = how_long.as_secs_f32();
     let _ = writeln!(

@@ -105,6 +105,8 @@ impl Domain {
                 return Err(violation.into());
             }
             if new == old {
+                // It may have been answered to nobody, and still be on its way to a node.
+                self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
                 return Ok(person);
             }
             let entry = by.entry(Subject {

@@ -51,6 +51,8 @@ impl Domain {
             standing.gives(&member.role)?;
             standing.gives(&new)?;
             if new == member.role {
+                // It may have been answered to nobody, and still be on its way to a node.
+                self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
                 return Ok(member);
             }
             self.keeps_an_owner(organization, &member).await?;

@@ -168,6 +168,8 @@ impl Domain {
             }
             valid(&new.name, &new.slug)?;
             if new == old {
+                // It may have been answered to nobody, and still be on its way to a node.
+                self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
                 return Ok(old);
             }
             new.updated_ms = by.now.unix_ms;

@@ -126,6 +126,8 @@ impl Domain {
             new.active = patch.active.unwrap_or(new.active);
             valid(&new)?;
             if new == old {
+                // It may have been answered to nobody, and still be on its way to a node.
+                self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
                 return Ok(old);
             }
             new.updated_ms = by.now.unix_ms;

@@ -44,7 +44,8 @@ impl Tokens {
             }
         }
         self.first.store(reading.first, Ordering::Relaxed);
-        self.synchronised_ns.fetch_max(now.mono_ns, Ordering::Relaxed);
+        // Release: who sees that it is fresh sees what was forgotten before.
+        self.synchronised_ns.fetch_max(now.mono_ns, Ordering::Release);
         Ok(changes)
     }
 

@@ -267,9 +267,9 @@ impl Tokens {
     }
 
     /// Whether the index may be relied upon: false when the last successful synchronisation began longer than
-    /// `max_staleness` ago. One relaxed load.
+    /// `max_staleness` ago. One load.
     pub fn fresh(&self, now: Moment) -> bool {
-        let age_ns = now.mono_ns.saturating_sub(self.synchronised_ns.load(Ordering::Relaxed));
+        let age_ns = now.mono_ns.saturating_sub(self.synchronised_ns.load(Ordering::Acquire));
         age_ns <= self.max_staleness_ns
     }
 

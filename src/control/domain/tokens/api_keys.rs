@@ -124,8 +124,11 @@ impl Domain {
             let old = self.api_key_of(Some(organization), id).await?;
             let new = self.patched_api_key(by, &standing, &old, &patch)?;
             if new == old {
-                self.settle_usage_of(std::slice::from_ref(id)).await;
-                return self.api_key_of(Some(organization), id).await.map(InForce::Everywhere);
+                // It may have been answered to nobody, and still be on its way to a node.
+                if let Some(operation) = self.confirm_soon(turn, by, &old, Effect::TakesAway).await? {
+                    return Ok(InForce::Soon(Box::new(operation)));
+                }
+                return self.as_it_is(old).await.map(InForce::Everywhere);
             }
             let new = Token { updated_ms: by.now.unix_ms, ..new };
             let (before, after) = facts::differing(&old, &new);

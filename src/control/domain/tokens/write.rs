@@ -52,6 +52,8 @@ impl Domain {
             let (old, _) = self.touched(by, place, id).await?;
             let new = patched(&old, &patch, by.now)?;
             if new == old {
+                // It may have been answered to nobody, and still be on its way to a node.
+                self.confirm(&mut turn, by.now, Effect::TakesAway).await?;
                 self.settle_usage_of(std::slice::from_ref(id)).await;
                 return Ok(self.touched(by, place, id).await?.0);
             }

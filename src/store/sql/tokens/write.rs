@@ -68,9 +68,12 @@ pub(in crate::store::sql) fn replace_keeping(
 ) -> Result<Written, StoreError> {
     let Some(old) = value_of(db, &token.id, token.revision)? else { return Ok(Written::Moved) };
     update(db, token)?;
-    let sql = "INSERT INTO retiring_values (digest, token, until_ms) VALUES (?1, ?2, ?3)
-               ON CONFLICT (digest) DO UPDATE SET token = excluded.token, until_ms = excluded.until_ms";
-    db.prepare_cached(sql)?.execute(params![old.0, &*token.id.text(), signed(until_ms)])?;
+    // One that ends now is not left to the clocks of nodes, which may be behind.
+    if until_ms > token.updated_ms {
+        let sql = "INSERT INTO retiring_values (digest, token, until_ms) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (digest) DO UPDATE SET token = excluded.token, until_ms = excluded.until_ms";
+        db.prepare_cached(sql)?.execute(params![old.0, &*token.id.text(), signed(until_ms)])?;
+    }
     changed(db, &token.id, old)?;
     give(db, &token.id, value)?;
     Ok(Written::Done)
