@@ -1,14 +1,12 @@
 //! The one place that reads the clock. Everything below `listen`, `pipeline` and `control` takes a [`Moment`].
 
-use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One instant, on both clocks: monotonic for limits and time-outs, civil for expiry and headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moment {
-    /// Nanoseconds on a monotonic clock that also goes on while the machine sleeps: since it was started, and one hour, so
-    /// that subtracting is safe. All clocks of a machine agree on it.
+    /// Nanoseconds on a monotonic clock that starts with the process (at one hour, so that subtracting is safe).
     pub mono_ns: u64,
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub unix_ms: u64,
@@ -41,6 +39,7 @@ impl Moment {
 /// [`Clock::resync`] follows steps of the system's civil clock; the control side calls it every second.
 #[derive(Debug)]
 pub struct Clock {
+    start: Instant,
     /// Civil time minus monotonic time, in nanoseconds.
     offset_ns: AtomicI64,
 }
@@ -49,8 +48,9 @@ const HEAD_START_NS: u64 = 3_600_000_000_000;
 
 impl Clock {
     /// A clock that starts now.
+    #[expect(clippy::disallowed_methods, reason = "the clock itself")]
     pub fn new() -> Self {
-        let clock = Self { offset_ns: AtomicI64::new(0) };
+        let clock = Self { start: Instant::now(), offset_ns: AtomicI64::new(0) };
         clock.resync();
         clock
     }
@@ -70,11 +70,10 @@ impl Clock {
         self.offset_ns.store(unix_ns.saturating_sub(self.mono_ns() as i64), Ordering::Relaxed);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the clock itself")]
     fn mono_ns(&self) -> u64 {
-        // Not the clock of `Instant`, which stands still while the machine sleeps: leases of keys go on meanwhile.
-        let time = clock_gettime(ClockId::Boottime);
-        let (seconds, ns) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
-        seconds * 1_000_000_000 + ns + HEAD_START_NS
+        let since = Instant::now().duration_since(self.start).as_nanos();
+        u64::try_from(since).unwrap_or(u64::MAX - HEAD_START_NS) + HEAD_START_NS
     }
 }
 
