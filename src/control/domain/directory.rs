@@ -143,7 +143,8 @@ impl Domain {
     pub async fn delete_person(&self, by: &By, named: &str) -> Result<UserId, DomainError> {
         let mut turn = self.take_turn().await;
         self.server_admin(by).await?;
-        let person = self.person_named(named).await?;
+        let found = self.person_named(named).await;
+        let person = self.certainly(&mut turn, by.now, found).await?;
         let member = person.member;
         let entry = by.entry(Subject {
             action: "user.deleted",

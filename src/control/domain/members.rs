@@ -90,7 +90,8 @@ impl Domain {
             if !oneself {
                 standing.require(MANAGE_MEMBERS)?;
             }
-            let member = self.member_of(organization, person).await?;
+            let found = self.member_of(organization, person).await;
+            let member = self.certainly(&mut turn, by.now, found).await?;
             if !oneself {
                 standing.gives(&member.role)?;
             }

@@ -120,6 +120,20 @@ impl Domain {
         self.edge.confirm(now, effect).await
     }
 
+    /// What is not there may just have been taken away, with an answer that nobody received: it too is only said when no node
+    /// accepts anything by it any more.
+    async fn certainly<T>(
+        &self,
+        turn: &mut Turn<'_>,
+        now: Moment,
+        found: Result<T, DomainError>,
+    ) -> Result<T, DomainError> {
+        if matches!(found, Err(DomainError::NotFound(_))) {
+            self.confirm(turn, now, Effect::TakesAway).await?;
+        }
+        found
+    }
+
     async fn settle_usage(&self) {
         self.edge.settle_usage().await;
     }

@@ -160,7 +160,8 @@ impl Domain {
     ) -> Result<(), DomainError> {
         for _ in 0..ATTEMPTS {
             self.standing(by, organization).await?.require(MANAGE_PROJECTS)?;
-            let old = self.project_of(organization, id).await?;
+            let found = self.project_of(organization, id).await;
+            let old = self.certainly(&mut None, by.now, found).await?;
             if with_keys {
                 self.delete_keys_of(by, organization, id).await?;
             }

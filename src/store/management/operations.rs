@@ -211,13 +211,12 @@ pub trait Operations {
         organization: &'a OrganizationId,
         limit: u32,
     ) -> Answer<'a, u64>;
-    /// Removes an organization with all that belongs to it, and finishes the operation.
+    /// Removes an organization with all that belongs to it, but for operations that are under way. [`Written::Moved`] when it
+    /// is gone already.
     fn remove_organization<'a>(
         &'a self,
-        operation: &'a str,
         organization: &'a OrganizationId,
-        removed: AuditEntry,
-        finish: Finish,
+        entry: AuditEntry,
     ) -> Answer<'a, Written>;
 
     /// Takes the new values out of a rotation's result: nobody gets them again.

@@ -264,6 +264,8 @@ pub(super) fn sweep(
     db.execute(
         "DELETE FROM webhook_endpoints
          WHERE organization NOT IN (SELECT id FROM organizations)
+           AND NOT EXISTS (SELECT 1 FROM operations o
+                           WHERE o.organization = webhook_endpoints.organization AND o.finished_ms IS NULL)
            AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d
                            WHERE d.endpoint = webhook_endpoints.id AND d.state = 'pending')",
         (),

@@ -80,17 +80,11 @@ impl Operations for Database {
 
     fn remove_organization<'a>(
         &'a self,
-        operation: &'a str,
         organization: &'a OrganizationId,
-        removed: AuditEntry,
-        end: Finish,
+        entry: AuditEntry,
     ) -> Answer<'a, Written> {
-        let (operation, organization) = (operation.to_owned(), organization.clone());
-        self.write(move |db| {
-            remove_organization(db, &organization)?;
-            audit::append(db, &removed)?;
-            finish(db, &operation, &end)
-        })
+        let organization = organization.clone();
+        self.write(move |db| remove_organization(db, &organization, &entry))
     }
 
     fn take_values<'a>(&'a self, operation: &'a str, entry: AuditEntry) -> Answer<'a, Vec<SealedValue>> {
@@ -298,11 +292,20 @@ fn remove_tokens(db: &Connection, organization: &OrganizationId, limit: u32) -> 
     Ok(found.len() as u64)
 }
 
-fn remove_organization(db: &Connection, organization: &OrganizationId) -> Result<(), StoreError> {
+fn remove_organization(
+    db: &Connection,
+    organization: &OrganizationId,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    if !organizations::exists(db, organization)? {
+        return Ok(Written::Moved);
+    }
     remove_tokens(db, organization, u32::MAX)?;
     organizations::members_changed(db, organization)?;
     db.prepare_cached("DELETE FROM organizations WHERE id = ?1")?.execute([organization.as_str()])?;
-    changes::append(db, &ChangeSubject::Organization(organization.clone()))
+    changes::append(db, &ChangeSubject::Organization(organization.clone()))?;
+    audit::append(db, entry)?;
+    Ok(Written::Done)
 }
 
 fn take_values(db: &Connection, id: &str, entry: &AuditEntry) -> Result<Vec<SealedValue>, StoreError> {

@@ -24,8 +24,6 @@ const KEPT_MS: u64 = 7 * 24 * 3600 * 1000;
 enum Step {
     More,
     Done,
-    /// Done, and said so in the same transaction.
-    Finished,
 }
 
 impl Domain {
@@ -38,7 +36,7 @@ impl Domain {
         let Some(operation) = next else { return Ok(None) };
         let by = by(&operation, now);
         let ended = match self.step(&by, &operation).await {
-            Ok(Step::More | Step::Finished) => Ok(()),
+            Ok(Step::More) => Ok(()),
             Ok(Step::Done) => self.finish(&by, &operation, None).await,
             Err(error @ (DomainError::Store(_) | DomainError::Unconfirmed(_) | DomainError::Internal(_))) => {
                 Err(error)
@@ -69,7 +67,7 @@ impl Domain {
 
     async fn step(&self, by: &By, operation: &OperationRecord) -> Result<Step, DomainError> {
         // It only waits for what is written already, whoever wrote it.
-        if operation.kind == OperationKind::ConfirmChange {
+        if operation.kind == OperationKind::ConfirmChange || self.is_gone(operation).await? {
             // Here as well: it is seldom the node that wrote it.
             self.edge.confirm(by.now, Effect::TakesAway).await?;
             return Ok(Step::Done);
@@ -160,7 +158,6 @@ impl Domain {
     async fn delete_some(&self, by: &By, operation: &OperationRecord) -> Result<Step, DomainError> {
         let organization = &operation.organization;
         let removed = self.store.remove_tokens_of(&operation.id, organization, REMOVED).await?;
-        // Before the end is written, with which the operation is done.
         self.confirm(&mut None, by.now, Effect::TakesAway).await?;
         if removed >= u64::from(REMOVED) {
             return Ok(Step::More);
@@ -175,11 +172,17 @@ impl Domain {
             before: Some(operation.parameters.clone()),
             after: None,
         });
-        let end = finish(by, operation, None);
-        // Moved: it was finished by somebody else, which is as good.
-        let _: Written = self.store.remove_organization(&operation.id, organization, gone, end).await?;
+        // Moved: it was removed by somebody else, which is as good.
+        let _: Written = self.store.remove_organization(organization, gone).await?;
+        // Before it is said to be done: its members may have been able to do something too.
         self.confirm(&mut None, by.now, Effect::TakesAway).await?;
-        Ok(Step::Finished)
+        Ok(Step::Done)
+    }
+
+    /// Whether an organization has been removed already, by somebody who has ended before it could be said.
+    async fn is_gone(&self, operation: &OperationRecord) -> Result<bool, DomainError> {
+        Ok(operation.kind == OperationKind::DeleteOrganization
+            && self.store.organization(&operation.organization).await?.is_none())
     }
 
     async fn finish(

@@ -219,9 +219,10 @@ impl Domain {
         organization: Option<&OrganizationId>,
         id: &TokenId,
     ) -> Result<InForce<()>, DomainError> {
-        let turn = self.take_turn().await;
+        let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
-            let old = self.api_key_of(organization, id).await?;
+            let found = self.api_key_of(organization, id).await;
+            let old = self.certainly(&mut turn, by.now, found).await?;
             let entry = entry(by, "api_key.deleted", &old, Some(facts::of(&old)), None);
             if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
                 let operation = self.confirm_soon(turn, by, &old, Effect::TakesAway).await?;

@@ -109,7 +109,8 @@ impl Domain {
     pub async fn delete_token(&self, by: &By, place: &Place, id: &TokenId) -> Result<(), DomainError> {
         let mut turn = self.take_turn().await;
         for _ in 0..ATTEMPTS {
-            let (old, _) = self.touched(by, place, id).await?;
+            let found = self.touched(by, place, id).await;
+            let (old, _) = self.certainly(&mut turn, by.now, found).await?;
             let entry = entry(by, "api_token.deleted", &old, Some(facts::of(&old)), None);
             if self.store.remove_token(id, old.revision, entry).await? == Written::Done {
                 return self.confirm(&mut turn, by.now, Effect::TakesAway).await;
