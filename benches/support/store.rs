@@ -2,8 +2,8 @@
 
 use portcullis::store::nodes::{NewNode, Node, Nodes, Reading};
 use portcullis::store::{
-    Answer, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, TokenRow, Usage,
-    UserRecord, import,
+    Answer, ChangeId, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, TokenRow,
+    Usage, UserRecord, import,
 };
 use portcullis::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, TokenId, UserId};
 use std::sync::Arc;
@@ -35,11 +35,11 @@ impl Nodes for Keys {
         ready(())
     }
 
-    fn read_as<'a>(&'a self, _: Option<&'a str>, _: u64) -> Answer<'a, Reading> {
+    fn read_as<'a>(&'a self, _: Option<&'a str>, _: ChangeId) -> Answer<'a, Reading> {
         ready(Reading { changes: Vec::new(), member: false, first: false })
     }
 
-    fn tell<'a>(&'a self, _: &'a str, _: u64, _: u64) -> Answer<'a, ()> {
+    fn tell<'a>(&'a self, _: &'a str, _: ChangeId, _: u64) -> Answer<'a, ()> {
         ready(())
     }
 
@@ -126,8 +126,8 @@ impl Store for Keys {
         ready(import::Imported::default())
     }
 
-    fn newest_change(&self) -> Answer<'_, u64> {
-        ready(0)
+    fn newest_change(&self) -> Answer<'_, ChangeId> {
+        ready(ChangeId::default())
     }
 
     fn add_usage<'a>(&'a self, _: &'a str, _: Vec<Usage>) -> Answer<'a, ()> {

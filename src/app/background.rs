@@ -133,8 +133,8 @@ async fn tell(parts: Arc<Parts>, mut followed: watch::Receiver<Option<Position>>
         let position = followed.borrow_and_update().clone();
         // Who can not read is not there: others need not wait for it for ever.
         let fresh = parts.shared.tokens.fresh(parts.shared.clock.now());
-        if let Some(Position { node: Some(node), sequence }) = position.filter(|_| fresh) {
-            let told = parts.store.tell(&node, sequence, parts.shared.clock.now().unix_ms).await;
+        if let Some(Position { node: Some(node), change }) = position.filter(|_| fresh) {
+            let told = parts.store.tell(&node, change, parts.shared.clock.now().unix_ms).await;
             if let Err(error) = &told
                 && !failing
             {

@@ -251,12 +251,14 @@ impl Edge {
 
     /// Follows the store up to now; gives the change up to which.
     async fn caught_up(&self, now: Moment) -> Result<u64, StoreError> {
-        let Some(tokens) = &self.here else { return self.store.newest_change().await };
+        let Some(tokens) = &self.here else {
+            return self.store.newest_change().await.map(|newest| newest.sequence);
+        };
         let mut attempt = 1;
         loop {
             match tokens.synchronise(now).await {
                 Ok(_) => match tokens.position().await {
-                    Position { node: Some(_), sequence } => return Ok(sequence),
+                    Position { node: Some(_), change } => return Ok(change.sequence),
                     // It follows nothing any more, and can not say how far the change has come.
                     Position { node: None, .. } => {
                         return Err(StoreError::Unavailable("this process ends".into()));

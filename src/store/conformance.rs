@@ -11,7 +11,7 @@ pub(crate) use management::key;
 
 use super::import::{Fixture, FixtureMember, FixtureOrganization, FixtureProject, FixtureToken, Position};
 use super::management::Management;
-use super::{ChangeSubject, SigningKey, Store, StoreError, Usage};
+use super::{ChangeId, ChangeSubject, SigningKey, Store, StoreError, Usage};
 use crate::token::{Digest, KeyFamily, Permissions, Reach, Role, TokenId};
 
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
@@ -95,8 +95,8 @@ async fn an_empty_store_has_nothing(store: &dyn Store) {
     assert!(store.usage(&"x".into()).await.unwrap().is_none());
     assert!(store.token_rows(0, 10).await.unwrap().is_empty());
     assert!(store.signing_keys(0).await.unwrap().is_empty());
-    assert_eq!(store.newest_change().await.unwrap(), 0);
-    assert!(store.changes_after(0).await.unwrap().is_empty());
+    assert_eq!(store.newest_change().await.unwrap(), ChangeId::default());
+    assert!(store.changes_after(ChangeId::default()).await.unwrap().is_empty());
 }
 
 async fn an_import_is_readable(store: &dyn Store) {
@@ -147,7 +147,7 @@ async fn an_import_is_readable(store: &dyn Store) {
 
 /// The one person that the changes name.
 async fn person_behind(store: &dyn Store) -> crate::token::UserId {
-    let changes = store.changes_after(0).await.unwrap();
+    let changes = store.changes_after(ChangeId::default()).await.unwrap();
     let person = changes.into_iter().find_map(|change| match change.subject {
         ChangeSubject::User(id) => Some(id),
         _ => None,
@@ -187,8 +187,8 @@ async fn an_import_changes_what_differs(store: &dyn Store) {
     assert_eq!((done.tokens.updated, done.projects.updated, done.organizations.updated), (1, 1, 0));
 
     let changes = store.changes_after(newest).await.unwrap();
-    assert!(changes.is_sorted_by(|a, b| a.sequence < b.sequence));
-    assert_eq!(changes.last().unwrap().sequence, store.newest_change().await.unwrap());
+    assert!(changes.is_sorted_by(|a, b| a.id.sequence < b.id.sequence));
+    assert_eq!(changes.last().unwrap().id, store.newest_change().await.unwrap());
     let subjects: Vec<_> = changes.into_iter().map(|change| change.subject).collect();
     let token = ChangeSubject::Token { id: key.id.clone(), digest: key.digest };
     assert_eq!(subjects, [ChangeSubject::Organization("org-1".into()), token]);

@@ -227,11 +227,20 @@ pub struct LiveSession {
     pub expires_ms: u64,
 }
 
-/// One change that a cache has to follow, in the order of `sequence`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+/// Which change is meant. The default comes before every change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChangeId {
     /// Its place in the store's one order of changes; starts at 1, no gaps are promised.
     pub sequence: u64,
+    /// A random number. A store that was put back to an earlier state gives the same places a second time, to other changes.
+    pub mark: u64,
+}
+
+/// One change that a cache has to follow, in the order of its sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which one it is.
+    pub id: ChangeId,
     /// What changed.
     pub subject: ChangeSubject,
 }
@@ -254,7 +263,7 @@ pub enum ChangeSubject {
     Session(Box<str>),
     /// The signing keys.
     SigningKeys,
-    /// Anything: the store does not have the changes after the sequence asked for any more.
+    /// Anything: the store does not have the changes after the one asked for any more, or never had that one.
     Everything,
 }
 
@@ -318,11 +327,11 @@ pub trait Store: nodes::Nodes + Send + Sync + std::fmt::Debug {
     fn live_session<'a>(&'a self, id: &'a str) -> Answer<'a, Option<LiveSession>>;
     /// Imports a fixture: all of it or nothing; importing it again changes nothing.
     fn import<'a>(&'a self, fixture: &'a import::Fixture, now_ms: u64) -> Answer<'a, import::Imported>;
-    /// The newest change's sequence; 0 when there was none.
-    fn newest_change(&self) -> Answer<'_, u64>;
-    /// The changes after `sequence`, oldest first, for who is no node.
-    fn changes_after(&self, sequence: u64) -> Answer<'_, Vec<Change>> {
-        Box::pin(async move { Ok(self.read_as(None, sequence).await?.changes) })
+    /// The newest change; the default when there was none.
+    fn newest_change(&self) -> Answer<'_, ChangeId>;
+    /// The changes after `known`, oldest first, for who is no node.
+    fn changes_after(&self, known: ChangeId) -> Answer<'_, Vec<Change>> {
+        Box::pin(async move { Ok(self.read_as(None, known).await?.changes) })
     }
     /// Returns when changes may have been made since this was last called, by whomever, or after `most`; at once when that
     /// can not be known, as after a connection was lost. For one follower: it tells each of them only a part. A store that

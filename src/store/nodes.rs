@@ -13,7 +13,7 @@ mod roll;
 
 pub use roll::{Roll, Task, beat};
 
-use super::{Answer, Change};
+use super::{Answer, Change, ChangeId};
 use std::time::Duration;
 
 /// A node that is to be on the roll.
@@ -75,10 +75,11 @@ pub struct Reading {
 pub trait Nodes {
     /// Puts a node on the roll.
     fn enrol<'a>(&'a self, node: &'a NewNode) -> Answer<'a, ()>;
-    /// What there is to know for a node (nobody, where there is none) that knows the changes up to `sequence`.
-    fn read_as<'a>(&'a self, node: Option<&'a str>, sequence: u64) -> Answer<'a, Reading>;
-    /// Has a node tell that it holds nothing older than the change `applied`. Nothing when it is not on the roll.
-    fn tell<'a>(&'a self, node: &'a str, applied: u64, at_ms: u64) -> Answer<'a, ()>;
+    /// What there is to know for a node (nobody, where there is none) that knows the changes up to `known`.
+    fn read_as<'a>(&'a self, node: Option<&'a str>, known: ChangeId) -> Answer<'a, Reading>;
+    /// Has a node tell that it is there, and that it holds nothing older than the change `applied`, which is only taken down of
+    /// a change that the store has. Nothing when it is not on the roll.
+    fn tell<'a>(&'a self, node: &'a str, applied: ChangeId, at_ms: u64) -> Answer<'a, ()>;
     /// The whole roll, in the order of joining.
     fn nodes(&self) -> Answer<'_, Vec<Node>>;
     /// Doubts a node, unless it has told more often than `beats` times.

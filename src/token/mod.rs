@@ -57,3 +57,13 @@ pub fn random_id() -> Result<String, aws_lc_rs::error::Unspecified> {
     aws_lc_rs::rand::fill(&mut random)?;
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+/// A random number of 63 bits.
+///
+/// # Errors
+/// When the system has no random bytes to give.
+pub fn random_number() -> Result<u64, aws_lc_rs::error::Unspecified> {
+    let mut random = [0u8; 8];
+    aws_lc_rs::rand::fill(&mut random)?;
+    Ok(u64::from_le_bytes(random) >> 1)
+}

@@ -102,6 +102,27 @@ fn a_node_that_stands_still_is_waited_for_and_accepts_nothing_after() {
 }
 
 #[test]
+fn who_repeats_a_removal_is_not_told_too_early_that_there_is_nothing_to_remove() {
+    let nodes = Nodes::start(2);
+    let owner = Console::open(&nodes.all[0], OWNER);
+    let made = owner.made("key", json!({}));
+    let (id, key) = (text(&made, "id"), text(&made, "token"));
+    wait::until("the key is known everywhere", || nodes.statuses(&with(key)) == [200; 2]);
+    nodes.all[1].signal("STOP");
+    let began = wait::now();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| owner.delete(id).expect(204));
+        wait::until("it is written", || nodes.all[0].send(&with(key)).status == 401);
+        owner.delete(id).expect(404);
+        assert!(wait::now().since(began) >= Duration::from_secs(2), "it may have accepted until then");
+        first.join().expect("the first answer");
+    });
+    nodes.all[1].signal("CONT");
+    let after = nodes.all[1].send(&with(key)).status;
+    assert!(after == 503 || after == 401, "{after}");
+}
+
+#[test]
 fn a_dead_node_is_waited_for_only_until_it_is_known_to_be_dead() {
     let mut nodes = Nodes::start(2);
     wait::until("both are on the roll", || nodes.count() == 2.0);

@@ -5,7 +5,8 @@ use super::member::Following;
 use super::{Entry, Tokens};
 use crate::clock::Moment;
 use crate::store::nodes::Reading;
-use crate::store::{Change, ChangeSubject, StoreError};
+use crate::store::{Answer, Change, ChangeSubject, StoreError};
+use crate::telemetry::log::chain;
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use std::sync::atomic::Ordering;
 
 /// One eviction makes room for this share of the capacity, so that a full index is not searched each second.
 const SLACK: usize = 64;
+/// After such a part of the lease without an answer the store is asked once more.
+const PATIENCE: u32 = 3;
 
 impl Tokens {
     /// Applies what changed in the store since the last call, and returns how many changes that were. `now` is the
@@ -51,14 +54,14 @@ impl Tokens {
 
     /// Reads what changed, and applies it.
     async fn read(&self, following: &mut Following) -> Result<Reading, StoreError> {
-        let reading = self.store.read_as(following.id(), following.sequence).await?;
+        let reading = self.soon(|| self.store.read_as(following.id(), following.change)).await?;
         // What takes something away comes first and needs no store.
         let organizations = self.invalidate(&reading.changes);
         for id in &organizations {
             self.reload(id).await?;
         }
         if let Some(newest) = reading.changes.last() {
-            following.sequence = newest.sequence;
+            following.change = newest.id;
         }
         Ok(reading)
     }
@@ -129,12 +132,48 @@ impl Tokens {
     }
 
     async fn reload(&self, id: &OrganizationId) -> Result<(), StoreError> {
-        if self.organizations.stale(id)
-            && let Some(organization) = self.store.organization(id).await?
-        {
-            self.organizations.replace(organization);
+        if !self.organizations.stale(id) {
+            return Ok(());
+        }
+        match self.soon(|| self.store.organization(id)).await {
+            Ok(Some(organization)) => self.organizations.replace(organization),
+            Ok(None) => {}
+            // One row that was spoilt must not keep everybody from following.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(organization = id.as_str(), cause = %chain(&error), "an organization can not be read: its keys are not accepted until it can");
+                self.forget_organization(id);
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Asks the store, and once more beside that when it does not answer: a connection that was cut off silently says
+    /// nothing for longer than a lease can bear, and another one may be well.
+    async fn soon<'a, T>(&self, ask: impl Fn() -> Answer<'a, T>) -> Result<T, StoreError> {
+        let mut first = ask();
+        tokio::select! {
+            answer = &mut first => return answer,
+            () = tokio::time::sleep(self.options.max_staleness / PATIENCE) => {}
+        }
+        let mut second = ask();
+        tokio::select! {
+            Ok(answer) = &mut first => Ok(answer),
+            Ok(answer) = &mut second => Ok(answer),
+            else => Err(StoreError::Unavailable("it was asked twice".into())),
+        }
+    }
+
+    fn forget_organization(&self, id: &OrganizationId) {
+        self.organizations.remove(id);
+        // Whoever has found it before that enters nothing any more.
+        self.gate.lock().raise_all();
+        let held = self.by_digest.pin();
+        let entries = held.keys().map(|named| &named.0);
+        let of_it: Vec<_> = entries.filter(|it| it.organization().organization.id == *id).cloned().collect();
+        for entry in of_it {
+            self.drop_entry(&entry);
+        }
     }
 
     /// Brings the index back to its bounds: the keys that were not used for longest go, and what was remembered as

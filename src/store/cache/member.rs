@@ -4,7 +4,7 @@ use super::{Options, Tokens};
 use crate::clock::Moment;
 use crate::store::journal::Journal;
 use crate::store::nodes::NewNode;
-use crate::store::{Store, StoreError};
+use crate::store::{ChangeId, Store, StoreError};
 use crate::token::random_id;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Following {
     /// The change up to which it is complete.
-    pub(super) sequence: u64,
+    pub(super) change: ChangeId,
     /// Its place on the roll; `None` for one by which nobody accepts keys.
     pub(super) member: Option<Member>,
     /// Whether it has left the roll, for good.
@@ -34,8 +34,8 @@ pub(super) struct Member {
 pub struct Position {
     /// `None` when it is on no roll.
     pub node: Option<Box<str>>,
-    /// The sequence of the newest change that it has followed.
-    pub sequence: u64,
+    /// The newest change that it has followed.
+    pub change: ChangeId,
 }
 
 impl Following {
@@ -53,11 +53,11 @@ impl Following {
             journal: journal.id().to_owned(),
             lease: options.max_staleness,
         });
-        let mut following = Self { sequence: 0, member, left: false };
+        let mut following = Self { change: ChangeId::default(), member, left: false };
         following.join(store, now).await?;
         // After joining: who commits a change later finds this node on the roll. Before anything else is read: what
         // changes while that is done is then applied by the first synchronisation.
-        following.sequence = store.newest_change().await?;
+        following.change = store.newest_change().await?;
         Ok(following)
     }
 
@@ -87,7 +87,7 @@ impl Tokens {
     /// Where it is, for telling so to others.
     pub async fn position(&self) -> Position {
         let following = self.following.lock().await;
-        Position { node: following.id().map(Into::into), sequence: following.sequence }
+        Position { node: following.id().map(Into::into), change: following.change }
     }
 
     /// Whether this node does what one node has to do for all of its store. Not for longer than it may accept keys: no other

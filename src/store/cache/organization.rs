@@ -92,6 +92,11 @@ impl Organizations {
         }
     }
 
+    /// Has whoever asks for it next read it anew.
+    pub(super) fn remove(&self, id: &OrganizationId) {
+        self.lock().by_id.remove(id);
+    }
+
     pub(super) fn ids(&self) -> Vec<OrganizationId> {
         self.lock().by_id.keys().cloned().collect()
     }

@@ -10,7 +10,9 @@ use crate::store::conformance::{NOW_MS, fixture, token};
 use crate::store::import::{Fixture, Imported};
 use crate::store::nodes::{NewNode, Node, Nodes, Reading};
 use crate::store::sqlite::Sqlite;
-use crate::store::{Answer, LiveSession, Organization, SigningKey, TokenRecord, TokenRow, Usage, UserRecord};
+use crate::store::{
+    Answer, ChangeId, LiveSession, Organization, SigningKey, TokenRecord, TokenRow, Usage, UserRecord,
+};
 use crate::token::{OrganizationId, Permissions, Role, TokenId};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tempfile::TempDir;
@@ -24,6 +26,10 @@ struct Double {
     store: Sqlite,
     look_ups: AtomicUsize,
     failing: AtomicBool,
+    /// No organization in it decodes.
+    spoilt: AtomicBool,
+    /// So many more readings of a node get no answer.
+    silent: AtomicUsize,
     /// It can be read, and nobody can be put on its roll.
     unwritable: AtomicBool,
     /// Look-ups that may answer; more wait, with what they read in hand.
@@ -70,6 +76,9 @@ impl Store for Double {
     fn organization<'a>(&'a self, id: &'a OrganizationId) -> Answer<'a, Option<Organization>> {
         Box::pin(async move {
             self.check()?;
+            if self.spoilt.load(Ordering::SeqCst) {
+                return Err(StoreError::Corrupt { table: "organizations", what: "told to be".to_owned() });
+            }
             self.store.organization(id).await
         })
     }
@@ -82,7 +91,7 @@ impl Store for Double {
     fn import<'a>(&'a self, fixture: &'a Fixture, now_ms: u64) -> Answer<'a, Imported> {
         self.store.import(fixture, now_ms)
     }
-    fn newest_change(&self) -> Answer<'_, u64> {
+    fn newest_change(&self) -> Answer<'_, ChangeId> {
         let checked = self.check();
         Box::pin(async move {
             checked?;
@@ -116,13 +125,17 @@ impl Nodes for Double {
         }
         self.store.enrol(node)
     }
-    fn read_as<'a>(&'a self, node: Option<&'a str>, sequence: u64) -> Answer<'a, Reading> {
+    fn read_as<'a>(&'a self, node: Option<&'a str>, known: ChangeId) -> Answer<'a, Reading> {
         Box::pin(async move {
             self.check()?;
-            self.store.read_as(node, sequence).await
+            let one_less = |left: usize| left.checked_sub(1);
+            if self.silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+                std::future::pending::<()>().await;
+            }
+            self.store.read_as(node, known).await
         })
     }
-    fn tell<'a>(&'a self, node: &'a str, applied: u64, at_ms: u64) -> Answer<'a, ()> {
+    fn tell<'a>(&'a self, node: &'a str, applied: ChangeId, at_ms: u64) -> Answer<'a, ()> {
         self.store.tell(node, applied, at_ms)
     }
     fn nodes(&self) -> Answer<'_, Vec<Node>> {
@@ -155,6 +168,8 @@ async fn bench(fixture: &Fixture, capacity: usize) -> Bench {
         store: Sqlite::open(&folder.path().join("a.db")).unwrap(),
         look_ups: AtomicUsize::new(0),
         failing: AtomicBool::new(false),
+        spoilt: AtomicBool::new(false),
+        silent: AtomicUsize::new(0),
         unwritable: AtomicBool::new(false),
         answers: Semaphore::new(1_000_000_000),
         read: Semaphore::new(0),
@@ -452,7 +467,7 @@ async fn entries_held_see_new_projects_of_their_organization() {
 #[tokio::test]
 async fn a_role_change_reaches_the_person_and_their_keys() {
     let bench = bench(&fixture(), 10).await;
-    let changes = bench.double.changes_after(0).await.unwrap();
+    let changes = bench.double.changes_after(ChangeId::default()).await.unwrap();
     let person = changes.into_iter().find_map(|change| match change.subject {
         crate::store::ChangeSubject::User(id) => Some(id),
         _ => None,

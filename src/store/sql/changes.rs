@@ -1,9 +1,10 @@
 //! The order of changes that caches follow.
 
-use super::db::{Connection, OptionalExtension, Row, params};
+use super::db::{Connection, Row, params};
 use super::row::{Columns, signed};
-use crate::store::{Change, ChangeSubject, StoreError};
-use crate::token::Digest;
+use crate::store::{Change, ChangeId, ChangeSubject, StoreError};
+use crate::telemetry::log::chain;
+use crate::token::{Digest, random_number};
 
 /// How many of the newest changes are kept; who is further behind starts afresh.
 const KEPT: i64 = 100_000;
@@ -24,12 +25,14 @@ pub(super) fn append(db: &Connection, subject: &ChangeSubject) -> Result<(), Sto
         ChangeSubject::Everything => ("everything", None, None),
     };
     db.note_change();
-    db.prepare_cached("INSERT INTO changes (kind, id, digest) VALUES (?1, ?2, ?3)")?
-        .execute(params![kind, id, digest])?;
+    let mark = signed(random_number().map_err(|error| StoreError::Unavailable(Box::new(error)))?);
+    db.prepare_cached("INSERT INTO changes (kind, id, digest, mark) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![kind, id, digest, mark])?;
     if kind == "token" {
-        let sql = "INSERT INTO changes (kind, id, digest)
-                   SELECT 'token', token, digest FROM retiring_values WHERE token = ?1 AND digest <> ?2";
-        db.prepare_cached(sql)?.execute(params![id, digest])?;
+        // With the same mark: it belongs to the same transaction.
+        let sql = "INSERT INTO changes (kind, id, digest, mark)
+                   SELECT 'token', token, digest, CAST(?3 AS BIGINT) FROM retiring_values WHERE token = ?1 AND digest <> ?2";
+        db.prepare_cached(sql)?.execute(params![id, digest, mark])?;
     }
     Ok(())
 }
@@ -40,52 +43,72 @@ pub(super) fn prune(db: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) fn newest(db: &Connection) -> Result<u64, StoreError> {
-    // SQLite's own record outlives the rows. PostgreSQL's runs ahead of what is committed, so the rows have to say it.
-    let sql = if db.is_postgres() {
-        "SELECT sequence FROM changes ORDER BY sequence DESC LIMIT 1"
-    } else {
-        "SELECT seq FROM sqlite_sequence WHERE name = 'changes'"
-    };
-    let newest: Option<i64> = db.prepare_cached(sql)?.query_row((), |row| row.get(0)).optional()?;
-    Ok(newest.unwrap_or(0).unsigned_abs())
+pub(super) fn newest(db: &Connection) -> Result<ChangeId, StoreError> {
+    // Of the rows, not of what is given next: that runs ahead of what is committed.
+    let sql = "SELECT sequence, mark FROM changes ORDER BY sequence DESC LIMIT 1";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(())?;
+    rows.next()?.map_or(Ok(ChangeId::default()), |row| id(&columns(row)))
 }
 
-pub(super) fn after(db: &Connection, sequence: u64) -> Result<Vec<Change>, StoreError> {
+pub(super) fn after(db: &Connection, known: ChangeId) -> Result<Vec<Change>, StoreError> {
     let newest = newest(db)?;
-    if newest == sequence {
+    if newest == known {
         return Ok(Vec::new());
     }
-    let oldest: Option<i64> =
-        db.prepare_cached("SELECT min(sequence) FROM changes")?.query_row((), |row| row.get(0))?;
-    let complete = oldest.is_some_and(|oldest| oldest.unsigned_abs() <= sequence + 1);
-    // Ahead of us: the database was put back to an earlier state, and nothing that was read can be relied upon.
-    if !complete || newest < sequence {
-        return Ok(vec![Change { sequence: newest, subject: ChangeSubject::Everything }]);
+    if !has(db, known)? {
+        return Ok(vec![Change { id: newest, subject: ChangeSubject::Everything }]);
     }
-    let sql = "SELECT sequence, kind, id, digest FROM changes WHERE sequence > ?1 ORDER BY sequence";
+    let sql = "SELECT sequence, mark, kind, id, digest FROM changes WHERE sequence > ?1 ORDER BY sequence";
     let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([signed(sequence)])?;
+    let mut rows = statement.query([signed(known.sequence)])?;
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {
-        changes.push(change(row)?);
+        let columns = columns(row);
+        changes.push(Change { id: id(&columns)?, subject: subject(&columns) });
     }
     Ok(changes)
 }
 
-fn change(row: Row<'_>) -> Result<Change, StoreError> {
-    let columns = Columns { row, table: "changes" };
-    let subject = match columns.text("kind")?.as_str() {
-        "token" => {
-            ChangeSubject::Token { id: columns.text("id")?.into(), digest: Digest(row.get("digest")?) }
-        }
+/// Whether all changes after this one are there. They are not when it was dropped as too old, nor when the database was put
+/// back to a state before it.
+fn has(db: &Connection, known: ChangeId) -> Result<bool, StoreError> {
+    let ChangeId { sequence, mark } = known;
+    if known == ChangeId::default() {
+        return Ok(db.prepare_cached("SELECT 1 FROM changes WHERE sequence = 1")?.exists(())?);
+    }
+    let sql = "SELECT 1 FROM changes WHERE sequence = ?1 AND coalesce(mark, 0) = ?2";
+    Ok(db.prepare_cached(sql)?.exists([signed(sequence), signed(mark)])?)
+}
+
+fn columns(row: Row<'_>) -> Columns<'_> {
+    Columns { row, table: "changes" }
+}
+
+fn id(columns: &Columns<'_>) -> Result<ChangeId, StoreError> {
+    let mark = columns.optional_number("mark")?.unwrap_or_default();
+    Ok(ChangeId { sequence: columns.number("sequence")?, mark })
+}
+
+/// What cannot be understood may mean anything: a newer version knows a kind that this one does not, and nobody stops accepting
+/// keys over a row that was spoilt.
+fn subject(columns: &Columns<'_>) -> ChangeSubject {
+    understood(columns).unwrap_or_else(|error| {
+        tracing::error!(cause = %chain(&error), "a change can not be understood: everything is read anew");
+        ChangeSubject::Everything
+    })
+}
+
+fn understood(columns: &Columns<'_>) -> Result<ChangeSubject, StoreError> {
+    Ok(match columns.text("kind")?.as_str() {
+        "token" => ChangeSubject::Token {
+            id: columns.text("id")?.into(),
+            digest: Digest(columns.row.get("digest")?),
+        },
         "organization" => ChangeSubject::Organization(columns.text("id")?.into()),
         "user" => ChangeSubject::User(columns.text("id")?.into()),
         "session" => ChangeSubject::Session(columns.text("id")?.into()),
         "signing_keys" => ChangeSubject::SigningKeys,
-        "everything" => ChangeSubject::Everything,
-        // A newer version knows what it means: here it may mean anything.
         _ => ChangeSubject::Everything,
-    };
-    Ok(Change { sequence: columns.number("sequence")?, subject })
+    })
 }

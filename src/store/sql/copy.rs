@@ -36,7 +36,7 @@ pub(super) const TABLES: &[Table] = &[
     Table { name: "retiring_values", key: &["digest"], counted: false, columns: &["digest", "token", "until_ms"] },
     Table { name: "token_addresses", key: &["token", "address"], counted: false, columns: &["token", "address", "first_ms"] },
     Table { name: "usage_seen", key: &["journal", "slot"], counted: false, columns: &["journal", "slot", "total"] },
-    Table { name: "changes", key: &["sequence"], counted: true, columns: &["sequence", "kind", "id", "digest"] },
+    Table { name: "changes", key: &["sequence"], counted: true, columns: &["sequence", "kind", "id", "digest", "mark"] },
     Table { name: "signing_keys", key: &["id"], counted: false, columns: &["id", "algorithm", "private", "signs_from_ms", "retires_ms"] },
     Table { name: "sessions", key: &["id"], counted: false, columns: &["id", "person", "created_ms", "expires_ms", "ended_ms", "address", "user_agent"] },
     Table { name: "refresh_tokens", key: &["digest"], counted: false, columns: &["digest", "session", "created_ms", "expires_ms", "used_ms"] },

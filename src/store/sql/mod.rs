@@ -38,8 +38,8 @@ mod webhooks;
 
 use super::import::{Fixture, Imported};
 use super::{
-    Answer, Connections, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord, TokenRow,
-    Usage, UserRecord,
+    Answer, ChangeId, Connections, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord,
+    TokenRow, Usage, UserRecord,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use db::{Connection, Lock};
@@ -158,7 +158,7 @@ impl Store for Database {
         })
     }
 
-    fn newest_change(&self) -> Answer<'_, u64> {
+    fn newest_change(&self) -> Answer<'_, ChangeId> {
         self.read(changes::newest)
     }
 
@@ -192,8 +192,9 @@ impl Store for Database {
     }
 
     fn expiring(&self, from_ms: u64, until_ms: u64) -> Answer<'_, u64> {
-        self.read(move |db| tokens::expiring(db, from_ms, until_ms))
+        self.ask(move |db| tokens::expiring(db, from_ms, until_ms))
     }
+
     fn connections(&self) -> Connections {
         self.watch.connections()
     }

@@ -4,7 +4,7 @@ use super::db::{Connection, OptionalExtension, Row, params};
 use super::row::{Columns, signed};
 use super::{Database, changes};
 use crate::store::nodes::{NewNode, Node, Nodes, Reading};
-use crate::store::{Answer, StoreError};
+use crate::store::{Answer, ChangeId, StoreError};
 use std::time::Duration;
 
 impl Nodes for Database {
@@ -13,18 +13,22 @@ impl Nodes for Database {
         self.join_roll(move |db| join(db, &node))
     }
 
-    fn read_as<'a>(&'a self, node: Option<&'a str>, sequence: u64) -> Answer<'a, Reading> {
+    fn read_as<'a>(&'a self, node: Option<&'a str>, known: ChangeId) -> Answer<'a, Reading> {
         let node = node.map(str::to_owned);
-        self.read(move |db| reading(db, node.as_deref(), sequence))
+        self.read(move |db| reading(db, node.as_deref(), known))
     }
 
-    fn tell<'a>(&'a self, node: &'a str, applied: u64, at_ms: u64) -> Answer<'a, ()> {
+    fn tell<'a>(&'a self, node: &'a str, applied: ChangeId, at_ms: u64) -> Answer<'a, ()> {
         let node = node.to_owned();
-        // A node that has read more than it had told when this was queued has told so since.
-        let sql =
-            "UPDATE nodes SET applied = ?2, beats = beats + 1, told_ms = ?3 WHERE id = ?1 AND applied <= ?2";
+        // A node that has read more than it had told when this was queued has told so since. What it read before the store
+        // was put back to an earlier state says nothing of the changes that have been made then.
+        let sql = "UPDATE nodes SET beats = beats + 1, told_ms = ?4, applied = CASE WHEN EXISTS (
+                       SELECT 1 FROM changes WHERE sequence = ?2 AND coalesce(mark, 0) = ?3) THEN ?2 ELSE applied END
+                   WHERE id = ?1 AND applied <= ?2";
         self.on_roll(move |db| {
-            db.prepare_cached(sql)?.execute(params![node, signed(applied), signed(at_ms)])?;
+            let ChangeId { sequence, mark } = applied;
+            let known = params![node, signed(sequence), signed(mark), signed(at_ms)];
+            db.prepare_cached(sql)?.execute(known)?;
             Ok(())
         })
     }
@@ -82,8 +86,8 @@ fn join(db: &Connection, node: &NewNode) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn reading(db: &Connection, node: Option<&str>, sequence: u64) -> Result<Reading, StoreError> {
-    let changes = changes::after(db, sequence)?;
+fn reading(db: &Connection, node: Option<&str>, known: ChangeId) -> Result<Reading, StoreError> {
+    let changes = changes::after(db, known)?;
     let Some(node) = node else { return Ok(Reading { changes, member: false, first: false }) };
     let sql = "SELECT number, stepped_back FROM nodes WHERE id = ?1 AND NOT doubted";
     let own: Option<(i64, bool)> =

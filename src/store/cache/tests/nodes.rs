@@ -50,9 +50,34 @@ async fn a_reading_without_a_place_on_the_roll_proves_nothing() {
 }
 
 #[tokio::test]
+async fn a_reading_that_gets_no_answer_is_asked_for_once_more() {
+    let bench = bench(&fixture(), 10).await;
+    bench.double.silent.store(1, Ordering::SeqCst);
+    bench.tokens.synchronise(later(4)).await.unwrap();
+    assert!(bench.tokens.fresh(later(9)));
+    assert_eq!(bench.double.silent.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_organization_that_can_not_be_read_costs_its_own_keys_alone() {
+    let bench = bench(&fixture(), 10).await;
+    assert!(bench.find("ocr_1").await.is_some());
+    let mut more = fixture();
+    more.organizations[0].name = "renamed".to_owned();
+    bench.double.store.import(&more, NOW_MS).await.unwrap();
+    bench.double.spoilt.store(true, Ordering::SeqCst);
+    bench.tokens.synchronise(later(4)).await.unwrap();
+    assert!(bench.tokens.fresh(later(9)), "it has followed");
+    assert!(matches!(bench.cached("ocr_1"), Cached::Miss));
+    assert!(bench.tokens.find(Digest::of("ocr_1"), T0).await.is_err());
+    bench.double.spoilt.store(false, Ordering::SeqCst);
+    assert!(bench.find("ocr_1").await.is_some());
+}
+
+#[tokio::test]
 async fn what_changed_is_applied_though_it_was_doubted() {
     let bench = bench(&fixture(), 10).await;
-    let before = bench.tokens.position().await.sequence;
+    let before = bench.tokens.position().await.change;
     bench.double.store.doubt(&bench.id().await, 0).await.unwrap();
     let mut more = fixture();
     more.organizations[0].tokens.push(token("ocr_more"));
@@ -60,8 +85,22 @@ async fn what_changed_is_applied_though_it_was_doubted() {
     bench.double.unwritable.store(true, Ordering::SeqCst);
     assert!(bench.tokens.synchronise(later(1)).await.is_err());
     let newest = bench.double.store.newest_change().await.unwrap();
-    assert!(newest > before);
-    assert_eq!(bench.tokens.position().await.sequence, newest);
+    assert!(newest.sequence > before.sequence);
+    assert_eq!(bench.tokens.position().await.change, newest);
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_change_that_the_store_does_not_have_is_not_taken_down() {
+    let bench = bench(&fixture(), 10).await;
+    let (store, node) = (&bench.double.store, bench.id().await);
+    let known = store.newest_change().await.unwrap();
+    let other = ChangeId { mark: known.mark ^ 1, ..known };
+    store.tell(&node, other, 1).await.unwrap();
+    let [told] = bench.roll().await.try_into().unwrap();
+    assert_eq!((told.applied, told.beats), (0, 1), "it is there all the same");
+    store.tell(&node, known, 2).await.unwrap();
+    let [told] = bench.roll().await.try_into().unwrap();
+    assert_eq!((told.applied, told.beats), (known.sequence, 2));
 }
 
 #[tokio::test]
@@ -115,7 +154,7 @@ async fn a_silent_first_one_is_first_until_it_is_struck() {
     let store = &bench.double.store;
     store.enrol(&next).await.unwrap();
     store.doubt(&silent, 0).await.unwrap();
-    assert!(!store.read_as(Some("next"), 0).await.unwrap().first);
+    assert!(!store.read_as(Some("next"), ChangeId::default()).await.unwrap().first);
     store.strike(&silent).await.unwrap();
-    assert!(store.read_as(Some("next"), 0).await.unwrap().first);
+    assert!(store.read_as(Some("next"), ChangeId::default()).await.unwrap().first);
 }

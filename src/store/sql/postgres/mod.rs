@@ -14,8 +14,9 @@ use crate::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the edge waits for: it stops accepting keys when it does not hear for longer.
-const EDGE: Patience = Patience { statement: Duration::from_secs(4), connect: Duration::from_secs(4) };
+/// What the edge waits for: it stops accepting keys when it does not hear for longer. A connection that was cut off silently
+/// is given up, and opened anew, well within a usual lease.
+const EDGE: Patience = Patience { statement: Duration::from_secs(2), connect: Duration::from_secs(4) };
 /// What people wait for.
 const PEOPLE: Patience = Patience { statement: Duration::from_secs(15), connect: Duration::from_secs(5) };
 /// Most time for a job of the edge, its waiting for its turn included.

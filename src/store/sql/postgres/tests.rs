@@ -7,7 +7,7 @@ use super::super::db::{Lock, OptionalExtension as _};
 use super::*;
 use crate::config::{PemFile, PostgresHost, PostgresTls, StoreUrl};
 use crate::store::conformance::{self, NOW_MS, fixture};
-use crate::store::{Change, ChangeSubject, Store, Usage};
+use crate::store::{Change, ChangeId, ChangeSubject, Store, Usage};
 use crate::token::Digest;
 use rustix::process::{Pid, Signal, kill_process};
 use server::{PASSWORD, Server, USER, database};
@@ -141,13 +141,18 @@ async fn who_is_too_far_behind_or_ahead_starts_afresh() {
     let store = open(&database);
     store.import(&fixture(), NOW_MS).await.unwrap();
     let newest = store.newest_change().await.unwrap();
-    let everything = |sequence| vec![Change { sequence, subject: ChangeSubject::Everything }];
-    assert_eq!(store.changes_after(newest + 7).await.unwrap(), everything(newest));
-    database.run("DELETE FROM changes WHERE sequence <= 2");
-    assert_eq!(store.changes_after(1).await.unwrap(), everything(newest));
-    assert_eq!(store.changes_after(2).await.unwrap().len() as u64, newest - 2);
+    let [first, second] = &store.changes_after(ChangeId::default()).await.unwrap()[..2] else { panic!() };
+    let everything = |id| vec![Change { id, subject: ChangeSubject::Everything }];
+    let ahead = ChangeId { sequence: newest.sequence + 7, ..newest };
+    assert_eq!(store.changes_after(ahead).await.unwrap(), everything(newest));
+    // Another history, in which this place was given to another change.
+    let other = ChangeId { mark: newest.mark ^ 1, ..newest };
+    assert_eq!(store.changes_after(other).await.unwrap(), everything(newest));
+    database.run("DELETE FROM changes WHERE sequence <= 1");
+    assert_eq!(store.changes_after(first.id).await.unwrap(), everything(newest));
+    assert_eq!(store.changes_after(second.id).await.unwrap().len() as u64, newest.sequence - 2);
     database.run("DELETE FROM changes");
-    assert_eq!(store.changes_after(newest).await.unwrap(), everything(0));
+    assert_eq!(store.changes_after(newest).await.unwrap(), everything(ChangeId::default()));
 }
 
 #[tokio::test]
@@ -323,10 +328,10 @@ async fn nobody_who_follows_ever_misses_a_change() {
         loop {
             let over = end.load(std::sync::atomic::Ordering::Acquire);
             for change in reader.changes_after(last).await.unwrap() {
-                assert!(change.sequence > last);
+                assert!(change.id.sequence > last.sequence);
                 assert_eq!(change.subject, ChangeSubject::SigningKeys);
                 seen += 1;
-                last = change.sequence;
+                last = change.id;
             }
             if over {
                 return seen;

@@ -3,10 +3,11 @@
 use super::*;
 use crate::store::conformance::{self, NOW_MS, fixture};
 use crate::store::management::Management;
-use crate::store::sql::db;
-use crate::store::{Change, ChangeSubject, Store};
+use crate::store::sql::{changes, db};
+use crate::store::{Change, ChangeId, ChangeSubject, Store};
 use crate::token::Digest;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -88,15 +89,44 @@ async fn who_is_too_far_behind_or_ahead_starts_afresh() {
     let store = Sqlite::open(&folder.path().join("a.db")).unwrap();
     store.import(&fixture(), NOW_MS).await.unwrap();
     let newest = store.newest_change().await.unwrap();
-    let everything = vec![Change { sequence: newest, subject: ChangeSubject::Everything }];
-    assert_eq!(store.changes_after(newest + 7).await.unwrap(), everything);
+    let [first, second] = &store.changes_after(ChangeId::default()).await.unwrap()[..2] else { panic!() };
+    let everything = |id| vec![Change { id, subject: ChangeSubject::Everything }];
+    let ahead = ChangeId { sequence: newest.sequence + 7, ..newest };
+    assert_eq!(store.changes_after(ahead).await.unwrap(), everything(newest));
 
-    store.write(|db| Ok(db.execute("DELETE FROM changes WHERE sequence <= 2", ())?)).await.unwrap();
-    assert_eq!(store.changes_after(1).await.unwrap(), everything);
-    assert_eq!(store.changes_after(2).await.unwrap().len() as u64, newest - 2);
+    store.write(|db| Ok(db.execute("DELETE FROM changes WHERE sequence <= 1", ())?)).await.unwrap();
+    assert_eq!(store.changes_after(first.id).await.unwrap(), everything(newest));
+    assert_eq!(store.changes_after(second.id).await.unwrap().len() as u64, newest.sequence - 2);
     store.write(|db| Ok(db.execute("DELETE FROM changes", ())?)).await.unwrap();
-    assert_eq!(store.changes_after(newest).await.unwrap(), []);
-    assert_eq!(store.changes_after(newest - 1).await.unwrap(), everything);
+    assert_eq!(store.changes_after(newest).await.unwrap(), everything(ChangeId::default()));
+    assert_eq!(store.changes_after(ChangeId::default()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_file_put_back_to_an_earlier_state_is_noticed() {
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    let store = Sqlite::open(&path).unwrap();
+    store.import(&fixture(), NOW_MS).await.unwrap();
+    let earlier = folder.path().join("earlier.db");
+    let copy = format!("VACUUM INTO '{}'", earlier.display());
+    rusqlite::Connection::open(&path).unwrap().execute(&copy, ()).unwrap();
+    let further = || store.write(|db| changes::append(db, &ChangeSubject::SigningKeys));
+    further().await.unwrap();
+    let before = store.newest_change().await.unwrap();
+
+    let put_back = || {
+        let from = rusqlite::Connection::open(&earlier).unwrap();
+        let mut to = rusqlite::Connection::open(&path).unwrap();
+        rusqlite::backup::Backup::new(&from, &mut to).unwrap().run_to_completion(1000, Duration::ZERO, None)
+    };
+    put_back().unwrap();
+    further().await.unwrap();
+    let after = store.newest_change().await.unwrap();
+    assert_eq!(after.sequence, before.sequence);
+    let everything = vec![Change { id: after, subject: ChangeSubject::Everything }];
+    assert_eq!(store.changes_after(before).await.unwrap(), everything);
+    assert_eq!(store.changes_after(after).await.unwrap(), []);
 }
 
 #[tokio::test]
