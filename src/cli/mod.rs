@@ -11,6 +11,7 @@ mod explain;
 mod import;
 mod login;
 mod manage;
+mod nodes;
 mod openapi;
 mod org;
 mod password;
@@ -57,6 +58,8 @@ enum Command {
     Import(import::Arguments),
     /// Copy everything from one store into another, empty one: from SQLite to PostgreSQL, or back
     Copy(copy::Arguments),
+    /// List the gateways that accept keys on the store, and how far each of them has followed it
+    Nodes(nodes::Arguments),
     /// Log in at a running gateway, for the commands with --server
     Login(login::Login),
     /// Log out at a running gateway
@@ -129,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Openapi => openapi::run(),
         Command::Import(arguments) => import::run(arguments),
         Command::Copy(arguments) => copy::run(arguments),
+        Command::Nodes(arguments) => nodes::run(arguments),
         Command::Login(arguments) => login::login(arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Org(command) => org::run(command),

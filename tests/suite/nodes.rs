@@ -6,6 +6,7 @@ use crate::support::gateway::Gateway;
 use crate::support::person::people;
 use crate::support::request::Request;
 use crate::support::settings::{SLUG, Settings};
+use crate::support::totp::code;
 use crate::support::upstream::Upstream;
 use crate::support::world::{OWNER, organization};
 use crate::support::{delete, get, patch, person, post, wait};
@@ -143,6 +144,27 @@ fn a_dead_node_is_waited_for_only_until_it_is_known_to_be_dead() {
 }
 
 #[test]
+fn an_operator_sees_who_accepts_keys() {
+    let nodes = Nodes::start(2);
+    let roll = || {
+        let listed = nodes.all[0].run("nodes", &["--output", "json"]);
+        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+        listed["data"].as_array().expect("a list").clone()
+    };
+    let states = || roll().iter().map(|node| node["state"].clone()).collect::<Vec<_>>();
+    assert_eq!(states(), [json!("well"), json!("well")]);
+    assert_eq!(roll()[0]["leaseSeconds"], json!(2.0));
+    wait::until("both have followed", || roll().iter().all(|node| node["changesBehind"] == json!(0)));
+    nodes.all[1].signal("STOP");
+    wait::until("the silent one is named", || states() == [json!("well"), json!("silent")]);
+    let table = nodes.all[0].run("nodes", &[]);
+    let text = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(text.starts_with("NODE") && text.contains("silent"), "{text}");
+    nodes.all[1].signal("CONT");
+}
+
+#[test]
 fn a_node_that_ends_properly_is_not_waited_for() {
     let mut nodes = Nodes::start(2);
     let mut ended = nodes.all.remove(1);
@@ -176,6 +198,28 @@ fn who_works_on_the_store_itself_waits_for_the_nodes() {
     let done = nodes.all[0].run_words(&["token", "delete"], &[id]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(nodes.statuses(&with(key)), [401; 2]);
+}
+
+#[test]
+fn the_second_step_of_a_login_may_come_to_another_node() {
+    let nodes = Nodes::with(2, &people());
+    let login = || nodes.all[0].send(&person::login("owner", person::PASSWORD)).expect(200).json();
+    let token = text(&login(), "accessToken").to_owned();
+    let ours = |request: Request| nodes.all[0].send(&request.bearer(&token)).expect(200).json();
+    let setup = ours(post("/api/auth/totp/setup").json(&json!({ "password": person::PASSWORD })));
+    let secret = text(&setup, "secret");
+    ours(post("/api/auth/totp/enable").json(&json!({ "code": code(secret, 0) })));
+    let partial = text(&login(), "partialToken").to_owned();
+    let second = |code: &str| {
+        let body = json!({ "partialToken": partial, "code": code });
+        post("/api/auth/login/2fa").json(&body)
+    };
+    // Its tries are counted over all of them.
+    for node in [0, 1, 0, 1] {
+        assert_eq!(nodes.all[node].send(&second("abcd-efgh-ijkl-mnop")).status, 401);
+    }
+    nodes.all[1].send(&second(&code(secret, 1))).expect(200);
+    assert_eq!(nodes.all[0].send(&second(&code(secret, 1))).status, 401, "it is used up");
 }
 
 #[test]

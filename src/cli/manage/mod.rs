@@ -10,8 +10,8 @@ mod store;
 pub(super) use ask::{Ask, Body, escaped};
 pub(super) use backend::{Backend, Key};
 pub(super) use failure::Failure;
-pub(super) use render::Column;
-use render::{list, record};
+use render::record;
+pub(super) use render::{Column, list};
 pub(super) use server::{LogIn, log_in, log_out};
 
 use super::{complain, print};
@@ -59,7 +59,7 @@ impl Organization {
 
 /// How something is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
+pub(super) enum Output {
     // No words about each: they would make every page twice as long.
     Table,
     Json,

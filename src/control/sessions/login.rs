@@ -57,10 +57,8 @@ impl Sessions {
         let (Some(account), Some(hash)) = (account, hash) else { return Err(DomainError::WrongPassword) };
         let shown = Digest::of(hash.expose());
         if self.store.second_factor(&account.id).await?.is_some_and(|factor| factor.enabled) {
-            let token = self.partials.begin(account.id, shown, attempt, now);
-            let token = token.map_err(|error| DomainError::Internal(Box::new(error)))?;
-            let full = DomainError::TooManyAttempts(Duration::from_secs(60));
-            return token.map(LogIn::Partial).ok_or(full);
+            let token = self.begin_partial(account.id, shown, (address, email), now).await?;
+            return Ok(LogIn::Partial(token));
         }
         self.attempts.forgive(attempt);
         Ok(LogIn::Done(Box::new(self.begin(&account.id, shown, origin, now).await?)))

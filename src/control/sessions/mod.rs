@@ -17,7 +17,6 @@ use crate::store::management::{AuditEntry, Management, Member};
 use crate::token::jwt::{Audience, ClientTokens, Issued, SessionClaims};
 use arc_swap::ArcSwap;
 use attempts::Attempts;
-use partial::Partials;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -38,7 +37,6 @@ pub struct Sessions {
     edge: Edge,
     issuer: ArcSwap<Issuer>,
     attempts: Attempts,
-    partials: Partials,
     hashing: Semaphore,
     room: Semaphore,
 }
@@ -71,7 +69,6 @@ impl Sessions {
             edge,
             issuer: ArcSwap::from_pointee(Issuer::new(jwt, accounts)),
             attempts: Attempts::default(),
-            partials: Partials::default(),
             hashing: Semaphore::new(HASHED_AT_ONCE),
             room: Semaphore::new(HASHED_AT_ONCE + WAITING),
         }

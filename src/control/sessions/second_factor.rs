@@ -1,5 +1,6 @@
 //! Second factors: asked for by a login, set up and given up by their person.
 
+use super::attempts::Attempt;
 use super::{LoggedIn, Sessions};
 use crate::clock::Moment;
 use crate::control::domain::{By, DomainError, Origin, Violation};
@@ -34,18 +35,19 @@ impl Sessions {
         origin: &Origin,
         now: Moment,
     ) -> Result<LoggedIn, DomainError> {
-        let (person, password) = self.partials.attempt(partial, now).ok_or(DomainError::WrongCode)?;
-        let attempt = self.attempts.begin_code(&person, now).map_err(DomainError::TooManyAttempts)?;
-        let factor = self.store.second_factor(&person).await?.filter(|factor| factor.enabled);
-        let member = self.store.member(&person).await?.filter(|member| member.active);
+        let login = self.try_partial(partial, now).await?;
+        let person = &login.person;
+        let attempt = self.attempts.begin_code(person, now).map_err(DomainError::TooManyAttempts)?;
+        let factor = self.store.second_factor(person).await?.filter(|factor| factor.enabled);
+        let member = self.store.member(person).await?.filter(|member| member.active);
         let (Some(factor), Some(member)) = (factor, member) else { return Err(DomainError::WrongCode) };
         if !self.take_code(&member, &factor, code, origin, now).await? {
             return Err(DomainError::WrongCode);
         }
-        let login = self.partials.finish(partial).ok_or(DomainError::WrongCode)?;
+        self.end_partial(&login).await?;
         self.attempts.forgive(attempt);
-        self.attempts.forgive(login);
-        match self.begin(&person, password, origin, now).await {
+        self.attempts.forgive(Attempt::of(login.address, &login.email));
+        match self.begin(person, login.password, origin, now).await {
             Err(DomainError::WrongPassword) => Err(DomainError::WrongCode),
             begun => begun,
         }

@@ -2,7 +2,7 @@
 
 use super::management::{actions, entry, subjects};
 use super::{NOW_MS, fixture};
-use crate::store::management::{Management, Session, Trade, Written};
+use crate::store::management::{Management, PartialLogin, Session, Trade, Written};
 use crate::store::{ChangeSubject, LiveSession};
 use crate::token::{Digest, UserId};
 
@@ -10,6 +10,7 @@ pub(super) async fn suite<S: Management>(make: &impl Fn() -> S) {
     a_session_lives_until_it_is_ended(&make()).await;
     a_refresh_token_is_traded_once(&make()).await;
     sessions_that_are_over_are_forgotten(&make()).await;
+    a_partial_login_has_few_tries_and_little_time(&make()).await;
 }
 
 async fn developer(store: &dyn Management) -> UserId {
@@ -90,4 +91,35 @@ async fn sessions_that_are_over_are_forgotten(store: &dyn Management) {
     assert_eq!(store.add_session(new, None, entry("auth.login")).await.unwrap(), Written::Done);
     assert!(store.session("s1").await.unwrap().is_none());
     assert!(store.refresh_token(Digest::of("r1")).await.unwrap().is_none());
+}
+
+async fn a_partial_login_has_few_tries_and_little_time(store: &dyn Management) {
+    let login = |token: &str, person: UserId, until_ms| PartialLogin {
+        token: Digest::of(token),
+        person,
+        password: Digest::of("hash"),
+        address: "2001:db8::1".parse().unwrap(),
+        email: "Dev@example.com".to_owned(),
+        tries: 2,
+        until_ms,
+    };
+    let developer = developer(store).await;
+    let begun = login("partial_1", developer.clone(), NOW_MS + 5);
+    let add =
+        async |login: &PartialLogin, now_ms| store.add_partial_login(login.clone(), now_ms).await.unwrap();
+    let attempt =
+        async |token: &str, now_ms| store.try_partial_login(Digest::of(token), now_ms).await.unwrap();
+    assert_eq!(add(&login("partial_0", "nobody".into(), NOW_MS + 5), NOW_MS).await, Written::Moved);
+    assert_eq!(add(&begun, NOW_MS).await, Written::Done);
+    assert_eq!(attempt("partial_0", NOW_MS).await, None);
+    assert_eq!(attempt("partial_1", NOW_MS).await, Some(PartialLogin { tries: 1, ..begun.clone() }));
+    assert_eq!(attempt("partial_1", NOW_MS + 5).await, None, "its time is over");
+    assert_eq!(attempt("partial_1", NOW_MS + 4).await, Some(PartialLogin { tries: 0, ..begun.clone() }));
+    assert_eq!(attempt("partial_1", NOW_MS + 4).await, None, "its tries are used");
+    assert_eq!(store.end_partial_login(begun.token).await.unwrap(), Written::Done);
+    assert_eq!(store.end_partial_login(begun.token).await.unwrap(), Written::Moved, "once");
+    assert_eq!(add(&begun, NOW_MS).await, Written::Done);
+    // The next one sweeps those that are over.
+    assert_eq!(add(&login("partial_2", developer, NOW_MS + 9), NOW_MS + 5).await, Written::Done);
+    assert_eq!(store.end_partial_login(begun.token).await.unwrap(), Written::Moved);
 }

@@ -24,7 +24,7 @@ pub use operations::{
 pub use organizations::{Invitation, Invited, Joining, OrganizationMember, OrganizationRole, RoleName};
 pub use passwords::{Ending, NewPassword, PasswordReset};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
-pub use second_factor::{FactorChange, SecondFactor};
+pub use second_factor::{FactorChange, PartialLogin, SecondFactor};
 pub use sessions::{RefreshToken, Session, Trade};
 pub use tokens::{Page, Position, Token, TokenFilter, TokenPage};
 pub use webhooks::{
@@ -193,6 +193,14 @@ pub trait Management: Store + Directory + Outbox + Operations + Certificates {
         change: FactorChange,
         entry: AuditEntry,
     ) -> Answer<'a, Written>;
+
+    /// Keeps a login until its second factor comes, and forgets those that are over. [`Written::Moved`] when the person is gone or
+    /// blocked.
+    fn add_partial_login(&self, login: PartialLogin, now_ms: u64) -> Answer<'_, Written>;
+    /// Uses one try of the login with this token, and gives what is left of it. `None` when it is over, or has none.
+    fn try_partial_login(&self, token: Digest, now_ms: u64) -> Answer<'_, Option<PartialLogin>>;
+    /// Ends the login with this token. [`Written::Moved`] when somebody else was faster.
+    fn end_partial_login(&self, token: Digest) -> Answer<'_, Written>;
 
     /// Appends to the audit log what changes nothing else.
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()>;

@@ -1,6 +1,7 @@
 //! Second factors of people.
 
-use crate::token::{Digest, Secret};
+use crate::token::{Digest, Secret, UserId};
+use std::net::IpAddr;
 
 /// What a person's codes are checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,4 +36,23 @@ pub enum FactorChange {
     RecoveryTaken(Digest),
     /// There is none any more.
     Disabled,
+}
+
+/// A login whose password was right, and that waits for its second factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartialLogin {
+    /// Of the token that it is continued with.
+    pub token: Digest,
+    /// Whose it is.
+    pub person: UserId,
+    /// Of the password's hash that was compared with: another password ends what this one has begun.
+    pub password: Digest,
+    /// Where it began.
+    pub address: IpAddr,
+    /// What was typed as the e-mail address.
+    pub email: String,
+    /// Codes that may still be tried.
+    pub tries: u32,
+    /// From then on it is over; milliseconds since 1970.
+    pub until_ms: u64,
 }

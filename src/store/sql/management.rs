@@ -1,15 +1,15 @@
 //! What the control side asks of SQLite: each method is a job of one transaction, done in the file of its entity.
 
 use super::{
-    Database, audit, invitations, members, organizations, password, refresh, roles, second_factor, sessions,
-    tokens, users,
+    Database, audit, invitations, members, organizations, partial_logins, password, refresh, roles,
+    second_factor, sessions, tokens, users,
 };
 use crate::store::Answer;
 use crate::store::management::{
     Account, AuditEntry, AuditQuery, AuditRecord, Ending, FactorChange, Invitation, Joining, Management,
     Member, NewMember, NewOrganization, NewPassword, NewPerson, OrganizationMember, OrganizationRole, Page,
-    PasswordReset, Position, RefreshToken, RoleName, SecondFactor, Session, Token, TokenFilter, TokenPage,
-    Trade, Written,
+    PartialLogin, PasswordReset, Position, RefreshToken, RoleName, SecondFactor, Session, Token, TokenFilter,
+    TokenPage, Trade, Written,
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 
@@ -236,6 +236,18 @@ impl Management for Database {
     ) -> Answer<'a, Written> {
         let person = person.clone();
         self.write(move |db| second_factor::change(db, &person, &change, &entry))
+    }
+
+    fn add_partial_login(&self, login: PartialLogin, now_ms: u64) -> Answer<'_, Written> {
+        self.write(move |db| partial_logins::add(db, &login, now_ms))
+    }
+
+    fn try_partial_login(&self, token: Digest, now_ms: u64) -> Answer<'_, Option<PartialLogin>> {
+        self.write(move |db| partial_logins::try_one(db, &token, now_ms))
+    }
+
+    fn end_partial_login(&self, token: Digest) -> Answer<'_, Written> {
+        self.write(move |db| partial_logins::end(db, &token))
     }
 
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()> {

@@ -17,6 +17,7 @@ mod nodes;
 mod operations;
 mod organizations;
 mod outbox;
+mod partial_logins;
 mod password;
 mod people;
 pub(in crate::store) mod postgres;
