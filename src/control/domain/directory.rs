@@ -156,7 +156,9 @@ impl Domain {
         });
         match self.store.remove_person(&member.id, by.now.unix_ms, entry).await? {
             Written::Done => {}
-            Written::Moved => return Err(DomainError::NotFound("person")),
+            Written::Moved => {
+                return self.certainly(&mut turn, by.now, Err(DomainError::NotFound("person"))).await;
+            }
             Written::Taken => {
                 let owns = |role: &crate::token::MemberRole| role.system() == Some(Role::Owner);
                 let owner = member.memberships.iter().any(|place| owns(&place.role));

@@ -61,27 +61,20 @@ pub(super) struct Attempts(Mutex<HashMap<Name, u64>>);
 #[derive(Debug)]
 pub(super) struct Attempt(Vec<Name>);
 
-impl Attempt {
-    /// At an account, from an address.
-    pub(super) fn of(address: IpAddr, account: &str) -> Self {
-        // No address is longer, and what is kept must not be as large as somebody likes.
-        let account = account.chars().take(LONGEST).collect::<String>().to_lowercase();
-        Self(vec![Name::Address(network(address)), Name::Account(account)])
-    }
-}
-
 impl Attempts {
     /// Counts an attempt, or says how long to wait for the next.
     pub(super) fn begin(&self, address: IpAddr, account: &str, now: Moment) -> Result<Attempt, Duration> {
-        self.count(Attempt::of(address, account), now)
+        // No address is longer, and what is kept must not be as large as somebody likes.
+        let account = account.chars().take(LONGEST).collect::<String>().to_lowercase();
+        self.count(vec![Name::Address(network(address)), Name::Account(account)], now)
     }
 
     /// Counts an attempt at a person's second factor, or says how long to wait for the next.
     pub(super) fn begin_code(&self, person: &UserId, now: Moment) -> Result<Attempt, Duration> {
-        self.count(Attempt(vec![Name::Code(person.clone())]), now)
+        self.count(vec![Name::Code(person.clone())], now)
     }
 
-    fn count(&self, Attempt(names): Attempt, now: Moment) -> Result<Attempt, Duration> {
+    fn count(&self, names: Vec<Name>, now: Moment) -> Result<Attempt, Duration> {
         let mut debts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let paid = |name: &Name| debts.get(name).map_or(now.mono_ns, |at| (*at).max(now.mono_ns));
         let after: Vec<u64> = names.iter().map(|name| paid(name) + name.cost_ns()).collect();

@@ -56,11 +56,11 @@ impl Sessions {
         // Nobody's password matches nothing.
         let (Some(account), Some(hash)) = (account, hash) else { return Err(DomainError::WrongPassword) };
         let shown = Digest::of(hash.expose());
-        if self.store.second_factor(&account.id).await?.is_some_and(|factor| factor.enabled) {
-            let token = self.begin_partial(account.id, shown, (address, email), now).await?;
-            return Ok(LogIn::Partial(token));
-        }
+        // A second factor has bounds of its own, whichever node it comes to.
         self.attempts.forgive(attempt);
+        if self.store.second_factor(&account.id).await?.is_some_and(|factor| factor.enabled) {
+            return self.begin_partial(account.id, shown, now).await.map(LogIn::Partial);
+        }
         Ok(LogIn::Done(Box::new(self.begin(&account.id, shown, origin, now).await?)))
     }
 

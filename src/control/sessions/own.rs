@@ -143,7 +143,11 @@ impl Sessions {
     pub async fn revoke(&self, by: &By, id: &str) -> Result<(), DomainError> {
         let member = self.own(by).await?;
         let own = |session: &Session| session.person == member.id && session.alive(by.now.unix_ms);
-        let session = self.store.session(id).await?.filter(own).ok_or(DomainError::NotFound("session"))?;
+        let Some(session) = self.store.session(id).await?.filter(own) else {
+            // It may have been ended just now, with an answer that nobody received.
+            self.edge.confirm(by.now, Effect::TakesAway).await?;
+            return Err(DomainError::NotFound("session"));
+        };
         let entry = Self::own_entry(&member, id, "auth.session_revoked", &by.origin, by.now);
         // Ended by somebody else meanwhile is as good.
         let _: Written = self.store.end_session(&session.id, by.now.unix_ms, entry).await?;

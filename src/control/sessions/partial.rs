@@ -5,7 +5,6 @@ use crate::clock::Moment;
 use crate::control::domain::DomainError;
 use crate::store::management::{PartialLogin, Written};
 use crate::token::{Digest, Secret, UserId, random_secret};
-use std::net::IpAddr;
 
 /// What partial tokens begin with: neither a key nor a JWT, so that they are nothing to a request.
 const PREFIX: &str = "partial_";
@@ -14,12 +13,11 @@ const LIFE_MS: u64 = 5 * 60 * 1000;
 const TRIES: u32 = 5;
 
 impl Sessions {
-    /// A token for a login by the password with this hash. What it counts as is forgiven when it is seen through.
+    /// A token for a login by the password with this hash.
     pub(super) async fn begin_partial(
         &self,
         person: UserId,
         password: Digest,
-        (address, email): (IpAddr, &str),
         now: Moment,
     ) -> Result<Secret, DomainError> {
         let token = random_secret(PREFIX).map_err(|error| DomainError::Internal(Box::new(error)))?;
@@ -27,8 +25,6 @@ impl Sessions {
             token: Digest::of(token.expose()),
             person,
             password,
-            address,
-            email: email.to_owned(),
             tries: TRIES,
             until_ms: now.unix_ms + LIFE_MS,
         };
@@ -44,6 +40,9 @@ impl Sessions {
     /// # Errors
     /// [`DomainError::WrongCode`] when it is over, or has none; the store's.
     pub(super) async fn try_partial(&self, token: &Secret, now: Moment) -> Result<PartialLogin, DomainError> {
+        if !token.expose().starts_with(PREFIX) {
+            return Err(DomainError::WrongCode);
+        }
         let found = self.store.try_partial_login(Digest::of(token.expose()), now.unix_ms).await?;
         found.ok_or(DomainError::WrongCode)
     }

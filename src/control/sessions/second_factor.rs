@@ -1,6 +1,5 @@
 //! Second factors: asked for by a login, set up and given up by their person.
 
-use super::attempts::Attempt;
 use super::{LoggedIn, Sessions};
 use crate::clock::Moment;
 use crate::control::domain::{By, DomainError, Origin, Violation};
@@ -46,7 +45,6 @@ impl Sessions {
         }
         self.end_partial(&login).await?;
         self.attempts.forgive(attempt);
-        self.attempts.forgive(Attempt::of(login.address, &login.email));
         match self.begin(person, login.password, origin, now).await {
             Err(DomainError::WrongPassword) => Err(DomainError::WrongCode),
             begun => begun,

@@ -80,7 +80,7 @@ impl Tokens {
                 ChangeSubject::SigningKeys => {}
                 ChangeSubject::Everything => {
                     self.forget_everything();
-                    organizations.extend(self.organizations.ids());
+                    organizations.extend(self.organizations.all_stale());
                 }
             }
         }
@@ -157,15 +157,18 @@ impl Tokens {
             () = tokio::time::sleep(self.options.max_staleness / PATIENCE) => {}
         }
         let mut second = ask();
-        tokio::select! {
-            Ok(answer) = &mut first => Ok(answer),
-            Ok(answer) = &mut second => Ok(answer),
-            else => Err(StoreError::Unavailable("it was asked twice".into())),
+        let (answer, other) = tokio::select! {
+            answer = &mut first => (answer, second),
+            answer = &mut second => (answer, first),
+        };
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(_) => other.await,
         }
     }
 
     fn forget_organization(&self, id: &OrganizationId) {
-        self.organizations.remove(id);
+        self.organizations.outdate(id);
         // Whoever has found it before that enters nothing any more.
         self.gate.lock().raise_all();
         let held = self.by_digest.pin();

@@ -4,16 +4,30 @@ use crate::store::{Organization, Project};
 use crate::token::OrganizationId;
 use arc_swap::{ArcSwap, Guard};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// An organization's present view.
 #[derive(Debug)]
-pub struct OrganizationCell(ArcSwap<OrganizationView>);
+pub struct OrganizationCell {
+    view: ArcSwap<OrganizationView>,
+    /// Whether the view is older than a change that could not be read: nothing is accepted by it.
+    outdated: AtomicBool,
+}
 
 impl OrganizationCell {
     /// The organization as it is now. Takes no lock.
     pub fn load(&self) -> Guard<Arc<OrganizationView>> {
-        self.0.load()
+        self.view.load()
+    }
+
+    fn show(&self, organization: Organization) {
+        self.view.store(Arc::new(OrganizationView::new(organization)));
+        self.outdated.store(false, Ordering::Release);
+    }
+
+    fn outdated(&self) -> bool {
+        self.outdated.load(Ordering::Acquire)
     }
 }
 
@@ -56,7 +70,7 @@ impl Organizations {
     }
 
     pub(super) fn cell(&self, id: &OrganizationId) -> Option<Arc<OrganizationCell>> {
-        self.lock().by_id.get(id).and_then(Weak::upgrade)
+        self.lock().by_id.get(id).and_then(Weak::upgrade).filter(|cell| !cell.outdated())
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -67,13 +81,20 @@ impl Organizations {
     pub(super) fn insert(&self, organization: Organization, version: u64) -> Option<Arc<OrganizationCell>> {
         let mut cells = self.lock();
         let id = organization.id.clone();
-        if let Some(cell) = cells.by_id.get(&id).and_then(Weak::upgrade) {
-            return Some(cell);
+        let known = cells.by_id.get(&id).and_then(Weak::upgrade);
+        if let Some(cell) = known.as_ref().filter(|cell| !cell.outdated()) {
+            return Some(Arc::clone(cell));
         }
         if cells.version != version {
             return None;
         }
-        let cell = Arc::new(OrganizationCell(ArcSwap::from_pointee(OrganizationView::new(organization))));
+        // The same cell again: what many keys have in common may still hold it.
+        if let Some(cell) = known {
+            cell.show(organization);
+            return Some(cell);
+        }
+        let view = ArcSwap::from_pointee(OrganizationView::new(organization));
+        let cell = Arc::new(OrganizationCell { view, outdated: AtomicBool::new(false) });
         cells.by_id.insert(id, Arc::downgrade(&cell));
         Some(cell)
     }
@@ -87,18 +108,27 @@ impl Organizations {
 
     /// Shows `organization` to every key that holds its cell.
     pub(super) fn replace(&self, organization: Organization) {
-        if let Some(cell) = self.cell(&organization.id) {
-            cell.0.store(Arc::new(OrganizationView::new(organization)));
+        if let Some(cell) = self.held(&organization.id) {
+            cell.show(organization);
         }
     }
 
-    /// Has whoever asks for it next read it anew.
-    pub(super) fn remove(&self, id: &OrganizationId) {
-        self.lock().by_id.remove(id);
+    /// Has whoever asks for it next read it anew: it changed, and could not be read.
+    pub(super) fn outdate(&self, id: &OrganizationId) {
+        if let Some(cell) = self.held(id) {
+            cell.outdated.store(true, Ordering::Release);
+        }
     }
 
-    pub(super) fn ids(&self) -> Vec<OrganizationId> {
-        self.lock().by_id.keys().cloned().collect()
+    fn held(&self, id: &OrganizationId) -> Option<Arc<OrganizationCell>> {
+        self.lock().by_id.get(id).and_then(Weak::upgrade)
+    }
+
+    /// Says that any of them may have changed; gives those that may be in use.
+    pub(super) fn all_stale(&self) -> Vec<OrganizationId> {
+        let mut cells = self.lock();
+        cells.version += 1;
+        cells.by_id.keys().cloned().collect()
     }
 
     pub(super) fn sweep(&self) {

@@ -98,8 +98,6 @@ async fn a_partial_login_has_few_tries_and_little_time(store: &dyn Management) {
         token: Digest::of(token),
         person,
         password: Digest::of("hash"),
-        address: "2001:db8::1".parse().unwrap(),
-        email: "Dev@example.com".to_owned(),
         tries: 2,
         until_ms,
     };

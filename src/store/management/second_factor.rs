@@ -1,7 +1,6 @@
 //! Second factors of people.
 
 use crate::token::{Digest, Secret, UserId};
-use std::net::IpAddr;
 
 /// What a person's codes are checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +46,6 @@ pub struct PartialLogin {
     pub person: UserId,
     /// Of the password's hash that was compared with: another password ends what this one has begun.
     pub password: Digest,
-    /// Where it began.
-    pub address: IpAddr,
-    /// What was typed as the e-mail address.
-    pub email: String,
     /// Codes that may still be tried.
     pub tries: u32,
     /// From then on it is over; milliseconds since 1970.

@@ -86,7 +86,8 @@ fn columns(row: Row<'_>) -> Columns<'_> {
 }
 
 fn id(columns: &Columns<'_>) -> Result<ChangeId, StoreError> {
-    let mark = columns.optional_number("mark")?.unwrap_or_default();
+    // One that was spoilt is that of no known change.
+    let mark = columns.optional_number("mark").ok().flatten().unwrap_or_default();
     Ok(ChangeId { sequence: columns.number("sequence")?, mark })
 }
 

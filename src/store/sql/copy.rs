@@ -41,7 +41,7 @@ pub(super) const TABLES: &[Table] = &[
     Table { name: "sessions", key: &["id"], counted: false, columns: &["id", "person", "created_ms", "expires_ms", "ended_ms", "address", "user_agent"] },
     Table { name: "refresh_tokens", key: &["digest"], counted: false, columns: &["digest", "session", "created_ms", "expires_ms", "used_ms"] },
     Table { name: "recovery_codes", key: &["person", "digest"], counted: false, columns: &["person", "digest"] },
-    Table { name: "partial_logins", key: &["digest"], counted: false, columns: &["digest", "person", "password", "address", "email", "tries", "until_ms"] },
+    Table { name: "partial_logins", key: &["digest"], counted: false, columns: &["digest", "person", "password", "tries", "until_ms"] },
     Table { name: "password_resets", key: &["digest"], counted: false, columns: &["digest", "person", "expires_ms"] },
     Table { name: "invitations", key: &["id"], counted: false, columns: &["id", "digest", "organization", "email", "role", "custom_role", "created_by", "created_ms", "expires_ms"] },
     Table { name: "audit", key: &["sequence"], counted: true, columns: &["sequence", "at_ms", "organization", "actor_kind", "actor", "actor_name", "action", "entity", "entity_name", "address", "user_agent", "request_id", "before", "after"] },

@@ -239,15 +239,21 @@ impl Management for Database {
     }
 
     fn add_partial_login(&self, login: PartialLogin, now_ms: u64) -> Answer<'_, Written> {
-        self.write(move |db| partial_logins::add(db, &login, now_ms))
+        self.write_apart(move |db| partial_logins::add(db, &login, now_ms))
     }
 
     fn try_partial_login(&self, token: Digest, now_ms: u64) -> Answer<'_, Option<PartialLogin>> {
-        self.write(move |db| partial_logins::try_one(db, &token, now_ms))
+        Box::pin(async move {
+            // Anybody may make one up: it must not keep those waiting who write.
+            if !self.ask(move |db| partial_logins::exists(db, &token)).await? {
+                return Ok(None);
+            }
+            self.write_apart(move |db| partial_logins::try_one(db, &token, now_ms)).await
+        })
     }
 
     fn end_partial_login(&self, token: Digest) -> Answer<'_, Written> {
-        self.write(move |db| partial_logins::end(db, &token))
+        self.write_apart(move |db| partial_logins::end(db, &token))
     }
 
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()> {

@@ -89,6 +89,14 @@ impl Database {
         self.writers.run(|connection| connection.transaction(Lock::Changes, job))
     }
 
+    /// Writes what no cache follows, and waits for nobody who writes what they do.
+    fn write_apart<T: Send + 'static>(
+        &self,
+        job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.writers.run(|connection| connection.transaction(Lock::Nothing, job))
+    }
+
     /// Writes what a node tells. It waits for nobody: who does not tell in time has to stop accepting keys.
     fn on_roll<T: Send + 'static>(
         &self,

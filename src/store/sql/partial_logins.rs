@@ -12,18 +12,20 @@ pub(super) fn add(db: &Connection, login: &PartialLogin, now_ms: u64) -> Result<
         return Ok(Written::Moved);
     }
     db.prepare_cached("DELETE FROM partial_logins WHERE until_ms <= ?1")?.execute([signed(now_ms)])?;
-    let sql = "INSERT INTO partial_logins (digest, person, password, address, email, tries, until_ms)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO partial_logins (digest, person, password, tries, until_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5)";
     db.prepare_cached(sql)?.execute(params![
         login.token.0,
         login.person.as_str(),
         login.password.0,
-        login.address.to_string(),
-        login.email,
         login.tries,
         signed(login.until_ms)
     ])?;
     Ok(Written::Done)
+}
+
+pub(super) fn exists(db: &Connection, token: &Digest) -> Result<bool, StoreError> {
+    Ok(db.prepare_cached("SELECT 1 FROM partial_logins WHERE digest = ?1")?.exists([&token.0])?)
 }
 
 /// Uses one try.
@@ -33,19 +35,16 @@ pub(super) fn try_one(
     now_ms: u64,
 ) -> Result<Option<PartialLogin>, StoreError> {
     let sql = "UPDATE partial_logins SET tries = tries - 1 WHERE digest = ?1 AND until_ms > ?2 AND tries > 0
-               RETURNING person, password, address, email, tries, until_ms";
+               RETURNING person, password, tries, until_ms";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params![token.0, signed(now_ms)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let columns = Columns { row, table: "partial_logins" };
-    let address = columns.text("address")?.parse();
     let tries = u32::try_from(columns.number("tries")?);
     Ok(Some(PartialLogin {
         token: *token,
         person: columns.text("person")?.into(),
         password: Digest(columns.row.get("password")?),
-        address: address.map_err(|_| columns.corrupt("address is none"))?,
-        email: columns.text("email")?,
         tries: tries.map_err(|_| columns.corrupt("tries is none"))?,
         until_ms: columns.number("until_ms")?,
     }))

@@ -1,6 +1,6 @@
 //! Reads columns into our types: what does not fit is an error that names its table, never a guess.
 
-use super::db::Row;
+use super::db::{FromColumn, Row};
 use crate::store::StoreError;
 
 /// The integers of both databases are signed. Nothing we store comes near the upper half.
@@ -19,25 +19,30 @@ impl Columns<'_> {
         StoreError::Corrupt { table: self.table, what: what.into() }
     }
 
+    /// The row is here already, so that what fails now is its content.
+    fn get<T: FromColumn>(&self, column: &str) -> Result<T, StoreError> {
+        self.row.get(column).map_err(|error| self.corrupt(format!("{column}: {error}")))
+    }
+
     pub(super) fn text(&self, column: &str) -> Result<String, StoreError> {
-        Ok(self.row.get(column)?)
+        self.get(column)
     }
 
     pub(super) fn optional_text(&self, column: &str) -> Result<Option<String>, StoreError> {
-        Ok(self.row.get(column)?)
+        self.get(column)
     }
 
     pub(super) fn flag(&self, column: &str) -> Result<bool, StoreError> {
-        Ok(self.row.get(column)?)
+        self.get(column)
     }
 
     pub(super) fn number(&self, column: &str) -> Result<u64, StoreError> {
-        let value: i64 = self.row.get(column)?;
+        let value: i64 = self.get(column)?;
         u64::try_from(value).map_err(|_| self.corrupt(format!("{column} is {value}")))
     }
 
     pub(super) fn optional_number(&self, column: &str) -> Result<Option<u64>, StoreError> {
-        let value: Option<i64> = self.row.get(column)?;
+        let value: Option<i64> = self.get(column)?;
         let fits = |value| u64::try_from(value).map_err(|_| self.corrupt(format!("{column} is {value}")));
         value.map(fits).transpose()
     }

@@ -6,6 +6,7 @@ use super::super::actor::{Actor, Origin, Person};
 use super::{By, Domain, DomainError, entry, is_csv, label};
 use crate::clock::Moment;
 use crate::dialect::{audit, usage};
+use crate::store::StoreError;
 use crate::store::management::{
     AuditQuery, Finish, OperationKind, OperationRecord, Page, Piece, TokenFilter, Written,
 };
@@ -53,7 +54,8 @@ impl Domain {
     pub async fn give_up(&self, id: &str, now: Moment) -> Result<(), DomainError> {
         let Some(operation) = self.store.operation(id).await? else { return Ok(()) };
         let why = "it could not be done, and the gateway's log says why".to_owned();
-        self.finish(&by(&operation, now), &operation, Some(why)).await
+        let why = (!self.is_gone(&operation).await?).then_some(why);
+        self.finish(&by(&operation, now), &operation, why).await
     }
 
     /// Erases what was to be had for a time, and values that have retired.
@@ -181,8 +183,14 @@ impl Domain {
 
     /// Whether an organization has been removed already, by somebody who has ended before it could be said.
     async fn is_gone(&self, operation: &OperationRecord) -> Result<bool, DomainError> {
-        Ok(operation.kind == OperationKind::DeleteOrganization
-            && self.store.organization(&operation.organization).await?.is_none())
+        if operation.kind != OperationKind::DeleteOrganization {
+            return Ok(false);
+        }
+        match self.store.organization_record(&operation.organization).await {
+            // It is there, and can be removed all the same.
+            Err(StoreError::Corrupt { .. }) => Ok(false),
+            record => Ok(record?.is_none()),
+        }
     }
 
     async fn finish(

@@ -71,7 +71,11 @@ async fn an_organization_that_can_not_be_read_costs_its_own_keys_alone() {
     assert!(matches!(bench.cached("ocr_1"), Cached::Miss));
     assert!(bench.tokens.find(Digest::of("ocr_1"), T0).await.is_err());
     bench.double.spoilt.store(false, Ordering::SeqCst);
-    assert!(bench.find("ocr_1").await.is_some());
+    let name = async || bench.find("ocr_1").await.unwrap().organization().organization.name.clone();
+    assert_eq!(name().await, "renamed");
+    more.organizations[0].name = "again".to_owned();
+    bench.import(&more).await;
+    assert_eq!(name().await, "again", "it is followed as before");
 }
 
 #[tokio::test]

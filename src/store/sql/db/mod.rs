@@ -16,7 +16,7 @@ pub(in crate::store) use session::Session;
 pub(in crate::store) use statement::{Row, Statement};
 pub(in crate::store) use target::{Health, Target};
 pub(in crate::store::sql) use transaction::Lock;
-pub(in crate::store) use value::{ToValue, Value};
+pub(in crate::store) use value::{FromColumn, ToValue, Value};
 
 use std::time::Duration;
 

@@ -5,9 +5,6 @@ CREATE TABLE partial_logins (
     person   TEXT COLLATE "C" NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     -- Of the password's hash that was compared with.
     password BYTEA NOT NULL,
-    -- What the login counts against until it is seen through.
-    address  TEXT COLLATE "C" NOT NULL,
-    email    TEXT COLLATE "C" NOT NULL,
     -- Codes that may still be tried.
     tries    BIGINT NOT NULL,
     until_ms BIGINT NOT NULL

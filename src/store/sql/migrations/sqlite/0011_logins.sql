@@ -5,9 +5,6 @@ CREATE TABLE partial_logins (
     person   TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     -- Of the password's hash that was compared with.
     password BLOB NOT NULL,
-    -- What the login counts against until it is seen through.
-    address  TEXT NOT NULL,
-    email    TEXT NOT NULL,
     -- Codes that may still be tried.
     tries    INTEGER NOT NULL,
     until_ms INTEGER NOT NULL
