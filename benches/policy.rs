@@ -59,7 +59,7 @@ impl Bench {
         let mut head = self.head.clone();
         let key = http::HeaderValue::from_str(&self.shown[number % self.shown.len()]).expect("visible ASCII");
         head.headers.insert("x-api-key", key);
-        Request::of(&head, &self.edge.worker.pools.scratch)
+        Request::of(head, &self.edge.worker.pools.scratch)
     }
 
     fn decide(&self, number: usize) {

@@ -146,7 +146,7 @@ fn request(edge: &Edge, target: &str, fields: &[Field]) -> Request {
     for (name, value) in fields {
         request.headers_mut().insert(*name, value.parse().expect("visible ASCII"));
     }
-    Request::of(&request.into_parts().0, &edge.worker.pools.scratch)
+    Request::of(request.into_parts().0, &edge.worker.pools.scratch)
 }
 
 fn edge(algorithm: &str, reach: Reach) -> Edge {

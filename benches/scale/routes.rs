@@ -108,7 +108,7 @@ impl Bench {
         let host = host.unwrap_or_else(|| "other.example.com".to_owned());
         let request = http::Request::get(format!("{prefix}/resource-{resource}{tail}?page=1"));
         let request = request.header("host", host).header("accept", "application/json").body(());
-        Request::of(&request.expect("a request").into_parts().0, &self.scratch)
+        Request::of(request.expect("a request").into_parts().0, &self.scratch)
     }
 
     #[inline(never)]

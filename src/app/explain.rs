@@ -143,7 +143,7 @@ fn question(config: &Config, described: Described, store_exists: bool, now: Mome
         listener: listener.map_or_else(String::new, name),
     };
     let peer = Peer::new(from, tls, trusted.unwrap_or_default(), bounds.unwrap_or(usize::MAX));
-    let request = wire::Request::of(&request.into_parts().0, &Scratch::default());
+    let request = wire::Request::of(request.into_parts().0, &Scratch::default());
     Question { peer, request, asked, store_exists, now }
 }
 

@@ -67,7 +67,7 @@ impl Early {
     /// The answer, after which the connection closes. `head` is what of the request's head was seen.
     pub fn answer(self, worker: &Rc<Worker>, peer: &Peer, head: &[u8]) -> Response<Box<Observed>> {
         let (now, snapshot) = (worker.shared.clock.now(), worker.snapshot());
-        let request = Request::of(&guess(head), &worker.pools.scratch);
+        let request = Request::of(guess(head), &worker.pools.scratch);
         let found = snapshot.router.nowhere(&request.target, &request.fields);
         let mut trail = Trail::begin(worker, &snapshot, peer, &request, &found, now);
         trail.answered(None, Some(self.code()));

@@ -82,7 +82,7 @@ mod tests {
     fn calls_are_told_by_their_type() {
         let is = |kind: &str, version| {
             let request = http::Request::builder().version(version).header(CONTENT_TYPE, kind).body(());
-            is_call(&Request::of(&request.unwrap().into_parts().0, &Scratch::default()))
+            is_call(&Request::of(request.unwrap().into_parts().0, &Scratch::default()))
         };
         for kind in ["application/grpc", "application/grpc+proto", "application/grpc;charset=x"] {
             assert!(is(kind, Version::HTTP_2), "{kind}");

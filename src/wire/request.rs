@@ -19,12 +19,12 @@ pub struct Request {
 
 impl Request {
     /// The same of a head that a library has read.
-    pub fn of(head: &request::Parts, scratch: &Scratch) -> Self {
+    pub fn of(head: request::Parts, scratch: &Scratch) -> Self {
         Self {
-            method: head.method.clone(),
-            target: Target::of(&head.uri, scratch),
-            version: head.version,
             fields: Fields::of(&head.headers, scratch),
+            method: head.method,
+            target: Target::of(head.uri, scratch),
+            version: head.version,
         }
     }
 
@@ -50,7 +50,7 @@ impl Target {
     /// Reads a target; `None` for what no URI has.
     pub fn read(text: &str, scratch: &Scratch) -> Option<Self> {
         if !text.starts_with('/') {
-            return Some(Self::of(&text.parse().ok()?, scratch));
+            return Some(Self::of(text.parse().ok()?, scratch));
         }
         let path = memchr::memchr(b'?', text.as_bytes()).unwrap_or(text.len());
         let (before, behind) = text.as_bytes().split_at(path);
@@ -63,7 +63,7 @@ impl Target {
     }
 
     /// The target of a URI.
-    pub fn of(uri: &Uri, scratch: &Scratch) -> Self {
+    pub fn of(uri: Uri, scratch: &Scratch) -> Self {
         let mut text = scratch.text();
         text.push_str(uri.path());
         let path = text.len();
@@ -71,7 +71,7 @@ impl Target {
             text.push('?');
             text.push_str(query);
         }
-        let whole = (uri.authority().is_some() || uri.scheme().is_some()).then(|| Box::new(uri.clone()));
+        let whole = (uri.authority().is_some() || uri.scheme().is_some()).then(|| Box::new(uri));
         Self { text, path, whole }
     }
 

@@ -7,7 +7,7 @@ use crate::pipeline::Observed;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Body;
 use std::cell::Cell;
@@ -19,8 +19,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// Fields that are a connection's (RFC 9113, 8.2.2).
+const CONNECTIONS: [&str; 6] =
+    ["connection", "transfer-encoding", "upgrade", "te", "keep-alive", "proxy-connection"];
 
 /// The first answer of a connection, and some later ones, have their changing fields put into the table of RFC 7541, so that
 /// the others find the fields' names there. The values of all would drive out what comes again, and be searched through with
@@ -174,16 +175,25 @@ impl Waiting {
     }
 }
 
-/// What every answer carries besides its own fields, and none of what is a connection's (RFC 9113, 8.2.2).
+/// What every answer carries besides its own fields, and none of what is a connection's.
 fn complete(fields: &mut HeaderMap, body: &Observed, common: &Common, date: &HeaderValue) {
     let count = common.count.get();
     common.count.set(count.wrapping_add(1));
     let changing = !names_anew(count);
-    for name in [&CONNECTION, &TRANSFER_ENCODING, &UPGRADE, &TE, &KEEP_ALIVE, &PROXY_CONNECTION] {
-        fields.remove(name);
+    // Upstreams' answers have lost them already, so that one look is cheaper than to ask for each.
+    if fields.keys().any(is_of_connection) {
+        for name in CONNECTIONS {
+            fields.remove(name);
+        }
     }
     body.marks().insert(fields, changing);
     fields.entry(DATE).or_insert_with(|| date.clone()).set_sensitive(changing);
+}
+
+fn is_of_connection(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    // By their lengths first: most fields are none of these.
+    matches!(name.len(), 2 | 7 | 10 | 16 | 17) && CONNECTIONS.contains(&name)
 }
 
 impl Sending {

@@ -224,7 +224,7 @@ impl<'c> Serving<'c> {
                     Inbound::H2(Paced::new(pace, Received::new(fields, stream)))
                 }
             });
-        let request = wire::Request::of(&head, scratch);
+        let request = wire::Request::of(head, scratch);
         let active = self.common.watch.begin(self.news.now_ns.clone());
         // In this order the future is made where it will be, not copied there.
         let place = Box::new_uninit();

@@ -44,8 +44,8 @@ pub(super) fn translate(
 
 /// Whether a `CONNECT` claims to have a body, which it can not (RFC 9110, 9.3.6).
 pub(super) fn is_malformed<B>(request: &Request<B>) -> bool {
-    let mut lengths = request.headers().get_all(CONTENT_LENGTH).iter();
-    *request.method() == Method::CONNECT && lengths.any(|length| length.as_bytes() != b"0")
+    let lengths = || request.headers().get_all(CONTENT_LENGTH).iter();
+    *request.method() == Method::CONNECT && lengths().any(|length| length.as_bytes() != b"0")
 }
 
 impl Body for Sent {

@@ -190,7 +190,7 @@ fn request(drawn: &mut Drawn, paths: &[Vec<Segment>]) -> Request {
     if drawn.below(2) == 0 {
         request = request.header("x-canary", drawn.of(&["yes", "no"]));
     }
-    Request::of(&request.body(()).unwrap().into_parts().0, &Scratch::default())
+    Request::of(request.body(()).unwrap().into_parts().0, &Scratch::default())
 }
 
 fn said(led: Led<'_>) -> (usize, usize, String) {
@@ -327,7 +327,7 @@ fn plain_paths_need_no_second_look() {
         ("/v1/unknown", "a.test", false), // beside a literal with escapes
     ] {
         let request = http::Request::get(path).header("host", host).body(()).unwrap();
-        let request = Request::of(&request.into_parts().0, &Scratch::default());
+        let request = Request::of(request.into_parts().0, &Scratch::default());
         let asked = Asked { method: &request.method, target: &request.target, fields: &request.fields };
         let normal = path::normalise(path).unwrap();
         assert_eq!(router.quickly(asked, &normal).is_some(), known, "{path}");
