@@ -9,13 +9,13 @@ use crate::console;
 use crate::control::domain::DomainError;
 use crate::control::error::Refusal;
 use crate::control::openapi;
-use crate::dialect::endpoint::{self, BODY_MOST, Call, Found};
+use crate::dialect::endpoint::{self, BODY_MOST, Call, Found, Via};
 use crate::listen::Bound;
 use crate::listen::tls::{self, CertificateError, Termination};
 use crate::token::random_id;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
@@ -107,18 +107,20 @@ async fn accept(parts: Arc<Parts>, listener: TcpListener) {
 }
 
 async fn connection(parts: Arc<Parts>, tcp: TcpStream, client: IpAddr) {
-    let Some(tls) = parts.admin.tls.load_full() else { return serve(parts, TokioIo::new(tcp), client).await };
+    let Some(tls) = parts.admin.tls.load_full() else {
+        return serve(parts, TokioIo::new(tcp), Via::Admin { tls: false }, client).await;
+    };
     let handshake = tokio::time::timeout(Duration::from_secs(10), tls.accept(tcp));
     // Who breaks TLS gets no answer.
     if let Ok(Ok(accepted)) = handshake.await {
-        serve(parts, TokioIo::new(accepted.stream), client).await;
+        serve(parts, TokioIo::new(accepted.stream), Via::Admin { tls: true }, client).await;
     }
 }
 
-async fn serve(parts: Arc<Parts>, io: impl Read + Write + Unpin + 'static, client: IpAddr) {
+async fn serve(parts: Arc<Parts>, io: impl Read + Write + Unpin + 'static, via: Via, client: IpAddr) {
     let service = service_fn(|request: Request<Incoming>| {
         let parts = parts.clone();
-        async move { Ok::<_, Infallible>(answer(&parts, request, client).await) }
+        async move { Ok::<_, Infallible>(guarded(answer(&parts, request, via, client).await)) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(60)).max_buf_size(64 * 1024);
@@ -139,7 +141,12 @@ fn file(path: &str) -> Option<&'static console::File> {
 }
 
 /// Files and what machines ask need no login; all the rest is the control side's.
-async fn answer(parts: &Parts, request: Request<Incoming>, client: IpAddr) -> Response<Full<Bytes>> {
+async fn answer(
+    parts: &Parts,
+    request: Request<Incoming>,
+    via: Via,
+    client: IpAddr,
+) -> Response<Full<Bytes>> {
     let clock = &parts.shared.clock;
     let found = match endpoint::find(request.method(), request.uri().path()) {
         Found::Nothing => {
@@ -168,7 +175,7 @@ async fn answer(parts: &Parts, request: Request<Incoming>, client: IpAddr) -> Re
                 unread = false;
                 let (path, query) = (head.uri.path().to_owned(), head.uri.query().map(str::to_owned));
                 let (headers, id) = (head.headers, request_id.clone());
-                let call = Call { endpoint, path, query, headers, body, client, request_id: id, now };
+                let call = Call { via, endpoint, path, query, headers, body, client, request_id: id, now };
                 let api = parts.api.clone();
                 // A task of its own: see `control::Control`.
                 let task = tokio::spawn(async move { api.answer(call).await });
@@ -186,6 +193,14 @@ async fn answer(parts: &Parts, request: Request<Incoming>, client: IpAddr) -> Re
     if unread {
         close(&mut response);
     }
+    response
+}
+
+/// Answers are what they say they are, and nothing for other origins' pages, not even those on other ports of the host.
+fn guarded<B>(mut response: Response<B>) -> Response<B> {
+    let fields = response.headers_mut();
+    fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    fields.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response
 }
 

@@ -6,14 +6,26 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-/// Nothing from another host, no script or style that is not a file of ours, in nobody's frame. Swagger UI has its icons
-/// in `data:`.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-    connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What pages, and whatever else a browser may show by itself, may load and do: nothing from another host, no script or style that
+/// is not a file of ours, in nobody's frame, and no form is sent but by a script.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The same, with images that are part of a style.
+const POLICY_WITH_DATA: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// No window that has opened a page, or was opened by one, gets hold of it.
+const OPENER: (HeaderName, &str) = (HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+/// A page has no use for what it could ask of a person's machine, but for the clipboard, to which it copies.
+const PERMISSIONS: (HeaderName, &str) = (
+    HeaderName::from_static("permissions-policy"),
+    "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), payment=(), serial=(), usb=()",
+);
+/// For browsers that do not know `frame-ancestors`.
+const FRAMES: (HeaderName, &str) = (X_FRAME_OPTIONS, "DENY");
 /// A name with a hash of the content never means another content.
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
 /// Kept, and asked for again with its `ETag`.
@@ -26,6 +38,9 @@ pub struct File {
     plain: Content,
     gzip: Option<Content>,
     cache: &'static str,
+    policy: &'static str,
+    /// Whether a browser shows it as a page.
+    page: bool,
 }
 
 /// One form of the content.
@@ -47,7 +62,24 @@ impl Content {
 impl File {
     /// A file of this type.
     pub fn new(content_type: &'static str, content: impl Into<Bytes>) -> Self {
-        Self { content_type, plain: Content::new(content.into()), gzip: None, cache: ASKED_AGAIN }
+        Self {
+            content_type,
+            plain: Content::new(content.into()),
+            gzip: None,
+            cache: ASKED_AGAIN,
+            policy: POLICY,
+            page: false,
+        }
+    }
+
+    /// A page.
+    pub(super) fn page(content: impl Into<Bytes>) -> Self {
+        Self { page: true, ..Self::new("text/html; charset=utf-8", content) }
+    }
+
+    /// The same with images that are part of its styles.
+    pub(super) fn with_images_in_data(self) -> Self {
+        Self { policy: POLICY_WITH_DATA, ..self }
     }
 
     /// The same with its content in gzip, for those who take it.
@@ -77,9 +109,14 @@ impl File {
             fields.insert(name, HeaderValue::from_static(value));
         };
         put(CACHE_CONTROL, self.cache);
-        put(CONTENT_SECURITY_POLICY, POLICY);
+        put(CONTENT_SECURITY_POLICY, self.policy);
         put(X_CONTENT_TYPE_OPTIONS, "nosniff");
         put(REFERRER_POLICY, "no-referrer");
+        if self.page {
+            for (name, value) in [OPENER, PERMISSIONS, FRAMES] {
+                put(name, value);
+            }
+        }
         if self.gzip.is_some() {
             put(VARY, "Accept-Encoding");
         }

@@ -23,22 +23,81 @@ include!(concat!(env!("OUT_DIR"), "/console.rs"));
 
 const NOT_BUILT: &str = include_str!("not_built.html");
 
+/// The pages of the console, which all are one file: what is shown is found out by the program in it, `console/src/app`, which has
+/// the same list. `:name` is a segment that may be anything.
+pub const PAGES: [&str; 33] = [
+    "/",
+    "/sign-in",
+    "/forgot-password",
+    "/reset-password",
+    "/invitation",
+    "/account",
+    "/server/people",
+    "/server/people/new",
+    "/server/people/:id",
+    "/server/organizations",
+    "/organizations/new",
+    "/o/:organization",
+    "/o/:organization/api-tokens",
+    "/o/:organization/api-tokens/new",
+    "/o/:organization/api-tokens/:id",
+    "/o/:organization/api-tokens/:id/edit",
+    "/o/:organization/projects",
+    "/o/:organization/projects/new",
+    "/o/:organization/projects/:project",
+    "/o/:organization/projects/:project/api-tokens",
+    "/o/:organization/members",
+    "/o/:organization/roles",
+    "/o/:organization/roles/new",
+    "/o/:organization/roles/:id",
+    "/o/:organization/invitations",
+    "/o/:organization/webhooks",
+    "/o/:organization/webhooks/new",
+    "/o/:organization/webhooks/:id",
+    "/o/:organization/audit-log",
+    "/o/:organization/operations",
+    "/o/:organization/operations/:id",
+    "/o/:organization/settings",
+    "/gateway",
+];
+
 /// By request path.
 static SERVED: LazyLock<HashMap<String, File>> = LazyLock::new(|| {
     let mut served: HashMap<String, File> = FILES.iter().map(served).collect();
-    served.entry("/docs".to_owned()).or_insert_with(|| File::new("text/html; charset=utf-8", NOT_BUILT));
+    for page in ["/", "/docs"] {
+        served.entry(page.to_owned()).or_insert_with(|| File::page(NOT_BUILT));
+    }
     served
 });
 
 /// The file that this path leads to.
 pub fn find(path: &str) -> Option<&'static File> {
-    SERVED.get(path.strip_suffix('/').filter(|it| !it.is_empty()).unwrap_or(path))
+    let path = path.strip_suffix('/').filter(|it| !it.is_empty()).unwrap_or(path);
+    SERVED.get(path).or_else(|| SERVED.get("/").filter(|_| PAGES.iter().any(|page| is_at(page, path))))
+}
+
+/// Whether a page is at this path.
+fn is_at(page: &str, path: &str) -> bool {
+    let (mut wanted, mut found) = (page.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(found)) if wanted == found => {}
+            (Some(wanted), Some(found)) if wanted.starts_with(':') && !found.is_empty() => {}
+            _ => return false,
+        }
+    }
 }
 
 /// Its request path, and what is served there.
 fn served(built: &Built) -> (String, File) {
     let name = built.name;
-    let file = File::new(content_type(name), built.plain);
+    let file = match content_type(name) {
+        // Swagger UI has its icons in `data:`.
+        HTML if name.starts_with("docs/") => File::page(built.plain).with_images_in_data(),
+        HTML => File::page(built.plain),
+        other => File::new(other, built.plain),
+    };
     let file = built.gzip.map_or(file.clone(), |gzip| file.with_gzip(gzip));
     // The build puts a hash of the content into the names of these.
     let file = if name.starts_with("assets/") { file.immutable() } else { file };
@@ -49,9 +108,11 @@ fn served(built: &Built) -> (String, File) {
     (path, file)
 }
 
+const HTML: &str = "text/html; charset=utf-8";
+
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
+        Some("html") => HTML,
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("json") => "application/json",
@@ -72,7 +133,28 @@ mod tests {
         assert!(find("/docs").is_some());
         assert!(find("/docs/").is_some());
         assert!(find("/docs/other").is_none());
-        assert!(find("/").is_none() || FILES.iter().any(|built| built.name == "index.html"));
+    }
+
+    #[test]
+    fn every_page_of_the_console_is_one_file_and_nothing_else_is_a_page() {
+        let console = find("/").expect("the console, or how it is built");
+        for page in PAGES {
+            let path = page.replace(":organization", "my-org").replace(':', "any-");
+            assert!(std::ptr::eq(find(&path).expect(&path), console), "{path}");
+            assert!(find(&format!("{path}/")).is_some(), "{path}/");
+            assert!(find(&format!("{path}//")).is_none(), "{path}//");
+        }
+        for path in [
+            "/o",
+            "/o//api-tokens",
+            "/o/my-org/nothing",
+            "/o/my-org/projects/p/q/r",
+            "/x",
+            "/api",
+            "/index.html/x",
+        ] {
+            assert!(find(path).is_none(), "{path}");
+        }
     }
 
     #[test]

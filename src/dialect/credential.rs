@@ -55,6 +55,14 @@ pub fn present_in(dialect: Dialect, headers: &HeaderMap) -> Result<Presented<'_>
     read(dialect, &[], || of_map(headers))
 }
 
+/// The same, of header fields that nobody sends without meaning to: cookies are not looked at.
+///
+/// # Errors
+/// Those of [`present`].
+pub fn present_without_cookies(dialect: Dialect, headers: &HeaderMap) -> Result<Presented<'_>, Unusable> {
+    read(dialect, &[], || of_map(headers).filter(|(name, _)| **name != COOKIE))
+}
+
 fn read<'a, I: Iterator<Item = Field<'a>>>(
     dialect: Dialect,
     key_prefixes: &[Arc<str>],

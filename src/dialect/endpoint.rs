@@ -207,9 +207,23 @@ impl Parameters {
     }
 }
 
+/// What a call came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// A client listener, or a terminal.
+    Client,
+    /// The admin listener, and whether it has TLS: browsers have the console from there.
+    Admin {
+        /// Whether it has TLS.
+        tls: bool,
+    },
+}
+
 /// A call of an endpoint: a whole request, its body read.
 #[derive(Debug)]
 pub struct Call {
+    /// By what it came.
+    pub via: Via,
     /// Which.
     pub endpoint: &'static Endpoint,
     /// The path as it was matched.

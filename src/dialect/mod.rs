@@ -18,7 +18,7 @@ pub mod usage;
 pub mod webhooks;
 pub mod window;
 
-pub use credential::{Presented, Unusable, cookie, likely_key, present, present_in};
+pub use credential::{Presented, Unusable, cookie, likely_key, present, present_in, present_without_cookies};
 
 use crate::config::Dialect;
 use bytes::Bytes;

@@ -67,6 +67,11 @@ pub fn session(person: &Member, access: &Issued, refresh: &Issued) -> String {
     .to_string()
 }
 
+/// The same for a browser that keeps the tokens in cookies.
+pub fn kept_session(person: &Member, access: &Issued) -> String {
+    json!({ "user": user(person), "expiresIn": access.expires_in }).to_string()
+}
+
 /// The answer of a login whose second factor is asked for.
 pub fn partial(token: &Secret) -> String {
     json!({ "partialToken": token.expose(), "requiresTOTP": true }).to_string()

@@ -7,7 +7,7 @@ use super::observe::{Payload, Trail};
 use super::reject::Reject;
 use super::route::Routed;
 use super::{Peer, Worker, project_body};
-use crate::dialect::endpoint::{Answered, BODY_MOST, Call, Endpoint};
+use crate::dialect::endpoint::{Answered, BODY_MOST, Call, Endpoint, Via};
 use crate::wire::Request;
 use bytes::Bytes;
 use http::Response;
@@ -56,6 +56,7 @@ where
     let body = read.map_err(|_| Reject::BodyBroke)??;
     trail.request_bytes(body.len() as u64);
     let call = Call {
+        via: Via::Client,
         endpoint,
         path: routed.path.clone().unwrap_or_else(|| request.target.path().to_owned()),
         query: request.target.query().map(str::to_owned),

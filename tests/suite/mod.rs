@@ -11,6 +11,7 @@ mod bodies;
 mod canary;
 mod completeness;
 mod control_access;
+mod control_browser;
 mod control_life;
 mod control_lists;
 mod control_login;

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::control::domain::{Actor, By, Domain, Edge, Origin};
 use crate::control::http::Api;
 use crate::control::sessions::Sessions;
-use crate::dialect::endpoint::{Call, Found, find};
+use crate::dialect::endpoint::{Call, Found, Via, find};
 use crate::store::{self, journal};
 use crate::telemetry::log::chain;
 use bytes::Bytes;
@@ -70,6 +70,7 @@ impl Store {
             headers.insert("x-org-slug", slug);
         }
         let call = Call {
+            via: Via::Client,
             endpoint,
             path: ask.path,
             query: (!ask.query.is_empty()).then_some(ask.query),

@@ -5,6 +5,8 @@
 mod audit;
 mod authenticate;
 mod body;
+mod browser;
+mod cookies;
 mod in_flight;
 mod ocore;
 mod ocriva;
@@ -89,8 +91,12 @@ impl Api {
         let parameters = call.endpoint.parameters(&call.path).ok_or(Refusal::Nothing)?;
         let request = Request { call, parameters };
         match call.endpoint.operation {
-            Operation::LogIn => return ocriva::login::log_in(self, &request, user).await,
+            Operation::LogIn => {
+                browser::must_not_be_foreign(call)?;
+                return ocriva::login::log_in(self, &request, user).await;
+            }
             Operation::Ocore(operation) if operation.is_open() => {
+                browser::must_not_be_foreign(call)?;
                 return ocore::open(self, &request, operation, user).await;
             }
             _ => {}

@@ -46,7 +46,9 @@ pub(super) fn headers() -> Value {
         "RequestId": text("Under this id the request is in the log.", true),
         "Location": text("The path of what was made.", true),
         "SetCookie": text(
-            "`access_token` and `refresh_token`, for browsers: `HttpOnly; Secure; SameSite=Lax`.",
+            "`access_token` and `refresh_token`, for browsers: `HttpOnly; Secure; SameSite=Lax`. On the admin listener they \
+             are the console's, which count there only and for its own pages: `__Host-portcullis_access` and \
+             `__Host-portcullis_refresh` with `SameSite=Strict`, without that prefix and `Secure` where it has no TLS.",
             false,
         ),
         "Disposition": text("The name of a file.", true),
@@ -80,7 +82,8 @@ pub(super) fn security_schemes() -> Value {
             "type": "apiKey",
             "in": "cookie",
             "name": "access_token",
-            "description": "The same, as browsers keep it; in the `ocore` dialect.",
+            "description": "The same, as browsers keep it; in the `ocore` dialect, on client listeners. The admin listener takes \
+                 that of the console, `__Host-portcullis_access`, in both dialects.",
         },
         "keyHeader": {
             "type": "apiKey",

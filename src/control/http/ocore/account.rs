@@ -1,8 +1,8 @@
 //! `/api/auth`: what people do with their own account once they have it.
 
 use super::super::body::Members;
-use super::super::{Api, Request, json};
-use super::{Outcome, cookies};
+use super::super::{Api, Request, cookies, json};
+use super::Outcome;
 use crate::control::domain::By;
 use crate::control::error::Refusal;
 use crate::dialect::ocore;
@@ -44,7 +44,7 @@ pub(super) async fn reset_password(api: &Api, request: &Request<'_>) -> Outcome 
     let (Some(token), Some(new)) = (token, new) else { return Err(Refusal::Nothing) };
     api.sessions().reset_password(&token, new, &request.origin(), request.call.now).await?;
     let mut response = json(StatusCode::OK, ocore::message("The password is changed. Log in with it."));
-    cookies::forget(&mut response)?;
+    cookies::forget(request.call.via, &mut response)?;
     Ok(response)
 }
 

@@ -3,7 +3,6 @@
 mod account;
 mod api_keys;
 mod auth;
-mod cookies;
 mod invitations;
 mod members;
 mod organizations;

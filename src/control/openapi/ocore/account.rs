@@ -24,7 +24,7 @@ pub(super) const LOG_IN: Description =
         .example(r#"{"email":"owner@example.com","password":"correct horse 1"}"#)
         .answers(&[answer(200, "SessionOrPartial", "A session and its cookies, or a token for the second step.")
             .with(&[Header::SetCookie])])
-        .refuses(&[401, 429]);
+        .refuses(&[401, 403, 429]);
 
 pub(super) const LOG_IN_WITH_CODE: Description =
     Description::anybody("logInWithCode", Tag::OcoreSessions, "The second step of a login")
@@ -38,18 +38,19 @@ pub(super) const LOG_IN_WITH_CODE: Description =
         ])
         .example(r#"{"partialToken":"partial_…","code":"123456"}"#)
         .answers(&[SESSION])
-        .refuses(&[401, 429]);
+        .refuses(&[401, 403, 429]);
 
 pub(super) const REFRESH: Description =
     Description::anybody("refreshSession", Tag::OcoreSessions, "Trade a refresh token for a new pair of tokens")
         .about(
             "A refresh token is good once. One that comes again ends its session, because nobody can tell who of the two has \
-             stolen it. Without one in the body, that of the cookie `refresh_token` is taken.",
+             stolen it. Without one in the body, that of the cookie is taken.",
         )
         .may_take(&[nullable("refreshToken", TEXT, "The refresh token; the cookie's where none is given.")])
         .example(r#"{"refreshToken":"refresh_…"}"#)
-        .answers(&[SESSION])
-        .refuses(&[401]);
+        .answers(&[answer(200, "SessionOrKept", "A session, and its cookies for browsers. What the console shows in its \
+             cookie is answered in cookies alone.").with(&[Header::SetCookie])])
+        .refuses(&[401, 403]);
 
 pub(super) const LOG_OUT: Description =
     Description::anybody("logOut", Tag::OcoreSessions, "End the session")
@@ -60,7 +61,7 @@ pub(super) const LOG_OUT: Description =
         )
         .may_take(&[nullable("refreshToken", TEXT, "The refresh token; the cookie's where none is given.")])
         .answers(&[ENDED])
-        .refuses(&[401]);
+        .refuses(&[401, 403]);
 
 pub(super) const FORGOT_PASSWORD: Description =
     Description::anybody("forgotPassword", Tag::OcoreAccount, "Ask for a token to choose a password by")
@@ -70,7 +71,8 @@ pub(super) const FORGOT_PASSWORD: Description =
         )
         .takes(&[required("email", TEXT, "The e-mail address of the account.")])
         .example(r#"{"email":"owner@example.com"}"#)
-        .answers(&[done()]);
+        .answers(&[done()])
+        .refuses(&[403]);
 
 pub(super) const RESET_PASSWORD: Description =
     Description::anybody("resetPassword", Tag::OcoreAccount, "Choose a password by a token")
@@ -81,7 +83,7 @@ pub(super) const RESET_PASSWORD: Description =
         ])
         .example(r#"{"token":"reset_…","password":"correct horse 2"}"#)
         .answers(&[ENDED])
-        .refuses(&[401, 429]);
+        .refuses(&[401, 403, 429]);
 
 pub(super) const SIGN_UP: Description = Description::anybody("signUp", Tag::OcoreAccount, "Make an account")
     .about(

@@ -36,6 +36,15 @@ pub(super) static RECORDS: &[Record] = &[
             field("requiresTOTP", Shape::Always(true), "A code is asked for."),
         ]),
     ),
+    record(
+        "KeptSession",
+        "A session whose tokens are in cookies.",
+        Form::Fields(&[
+            field("user", Shape::Record("User"), "Who has logged in."),
+            field("expiresIn", SECONDS, "Seconds that the access token is good for."),
+        ]),
+    ),
+    record("SessionOrKept", "A session.", Form::Either(&["Session", "KeptSession"])),
     record("SessionOrPartial", "How far a login got.", Form::Either(&["Session", "Partial"])),
     record(
         "Enrolment",
