@@ -65,6 +65,23 @@ fn a9_the_envelope_and_its_defaults() {
 }
 
 #[test]
+fn lists_are_sorted_as_is_asked() {
+    let last = |query: &str| found(&format!("{query}&limit=2"));
+    assert_eq!(last("?sort=name&order=desc"), ["Key 24", "Key 23"]);
+    assert_eq!(last("?sort=createdAt&order=desc"), ["Key 24", "Key 23"]);
+    assert_eq!(last("?sort=name&order=asc"), ["Key 00", "Key 01"]);
+    assert_eq!(last("?sort=lastUsedAt&order=desc"), ["Key 00", "Key 01"], "nobody has used one");
+    assert_eq!(last("?sort=usageCount"), ["Key 00", "Key 01"]);
+    assert_eq!(last("?sort=&order="), ["Key 00", "Key 01"], "without a value there is none");
+    for (query, message) in [
+        ("?sort=token", "sort must be createdAt, name, expiresAt, lastUsedAt or usageCount"),
+        ("?order=DESC", "order must be asc or desc"),
+    ] {
+        assert_ocriva(&owner().list(query), 400, Some(message));
+    }
+}
+
+#[test]
 fn a9_pages_hold_what_they_say() {
     let mut seen = Vec::new();
     for page in 1..=4 {

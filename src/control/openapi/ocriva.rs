@@ -73,7 +73,7 @@ pub(super) const CREATE_PROJECT_TOKEN: Description =
 pub(super) const LIST_TOKENS: Description = Description::person("listTokens", Tag::OcrivaTokens, "List keys")
     .about(
         "Owners and admins see all keys of the organization, other members those that they made. \
-             In the order of their making.",
+             In the order of their making, unless `sort` says otherwise.",
     )
     .query(&[
         parameter("type", KINDS, "Keys of this type."),
@@ -85,6 +85,13 @@ pub(super) const LIST_TOKENS: Description = Description::person("listTokens", Ta
         ),
         parameter("projectId", TEXT, "Keys that are bound to this project."),
         parameter("search", TEXT, "Keys with this text in their name or description, whatever its case."),
+        parameter(
+            "sort",
+            Shape::Choice(&["createdAt", "name", "expiresAt", "lastUsedAt", "usageCount"]),
+            "What keys are sorted by. Without a value: never over comes after every `expiresAt`, never used before every \
+             `lastUsedAt`.",
+        ),
+        parameter("order", Shape::Choice(&["asc", "desc"]), "The least first, or the greatest: `asc` where nothing is said."),
         parameter("page", Shape::Whole(1, None), "The page, counted from 1."),
         parameter(
             "limit",

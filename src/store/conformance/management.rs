@@ -3,7 +3,7 @@
 use super::{NOW_MS, directory, fixture, people, sessions};
 use crate::store::management::{
     ActorKind, AuditEntry, AuditQuery, Management, NewMember, NewOrganization, NewPerson, Page, Token,
-    TokenFilter, Written,
+    TokenFilter, TokenOrder, TokenSort, Written,
 };
 use crate::store::{Change, ChangeSubject};
 use crate::token::{Digest, KeyFamily, Permissions, Reach, Role, TokenId};
@@ -18,6 +18,7 @@ pub(super) async fn suite<S: Management>(make: &impl Fn() -> S) {
     a_write_that_is_based_on_an_older_state_is_not_done(&make()).await;
     keys_are_listed_in_order_and_in_parts(&make()).await;
     keys_are_found_by_what_is_asked(&make()).await;
+    keys_are_sorted_as_is_asked(&make()).await;
     an_import_counts_as_a_write(&make()).await;
     the_first_owner_is_made_once(&make()).await;
     people_are_found_by_their_address(&make()).await;
@@ -207,6 +208,7 @@ fn everything() -> TokenFilter {
         project: None,
         search: None,
         after: None,
+        order: TokenOrder::default(),
     }
 }
 
@@ -262,6 +264,41 @@ async fn keys_are_found_by_what_is_asked(store: &dyn Management) {
     assert_eq!(listed(store, &search("key"), 1, 2).await, (vec!["t1".to_owned(), "t2".to_owned()], 4));
     let both = TokenFilter { active: Some(true), ..search("key") };
     assert_eq!(ids(both).await, ["t0", "t1", "t4"]);
+}
+
+async fn keys_are_sorted_as_is_asked(store: &dyn Management) {
+    store.import(&fixture(), NOW_MS).await.unwrap();
+    let made = [("t0", "beta", Some(NOW_MS + 9)), ("t1", "Alpha", None), ("t2", "alpha", Some(NOW_MS + 8))];
+    for (id, name, expires_ms) in made {
+        let token = Token { name: name.to_owned(), expires_ms, ..key(id) };
+        let value = Digest::of(&format!("ocr_{id}"));
+        assert_eq!(store.add_token(token, value, entry("api_token.created")).await.unwrap(), Written::Done);
+    }
+    let ids = async |by, descending| {
+        let filter = TokenFilter { order: TokenOrder { by, descending }, ..everything() };
+        let mut ids = listed(store, &filter, 0, 100).await.0;
+        ids.retain(|id| id.starts_with('t'));
+        ids
+    };
+    assert_eq!(ids(TokenSort::Made, false).await, ["t0", "t1", "t2"]);
+    assert_eq!(ids(TokenSort::Made, true).await, ["t2", "t1", "t0"]);
+    assert_eq!(ids(TokenSort::Name, false).await, ["t1", "t2", "t0"], "whatever the case");
+    assert_eq!(ids(TokenSort::Name, true).await, ["t0", "t1", "t2"]);
+    assert_eq!(ids(TokenSort::Expiry, false).await, ["t2", "t0", "t1"], "never is last");
+    assert_eq!(ids(TokenSort::Expiry, true).await, ["t1", "t0", "t2"]);
+    // Nobody has used one yet: the order of making decides, either way.
+    for by in [TokenSort::LastUse, TokenSort::Uses] {
+        assert_eq!(ids(by, false).await, ["t0", "t1", "t2"]);
+        assert_eq!(ids(by, true).await, ["t0", "t1", "t2"]);
+    }
+    let filter = TokenFilter {
+        order: TokenOrder { by: TokenSort::Name, descending: false },
+        search: Some("A".to_owned()),
+        ..everything()
+    };
+    let found = listed(store, &filter, 0, 100).await.0;
+    let found: Vec<_> = found.iter().filter(|id| id.starts_with('t')).collect();
+    assert_eq!(found, ["t1", "t2", "t0"], "what is searched for is sorted too");
 }
 
 async fn an_import_counts_as_a_write(store: &dyn Management) {

@@ -26,7 +26,7 @@ pub use passwords::{Ending, NewPassword, PasswordReset};
 pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
 pub use second_factor::{FactorChange, PartialLogin, SecondFactor};
 pub use sessions::{RefreshToken, Session, Trade};
-pub use tokens::{Page, Position, Token, TokenFilter, TokenPage};
+pub use tokens::{Page, Position, Token, TokenFilter, TokenOrder, TokenPage, TokenSort};
 pub use webhooks::{
     Attempt, Attempted, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, Due,
     EVENT_TYPES, EVERY_EVENT, EXPIRY_DAYS, Event, FIRST_SEEN_ADDRESS, Outbox, Queue, TEST_EVENT,

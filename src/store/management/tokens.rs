@@ -66,8 +66,35 @@ pub struct TokenFilter {
     pub project: Option<ProjectId>,
     /// With this text in their name or description, whatever its case.
     pub search: Option<String>,
-    /// After this place of the list.
+    /// After this place of the list, which is in the order of making then.
     pub after: Option<Position>,
+    /// How the list is sorted.
+    pub order: TokenOrder,
+}
+
+/// How a list of keys is sorted: by one of these, and where it is the same, in the order of making.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokenOrder {
+    /// By what.
+    pub by: TokenSort,
+    /// The greatest first.
+    pub descending: bool,
+}
+
+/// What keys are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenSort {
+    /// When they were made.
+    #[default]
+    Made,
+    /// Their name, whatever its case, as the database sorts texts.
+    Name,
+    /// When they are over; never is later than any time.
+    Expiry,
+    /// When they were last used, as far as flushed; never is earlier than any time.
+    LastUse,
+    /// Their uses, as far as flushed.
+    Uses,
 }
 
 /// A place in a list that is in the order of making. It stays where it is, whatever is added or removed.

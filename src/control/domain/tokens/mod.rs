@@ -14,7 +14,7 @@ pub use api_keys::{ApiKeyPatch, MANAGE_API_KEYS, NewApiKey};
 
 pub(super) use rules::Rules;
 
-use crate::store::management::{OperationRecord, Position, Token};
+use crate::store::management::{OperationRecord, Position, Token, TokenOrder};
 use crate::token::{KeyFamily, OrganizationId, ProjectId, Secret};
 
 /// Where the caller says that a key is. What is elsewhere is not there for them.
@@ -109,6 +109,8 @@ pub struct ListQuery {
     pub page: u64,
     /// Keys on a page.
     pub limit: u32,
+    /// How the list is sorted.
+    pub order: TokenOrder,
 }
 
 /// A page of keys.

@@ -41,6 +41,7 @@ impl Domain {
             project: query.project,
             search: query.search,
             after: None,
+            order: query.order,
         };
         let page = Page { offset: (query.page - 1).saturating_mul(limit.into()), limit };
         // With the uses that were counted until now. Of those that are shown: to add up all takes long where there are many.

@@ -8,6 +8,7 @@ use crate::control::domain::{
 };
 use crate::dialect::ocriva;
 use crate::dialect::window::USUAL;
+use crate::store::management::{TokenOrder, TokenSort};
 use crate::token::{KeyFamily, OrganizationId, ProjectId, TokenId};
 use bytes::Bytes;
 use http::header::LOCATION;
@@ -149,7 +150,17 @@ fn list_query(query: &Query) -> Result<ListQuery, DomainError> {
         }
     };
     let (page, limit) = (number("page", 1), number("limit", USUAL.into()));
+    let by = query.given("sort").map_or(Some(TokenSort::Made), sort);
+    let descending = query.given("order").map_or(Some(false), descending);
+    if by.is_none() {
+        let message = "sort must be createdAt, name, expiresAt, lastUsedAt or usageCount";
+        wrong.push(Violation::new("sort", "choice", message));
+    }
+    if descending.is_none() {
+        wrong.push(Violation::new("order", "choice", "order must be asc or desc"));
+    }
     DomainError::unless_none(wrong)?;
+    let order = TokenOrder { by: by.unwrap_or_default(), descending: descending.unwrap_or_default() };
     Ok(ListQuery {
         kind: query.given("type").map(str::to_owned),
         active,
@@ -157,5 +168,25 @@ fn list_query(query: &Query) -> Result<ListQuery, DomainError> {
         search: query.given("search").map(str::to_owned),
         page,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        order,
     })
+}
+
+fn sort(name: &str) -> Option<TokenSort> {
+    match name {
+        "createdAt" => Some(TokenSort::Made),
+        "name" => Some(TokenSort::Name),
+        "expiresAt" => Some(TokenSort::Expiry),
+        "lastUsedAt" => Some(TokenSort::LastUse),
+        "usageCount" => Some(TokenSort::Uses),
+        _ => None,
+    }
+}
+
+fn descending(order: &str) -> Option<bool> {
+    match order {
+        "asc" => Some(false),
+        "desc" => Some(true),
+        _ => None,
+    }
 }

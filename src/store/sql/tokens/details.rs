@@ -3,7 +3,7 @@
 use super::super::row::{Columns, signed};
 use super::{addresses, family, reach};
 use crate::store::StoreError;
-use crate::store::management::{Page, Token, TokenFilter, TokenPage};
+use crate::store::management::{Page, Token, TokenFilter, TokenOrder, TokenPage, TokenSort};
 use crate::store::sql::db::{Connection, Row, Value};
 use crate::token::{Permissions, TokenId};
 use serde_json::{Map, Value as Json};
@@ -22,7 +22,7 @@ pub(in crate::store::sql) fn details(db: &Connection, id: &TokenId) -> Result<Op
     rows.next()?.map(token).transpose()
 }
 
-/// A part of an organization's keys, in the order of their making.
+/// A part of an organization's keys, in the order that is asked for.
 pub(in crate::store::sql) fn list(
     db: &Connection,
     filter: &TokenFilter,
@@ -50,11 +50,28 @@ fn one(db: &Connection, row: i64) -> Result<Option<Token>, StoreError> {
 struct Conditions {
     sql: String,
     values: Vec<Value>,
+    order: &'static str,
+}
+
+/// The `ORDER BY` of an order. Where values are the same it is the order of making, so that no key is on two pages.
+fn order(order: TokenOrder) -> &'static str {
+    match (order.by, order.descending) {
+        (TokenSort::Made, false) => "created_ms, id",
+        (TokenSort::Made, true) => "created_ms DESC, id DESC",
+        (TokenSort::Name, false) => "lower(name), created_ms, id",
+        (TokenSort::Name, true) => "lower(name) DESC, created_ms, id",
+        (TokenSort::Expiry, false) => "expires_ms NULLS LAST, created_ms, id",
+        (TokenSort::Expiry, true) => "expires_ms DESC NULLS FIRST, created_ms, id",
+        (TokenSort::LastUse, false) => "last_used_ms NULLS FIRST, created_ms, id",
+        (TokenSort::LastUse, true) => "last_used_ms DESC NULLS LAST, created_ms, id",
+        (TokenSort::Uses, false) => "usage_count, created_ms, id",
+        (TokenSort::Uses, true) => "usage_count DESC, created_ms, id",
+    }
 }
 
 impl Conditions {
     fn of(filter: &TokenFilter) -> Self {
-        let mut all = Self { sql: "WHERE true".to_owned(), values: Vec::new() };
+        let mut all = Self { sql: "WHERE true".to_owned(), values: Vec::new(), order: order(filter.order) };
         if let Some(organization) = &filter.organization {
             all.add(" AND organization = ?", Value::Text(organization.to_string()));
         }
@@ -86,12 +103,12 @@ impl Conditions {
     }
 
     fn page(self, db: &Connection, page: Page) -> Result<TokenPage, StoreError> {
-        let Self { sql, mut values } = self;
+        let Self { sql, mut values, order } = self;
         let total: i64 = db
             .prepare_cached(&format!("SELECT count(*) FROM tokens {sql}"))?
             .query_row(&values, |row| row.get(0))?;
         values.extend([Value::Integer(page.limit.into()), Value::Integer(signed(page.offset))]);
-        let sql = format!(r#"{SELECT} {sql} ORDER BY created_ms, id LIMIT ? OFFSET ?"#);
+        let sql = format!(r#"{SELECT} {sql} ORDER BY {order} LIMIT ? OFFSET ?"#);
         let mut statement = db.prepare_cached(&sql)?;
         let mut rows = statement.query(&values)?;
         let mut tokens = Vec::new();
@@ -103,10 +120,10 @@ impl Conditions {
 
     /// The rows whose name or description holds `text`, which is in lower case.
     fn holding(self, db: &Connection, text: &str) -> Result<Vec<i64>, StoreError> {
-        let sql =
-            format!(r#"SELECT "row", name, description FROM tokens {} ORDER BY created_ms, id"#, self.sql);
+        let Self { sql, values, order } = self;
+        let sql = format!(r#"SELECT "row", name, description FROM tokens {sql} ORDER BY {order}"#);
         let mut statement = db.prepare_cached(&sql)?;
-        let mut rows = statement.query(&self.values)?;
+        let mut rows = statement.query(&values)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let (name, description): (String, Option<String>) = (row.get(1)?, row.get(2)?);
