@@ -8,12 +8,14 @@ use crate::control::webhooks::{First, Now};
 use crate::control::{operations, signing};
 use crate::listen::tls::Termination;
 use crate::store::cache::Position;
+use crate::store::journal::Flushed;
 use crate::store::nodes::beat;
 use crate::telemetry::log::chain;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -170,6 +172,8 @@ async fn tend(parts: Arc<Parts>) {
 
 async fn each_second(parts: Arc<Parts>) {
     tokio::spawn(write_usage(parts.clone()));
+    tokio::spawn(write_refusals(parts.clone()));
+    tokio::spawn(keep_history(parts.clone()));
     for turn in 0.. {
         tokio::time::sleep(SECOND).await;
         parts.shared.clock.resync();
@@ -180,15 +184,51 @@ async fn each_second(parts: Arc<Parts>) {
     }
 }
 
+/// Writes what keys were refused for, each second.
+async fn write_refusals(parts: Arc<Parts>) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(SECOND).await;
+        let written = parts.shared.tokens.flush_refusals().await;
+        if let Err(error) = &written
+            && !failing
+        {
+            tracing::error!(cause = %chain(error), "refusals could not be written; they are kept, as many as there is room for, and tried again");
+        }
+        failing = written.is_err();
+    }
+}
+
+/// Has the history of uses kept as the configuration says, and forgets what is too old.
+async fn keep_history(parts: Arc<Parts>) {
+    loop {
+        let now = parts.shared.clock.now();
+        // What one has forgotten is forgotten.
+        if parts.shared.tokens.is_first(now)
+            && let Err(error) = parts.store.keep_history(parts.config.load().store.history, now.unix_ms).await
+        {
+            tracing::warn!(cause = %chain(&error), "the history of uses could not be looked after");
+        }
+        tokio::time::sleep(MINUTE).await;
+    }
+}
+
 /// Writes what was counted, each second; a part at a time, and less often, when so many keys are in use that it takes long:
 /// a million of them each ten minutes or so. Nothing is lost meanwhile, and whoever asks for a key's uses has them written.
 async fn write_usage(parts: Arc<Parts>) {
     let mut pause = SECOND;
+    let mut round = parts.shared.clock.now();
     loop {
         tokio::time::sleep(pause).await;
         let start = parts.shared.clock.now();
         pause = SECOND;
-        match parts.shared.tokens.flush_some_usage().await {
+        let flushed = parts.shared.tokens.flush_some_usage().await;
+        if flushed.as_ref().is_ok_and(Flushed::is_last) {
+            // What was counted before the first part of the round is written now.
+            parts.usage_written.store(round.mono_ns, Ordering::Relaxed);
+            round = parts.shared.clock.now();
+        }
+        match flushed {
             // Keys come and go: until the slots of those that went are sent, the journal grows instead.
             Ok(flushed) if flushed.waiting > MOST_WAITING => pause = Duration::ZERO,
             Ok(flushed) if flushed.slots > FEW => {
@@ -239,6 +279,9 @@ fn scrape_hook(parts: &Arc<Parts>) {
             metrics.set_resident(bytes);
         }
         metrics.set_store(tokens.fresh(now), tokens.staleness(now));
+        let written_ns = parts.usage_written.load(Ordering::Relaxed);
+        let unwritten = Duration::from_nanos(now.mono_ns.saturating_sub(written_ns));
+        metrics.set_usage(unwritten, tokens.refusals().dropped());
         let connections = parts.store.connections();
         metrics.set_store_connections(connections.open, connections.opened, connections.failed);
         parts.upstreams.publish(&parts.shared.clock);

@@ -26,7 +26,7 @@ use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
 use arc_swap::ArcSwap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -72,6 +72,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
     let webhooks = Webhooks::new(store.clone(), &config.webhooks, resolver, metrics.clone());
     let control = Arc::new(Control { api: api.clone(), runtime: control });
     let (sightings, seen) = Sightings::new();
+    let usage_written = AtomicU64::new(clock.now().mono_ns);
     let shared = Shared::new(clock, tokens, limiter, metrics, snapshot);
     let shared = shared.with_control(control).with_sightings(sightings);
     Ok(Parts {
@@ -83,6 +84,7 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         upstreams,
         winding_down: watch::Sender::new(false),
         seen: Mutex::new(Some(seen)),
+        usage_written,
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
         outline: ArcSwap::from_pointee(outline),
@@ -115,6 +117,10 @@ async fn open_tokens(
     clock: &Clock,
 ) -> Result<Arc<Tokens>, StartError> {
     let folder = store::usage_folder(&config.store.url);
+    if let Some(history) = config.store.history {
+        // Before anything is added up that belongs into it.
+        store.keep_history(Some(history), clock.now().unix_ms).await?;
+    }
     recover_usage(folder.clone(), store.clone(), &control).await?;
     let journal = Journal::open(&folder).map_err(|source| StartError::Journal { folder, source })?;
     let options = Options {

@@ -100,6 +100,9 @@ impl Gateway {
         if let Err(error) = control.block_on(parts.shared.tokens.flush_usage()) {
             tracing::error!(cause = %chain(&error), "usage is kept in the journal and added up at the next start");
         }
+        if let Err(error) = control.block_on(parts.shared.tokens.flush_refusals()) {
+            tracing::error!(cause = %chain(&error), "the refusals of the last second are missing from the history of uses");
+        }
         // No worker is left that could accept anything.
         if let Err(error) = control.block_on(parts.shared.tokens.leave_roll()) {
             tracing::warn!(cause = %chain(&error), "this node could not be taken off the roll: the others wait for it once more");

@@ -45,7 +45,7 @@ use listeners::Listeners;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -78,6 +78,8 @@ struct Parts {
     winding_down: watch::Sender<bool>,
     /// What workers see of where keys are used from; taken by whoever looks at it.
     seen: Mutex<Option<mpsc::Receiver<Sighting>>>,
+    /// Up to when all uses are in the store, monotonic nanoseconds.
+    usage_written: AtomicU64,
     access_log: Mutex<AccessLog>,
     health: Health,
     stage: watch::Sender<Stage>,

@@ -25,7 +25,8 @@ pub(crate) fn check(value: &Value<'_>, kind: Type, pattern: &str) {
         Type::Integer(least, most) => drop(value.integer(least, most)),
         Type::Number(least, most) => drop(value.number(least, most)),
         Type::Boolean => drop(value.boolean()),
-        Type::Duration => drop(value.duration()),
+        Type::DurationOr(word) if value.peek() == Some(word) => {}
+        Type::Duration | Type::DurationOr(_) => drop(value.duration()),
         Type::Size => drop(value.size()),
         Type::Choice(words) => drop(value.choice(words)),
         Type::BooleanOrWords(words) if value.is_list() => {

@@ -62,7 +62,8 @@ fn kind(kind: Type, path: &str) -> Value {
             or_variable(json!({ "type": "number", "minimum": least, "maximum": most }))
         }
         Type::Boolean => or_variable(json!({ "type": "boolean" })),
-        Type::Duration => or_variable(json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h|d)$" })),
+        Type::Duration => or_variable(duration()),
+        Type::DurationOr(word) => json!({ "anyOf": [{ "const": word }, duration(), variable()] }),
         Type::Size => json!({ "anyOf": [
             { "type": "integer", "minimum": 1 },
             { "type": "string", "pattern": "^[0-9]+ *(B|kB|KB|MB|GB|KiB|MiB|GiB|TiB)?$" },
@@ -85,6 +86,10 @@ fn kind(kind: Type, path: &str) -> Value {
         }
         Type::ScalarOr(one, more) => json!({ "anyOf": [self::kind(*one, path), self::kind(*more, path)] }),
     }
+}
+
+fn duration() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9]+ *(ms|s|m|h|d)$" })
 }
 
 fn or_variable(plain: Value) -> Value {

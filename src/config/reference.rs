@@ -61,6 +61,7 @@ fn takes(kind: Type) -> String {
         Type::Number(least, most) => format!("number, {least} to {most}"),
         Type::Boolean => "`true` or `false`".to_owned(),
         Type::Duration => "duration".to_owned(),
+        Type::DurationOr(word) => format!("duration, or `{word}`"),
         Type::Size => "size".to_owned(),
         Type::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Type::BooleanOrWords(words) => {

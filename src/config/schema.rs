@@ -29,6 +29,8 @@ pub(crate) enum Type {
     Number(f64, f64),
     Boolean,
     Duration,
+    /// A duration, or this word.
+    DurationOr(&'static str),
     Size,
     /// One of these words.
     Choice(&'static [&'static str]),
@@ -270,6 +272,8 @@ const STORE: &[Key] = &[
         .default("data/usage"),
     Key::new("max_staleness", Type::Duration, "Cut off from the store for longer, keys are no longer accepted (503, never 401).")
         .default("5s"),
+    Key::new("history", Type::DurationOr("none"), "How long it is kept how keys were used, hour by hour: `1h` to `90d`; or `none`. See `docs/operations.md`.")
+        .default("90d"),
     Key::new("cache", Type::Section(CACHE), "The keys held in memory."),
 ];
 

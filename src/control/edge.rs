@@ -249,6 +249,13 @@ impl Edge {
         }
     }
 
+    /// As [`settle_usage_of`](Self::settle_usage_of), with what this key was refused for.
+    pub(super) async fn settle_history_of(&self, key: &TokenId) {
+        let Some(tokens) = &self.here else { return };
+        self.settle_usage_of(std::slice::from_ref(key)).await;
+        settled(tokens.flush_refusals().await.map(|()| 0));
+    }
+
     /// Follows the store up to now; gives the change up to which.
     async fn caught_up(&self, now: Moment) -> Result<u64, StoreError> {
         let Some(tokens) = &self.here else {

@@ -33,6 +33,10 @@ pub enum Operation {
     RegenerateToken,
     /// Removes a key.
     DeleteToken,
+    /// How one key was used, hour by hour.
+    ShowTokenUsage,
+    /// The same of all keys of an organization together.
+    ShowUsage,
     /// Makes a webhook endpoint.
     CreateWebhook,
     /// Lists webhook endpoints.
@@ -96,6 +100,11 @@ const fn ocore(method: Method, path: &'static str, operation: Operation) -> Endp
 /// What has a path that is, on client listeners, the upstream's unless an API names its group in `builtin`.
 const fn inside(method: Method, path: &'static str, operation: Operation) -> Endpoint {
     Endpoint { dialect: Dialect::Ocore, method, path, operation, at_edge: false }
+}
+
+/// What only the admin listener serves: the path was no endpoint's before, and may be an upstream's.
+const fn ocriva_inside(method: Method, path: &'static str, operation: Operation) -> Endpoint {
+    Endpoint { dialect: Dialect::Ocriva, method, path, operation, at_edge: false }
 }
 
 /// The login whose path lies outside the usual prefixes: mounted with the first API of its dialect.

@@ -8,6 +8,7 @@ pub mod csv;
 pub mod cursor;
 pub mod endpoint;
 pub mod form;
+pub mod history;
 pub mod media;
 pub mod ocore;
 pub mod ocriva;

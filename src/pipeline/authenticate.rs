@@ -154,7 +154,9 @@ pub fn verify(
     now: Moment,
     trail: &mut Trail,
 ) -> Result<Caller, Reject> {
-    let caller = examine(admitted, routed, from, now)?;
+    judge(admitted.known(), routed, from, now)
+        .inspect_err(|reject| trail.turned_away(admitted.known(), reject))?;
+    let caller = Caller { known: admitted.into_known() };
     if let Known::Key(entry) = &caller.known {
         if routed.api.config.addresses == Mode::Observe && !allows(&entry.record, from) {
             trail.observed(Policy::Addresses, &Reject::Address);
@@ -174,14 +176,17 @@ pub(super) fn examine(
     from: IpAddr,
     now: Moment,
 ) -> Result<Caller, Reject> {
-    let known = admitted.into_known();
-    match &known {
-        Known::Anonymous => {}
-        Known::User(user) if user.record.active => {}
-        Known::User(_) => return Err(Reject::Inactive),
-        Known::Key(entry) => good(&entry.record, &routed.api.config, from, now)?,
+    judge(admitted.known(), routed, from, now)?;
+    Ok(Caller { known: admitted.into_known() })
+}
+
+fn judge(known: &Known, routed: &Routed<'_>, from: IpAddr, now: Moment) -> Result<(), Reject> {
+    match known {
+        Known::Anonymous => Ok(()),
+        Known::User(user) if user.record.active => Ok(()),
+        Known::User(_) => Err(Reject::Inactive),
+        Known::Key(entry) => good(&entry.record, &routed.api.config, from, now),
     }
-    Ok(Caller { known })
 }
 
 fn good(record: &Held, api: &Api, from: IpAddr, now: Moment) -> Result<(), Reject> {

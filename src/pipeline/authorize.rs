@@ -87,6 +87,21 @@ impl Grant {
         in_body: Option<&str>,
         trail: &mut Trail,
     ) -> Result<Self, Reject> {
+        match self.take_in(routed, in_body, trail) {
+            Ok(()) => Ok(self),
+            Err(reject) => {
+                trail.turned_away(&self.known, &reject);
+                Err(reject)
+            }
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        routed: &Routed<'_>,
+        in_body: Option<&str>,
+        trail: &mut Trail,
+    ) -> Result<(), Reject> {
         if let Some(project) = in_body {
             if self.named && self.project().is_some_and(|named| named.as_str() != project) {
                 return Err(Reject::ProjectsDiffer);
@@ -98,7 +113,7 @@ impl Grant {
             Err(reject) if observes(routed) => trail.observed(Policy::Project, &reject),
             decided => decided?,
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Whether the body has to be looked at before the rule can be held.
@@ -137,12 +152,19 @@ pub fn check(
     request: &Request,
     trail: &mut Trail,
 ) -> Result<Grant, Reject> {
-    let membership = organization(&caller, routed, request)?;
+    let membership = organization(&caller, routed, request)
+        .inspect_err(|reject| trail.turned_away(caller.known(), reject))?;
     let mut grant =
         Grant { known: caller.into_known(), membership, project: Held::No, named: false, query: None };
-    project(&mut grant, routed, request.target.query())?;
-    requirements(&grant, routed, trail)?;
-    Ok(grant)
+    let decided = project(&mut grant, routed, request.target.query())
+        .and_then(|()| requirements(&grant, routed, trail));
+    match decided {
+        Ok(()) => Ok(grant),
+        Err(reject) => {
+            trail.turned_away(&grant.known, &reject);
+            Err(reject)
+        }
+    }
 }
 
 /// The organization that the path or `X-Org-Slug` names has to be the caller's.

@@ -22,6 +22,11 @@ pub struct Admitted {
 
 impl Admitted {
     /// Who.
+    pub(super) fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Who.
     pub fn into_known(self) -> Known {
         self.known
     }
@@ -140,7 +145,10 @@ fn subject<'s>(
 fn conclude(decided: Decided, known: Known, api: &RoutedApi, trail: &mut Trail) -> Result<Admitted, Reject> {
     match (decided, &api.limit) {
         (Decided::Verdict(verdict), Some(limit)) => judge(known, api, limit, verdict, trail),
-        (Decided::Unknown, Some(limit)) if limit.limit.mode == Mode::Enforce => Err(Reject::LimitsAway),
+        (Decided::Unknown, Some(limit)) if limit.limit.mode == Mode::Enforce => {
+            trail.turned_away(&known, &Reject::LimitsAway);
+            Err(Reject::LimitsAway)
+        }
         _ => Ok(Admitted { known }),
     }
 }
@@ -163,7 +171,11 @@ fn judge(
     if decision == RateDecision::Observed {
         trail.observed(Policy::RateLimit, &Reject::Limited);
     }
-    if refused { Err(Reject::Limited) } else { Ok(Admitted { known }) }
+    if refused {
+        trail.turned_away(&known, &Reject::Limited);
+        return Err(Reject::Limited);
+    }
+    Ok(Admitted { known })
 }
 
 /// What [`admit`] would decide; takes nothing and counts nothing.

@@ -165,14 +165,16 @@ async fn walk(
     }
     let grant = decide(worker, snapshot, peer, routed, request, trail).await?;
     let mirror = routed.route.mirror.as_deref().filter(|mirror| mirror.draws(worker));
-    let (wish, body) = upgrade::wish(routed, body)?;
+    let turned_away = |reject: &Reject| trail.turned_away(grant.known(), reject);
+    let (wish, body) = upgrade::wish(routed, body).inspect_err(turned_away)?;
     if !body.is_end_stream() {
-        project_body::bounded(&request.fields, routed.route.body_limit)?;
+        project_body::bounded(&request.fields, routed.route.body_limit).inspect_err(turned_away)?;
     }
-    project_body::says_json(routed, request, body.is_end_stream())?;
+    project_body::says_json(routed, request, body.is_end_stream()).inspect_err(turned_away)?;
     let (in_body, body) = if grant.needs_body(routed) {
         let reading = project_body::read(routed, &request.fields, body, trail);
-        let (project, body) = Box::pin(reading).await?;
+        let (project, body) =
+            Box::pin(reading).await.inspect_err(|reject| trail.turned_away(grant.known(), reject))?;
         (project, body)
     } else {
         (None, outgoing(body, routed, mirror.is_some()))

@@ -234,6 +234,14 @@ impl Trail {
         }
     }
 
+    /// Somebody who is known is refused: counted for a key, which may not be known any more where the refusal is answered.
+    #[cold]
+    pub fn turned_away(&self, known: &Known, reject: &Reject) {
+        if let (Known::Key(entry), Some(reason)) = (known, reject.reason()) {
+            self.worker.shared.tokens.refusals().count(self.worker.index, entry.row(), reason, self.at);
+        }
+    }
+
     /// The request is refused.
     pub fn refused(&mut self, reject: &Reject) {
         self.leave();

@@ -2,6 +2,7 @@
 
 use crate::dialect::Fault;
 use crate::store::cache::LookupError;
+use crate::store::history::Reason;
 use crate::telemetry::metrics::AuthOutcome;
 use crate::upstream::UpstreamError;
 use http::{Method, StatusCode};
@@ -306,6 +307,47 @@ impl Reject {
             Self::Permission => AuthOutcome::Permission,
             Self::Store(_) | Self::StaleStore => AuthOutcome::StaleStore,
             _ => return None,
+        })
+    }
+
+    /// As what it is written into a key's history. What comes back from an upstream is none: the request was let through.
+    #[deny(clippy::wildcard_enum_match_arm)]
+    pub fn reason(&self) -> Option<Reason> {
+        Some(match self {
+            Self::Inactive => Reason::Inactive,
+            Self::Expired => Reason::Expired,
+            Self::Address => Reason::Address,
+            // Said of a known key, it is one that this API's clients do not use.
+            Self::UnknownKey | Self::UnusableCredential => Reason::Family,
+            Self::Limited => Reason::Limited,
+            Self::LimitsAway => Reason::LimitsAway,
+            Self::ProjectRequired | Self::OwnProjectRequired => Reason::ProjectRequired,
+            Self::ForeignProject => Reason::ForeignProject,
+            Self::ForeignOrganization | Self::ForeignSlug | Self::SlugRequired => Reason::ForeignOrganization,
+            Self::Permission => Reason::Permission,
+            Self::Scope => Reason::Scope,
+            Self::BodyTooLarge => Reason::BodyTooLarge,
+            Self::BodyBroke | Self::BodySlow => Reason::BodyIncomplete,
+            Self::UnsupportedMediaType(_) => Reason::MediaType,
+            Self::AmbiguousPath
+            | Self::NoPath
+            | Self::Host
+            | Self::Method
+            | Self::Listed
+            | Self::BadEscape
+            | Self::ProjectNotSingle
+            | Self::ParameterNotSingle
+            | Self::ProjectsDiffer
+            | Self::BadBody(_)
+            | Self::NoRoute
+            | Self::MethodNotAllowed(_)
+            | Self::HeadTooLarge
+            | Self::Expectation
+            | Self::Upgrade => Reason::BadRequest,
+            Self::Crowded | Self::Store(_) | Self::StaleStore | Self::Internal(_) => Reason::Unavailable,
+            Self::NoCredential | Self::UnknownKeys { .. } | Self::NotSwitched | Self::Upstream(_) => {
+                return None;
+            }
         })
     }
 

@@ -5,6 +5,7 @@
 pub mod cache;
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod history;
 pub mod import;
 pub mod journal;
 pub mod management;
@@ -21,6 +22,7 @@ use crate::token::{
 use ipnet::IpNet;
 use management::Management;
 use std::future::Future;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -346,8 +348,27 @@ pub trait Store: nodes::Nodes + Send + Sync + std::fmt::Debug {
     fn connections(&self) -> Connections {
         Connections::default()
     }
-    /// Adds usage up, exactly once: see [`Usage::total`]. `journal` names the journal the slots belong to.
+    /// Adds usage up, exactly once: see [`Usage::total`]. `journal` names the journal the slots belong to. Where a history is
+    /// kept, what was not seen before goes into the hour of the latest use.
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()>;
+    /// Adds refusals to the history, where one is kept; once, however often it is called with the same `number`. For one journal
+    /// numbers only grow.
+    fn add_refusals<'a>(
+        &'a self,
+        journal: &'a str,
+        number: u64,
+        batch: Vec<history::Refused>,
+    ) -> Answer<'a, ()>;
+    /// Has a history kept from now on for so long, on every node, and forgets what is older; with `None` all of it, and none is
+    /// kept.
+    fn keep_history(&self, keep: Option<Duration>, now_ms: u64) -> Answer<'_, ()>;
+    /// What was counted in these hours (since 1970), as far as it is kept.
+    fn history<'a>(
+        &'a self,
+        of: &'a history::Subject,
+        hours: Range<u64>,
+        now_ms: u64,
+    ) -> Answer<'a, history::History>;
     /// How often the key was used as far as flushed, and when last (milliseconds since 1970; `None` never).
     fn usage<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<(u64, Option<u64>)>>;
     /// Forgets what was remembered of a journal whose file is gone (or is about to be reused from zero).

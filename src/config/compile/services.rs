@@ -17,6 +17,8 @@ use std::time::Duration;
 /// Shortest signing secret, in characters.
 const SECRET_CHARACTERS: usize = 32;
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Longest time for which it is kept how keys were used.
+const LONGEST: Duration = Duration::from_secs(90 * 24 * 3_600);
 const DEFAULT_CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000_000).expect("not zero");
 
 pub(super) fn store(value: &Value<'_>, files: &Files) -> Option<Store> {
@@ -27,8 +29,25 @@ pub(super) fn store(value: &Value<'_>, files: &Files) -> Option<Store> {
         Some(value) => cache(&value.any_section()?),
         None => Some((DEFAULT_CAPACITY, Duration::from_secs(5))),
     };
+    let history = or(&section, "history", history, || Some(LONGEST));
     let (cache_capacity, negative_ttl) = cache?;
-    Some(Store { url: url?, max_staleness: max_staleness?, cache_capacity, negative_ttl })
+    Some(Store { url: url?, max_staleness: max_staleness?, cache_capacity, negative_ttl, history: history? })
+}
+
+fn history(value: &Value<'_>) -> Option<Option<Duration>> {
+    if value.peek() == Some("none") {
+        return Some(None);
+    }
+    let history = value.duration()?;
+    if (HOUR..=LONGEST).contains(&history) {
+        return Some(Some(history));
+    }
+    value.report(
+        Code::InvalidValue,
+        "a history of uses is kept for one hour at least, and for 90 days at most",
+        Some("write `1h` to `90d`, or `none`"),
+    );
+    None
 }
 
 fn cache(section: &Section<'_>) -> Option<(NonZeroUsize, Duration)> {

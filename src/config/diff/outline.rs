@@ -157,7 +157,9 @@ impl Scalar {
 /// Those that are written otherwise and mean the same are the same.
 pub(super) fn meaning(text: &str, kind: Option<Type>) -> String {
     let meant = match kind {
-        Some(Type::Duration) => units::duration(text).ok().map(|it| format!("{}ms", it.as_millis())),
+        Some(Type::Duration | Type::DurationOr(_)) => {
+            units::duration(text).ok().map(|it| format!("{}ms", it.as_millis()))
+        }
         Some(Type::Size) => units::size(text).ok().map(|bytes| format!("{bytes}B")),
         Some(Type::Integer(..)) => text.replace('_', "").parse::<u64>().ok().map(|number| number.to_string()),
         Some(Type::Number(..)) => text.parse::<f64>().ok().map(|number| number.to_string()),

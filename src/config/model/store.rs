@@ -17,6 +17,8 @@ pub struct Store {
     pub cache_capacity: NonZeroUsize,
     /// How long an unknown key is remembered as unknown. Default 5 s.
     pub negative_ttl: Duration,
+    /// How long it is kept how keys were used, hour by hour; `None` for not at all. Default 90 days.
+    pub history: Option<Duration>,
 }
 
 /// A store's address.

@@ -7,6 +7,7 @@ mod authenticate;
 mod body;
 mod browser;
 mod cookies;
+mod history;
 mod in_flight;
 mod ocore;
 mod ocriva;
@@ -145,6 +146,8 @@ impl Api {
             Operation::CollectValues => operations::collect(self, request, by).await,
             Operation::ListAudit => audit::list(self, request, by).await,
             Operation::ExportAudit => audit::export(self, request, by).await,
+            Operation::ShowTokenUsage => history::of_token(self, request, by).await,
+            Operation::ShowUsage => history::of_organization(self, request, by).await,
             Operation::ReplayDelivery => webhooks::replay(self, request, by).await,
             Operation::Ocore(operation) => ocore::answer(self, request, operation, by).await,
         }

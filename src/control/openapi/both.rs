@@ -1,4 +1,4 @@
-//! The endpoints that both dialects have, described: webhooks, the audit log, operations. Each in `ocriva`, then in
+//! The endpoints that both dialects have, described: webhooks, the audit log, operations, how keys were used. Each in `ocriva`, then in
 //! `ocore`.
 
 use super::description::*;
@@ -323,3 +323,48 @@ const OCRIVA_COLLECT_VALUES: Description =
         .refuses(&[404, 409]);
 pub(super) static COLLECT_VALUES: [Description; 2] =
     [OCRIVA_COLLECT_VALUES, OCRIVA_COLLECT_VALUES.in_ocore(Tag::OcoreOperations)];
+
+// --- how keys were used
+
+const USED: &[Parameter] = &[
+    parameter(
+        "from",
+        TEXT,
+        "From the hour or day of this instant, or the beginning of this day, on; 24 hours where nothing is said. 90 days at \
+         most.",
+    ),
+    parameter("to", TEXT, "Before this instant, or until the end of this day; now where nothing is said."),
+    parameter(
+        "interval",
+        Shape::Choice(&["hour", "day"]),
+        "Whether `data` has hours or days (UTC); hours up to 8 days where nothing is said.",
+    ),
+];
+
+const OCRIVA_SHOW_TOKEN_USAGE: Description =
+    Description::person("getTokenUsage", Tag::OcrivaTokens, "How a key was used")
+        .about(
+            "For its creator and the organization's owners and admins. Up to the moment on the node that is asked; other nodes \
+             write what they have counted each second, or less often where very many keys are in use.",
+        )
+        .query(USED)
+        .answers(&[answer(200, "Usage", "Uses and refusals, hour by hour or day by day.")])
+        .refuses(&[404]);
+pub(super) static SHOW_TOKEN_USAGE: [Description; 2] = [
+    OCRIVA_SHOW_TOKEN_USAGE,
+    OCRIVA_SHOW_TOKEN_USAGE.in_ocore(Tag::OcoreApiKeys).about(
+        "Takes `view:api-keys`. Up to the moment on the node that is asked; other nodes write what they have counted each \
+         second, or less often where very many keys are in use.",
+    ),
+];
+
+const OCRIVA_SHOW_USAGE: Description =
+    Description::person("getUsage", Tag::OcrivaTokens, "How all keys of an organization were used")
+        .about(
+            "Takes `view:usage`. What keys have counted that are gone is in it. A second or so old, more where very many keys \
+             are in use.",
+        )
+        .query(USED)
+        .answers(&[answer(200, "Usage", "Uses and refusals, hour by hour or day by day.")]);
+pub(super) static SHOW_USAGE: [Description; 2] =
+    [OCRIVA_SHOW_USAGE, OCRIVA_SHOW_USAGE.in_ocore(Tag::OcoreApiKeys)];

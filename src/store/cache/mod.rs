@@ -24,6 +24,7 @@ pub use member::Position;
 pub use organization::{OrganizationCell, OrganizationView};
 pub use stats::Stats;
 
+use super::history::{Pending, Refusals};
 use super::journal::{Flushed, Journal};
 use super::{Store, StoreError, Terms};
 use crate::clock::Moment;
@@ -74,6 +75,9 @@ pub enum Cached {
 pub struct Tokens {
     store: Arc<dyn Store>,
     journal: Journal,
+    refusals: Refusals,
+    /// Those of them that are on their way to the store.
+    unwritten: tokio::sync::Mutex<Pending>,
     limiter: Arc<Limiter>,
     options: Options,
     /// `max_staleness` of the options.
@@ -129,6 +133,8 @@ impl Tokens {
         Ok(Arc::new(Self {
             store,
             journal,
+            refusals: Refusals::default(),
+            unwritten: tokio::sync::Mutex::default(),
             limiter,
             options,
             max_staleness_ns: u64::try_from(options.max_staleness.as_nanos()).unwrap_or(u64::MAX),
@@ -313,6 +319,19 @@ impl Tokens {
         }
         let flushed = self.journal.flush_rows(&*self.store, &rows).await?;
         failed.map(|none: usize| none + flushed)
+    }
+
+    /// What keys were refused for, until it is written.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Sends counted refusals to the store.
+    ///
+    /// # Errors
+    /// The store's; nothing is lost then.
+    pub async fn flush_refusals(&self) -> Result<(), StoreError> {
+        self.unwritten.lock().await.write(&self.refusals, &*self.store, self.journal.id()).await
     }
 
     /// The store itself, for what is not on the request path.

@@ -24,6 +24,13 @@ pub struct Flushed {
     next: Option<u64>,
 }
 
+impl Flushed {
+    /// Whether it was the last part.
+    pub fn is_last(&self) -> bool {
+        self.next.is_none()
+    }
+}
+
 impl Journal {
     /// Sends all that was counted before the call, and returns how many keys that were.
     ///

@@ -9,6 +9,7 @@ pub(in crate::store) mod copy;
 pub(in crate::store) mod db;
 mod deliveries;
 mod directory;
+mod history;
 mod import;
 mod invitations;
 mod management;
@@ -37,6 +38,7 @@ mod users;
 mod watch;
 mod webhooks;
 
+use super::history::{History, Refused, Subject};
 use super::import::{Fixture, Imported};
 use super::{
     Answer, ChangeId, Connections, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord,
@@ -44,6 +46,7 @@ use super::{
 };
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use db::{Connection, Lock};
+use std::ops::Range;
 use std::time::Duration;
 use threads::Threads;
 use watch::Watch;
@@ -174,6 +177,24 @@ impl Store for Database {
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()> {
         let journal = journal.to_owned();
         self.count(journal.clone(), move |db| usage::add(db, &journal, &batch))
+    }
+
+    fn add_refusals<'a>(&'a self, journal: &'a str, number: u64, batch: Vec<Refused>) -> Answer<'a, ()> {
+        let journal = journal.to_owned();
+        self.count(journal.clone(), move |db| history::add_refusals(db, &journal, number, &batch))
+    }
+
+    fn keep_history(&self, keep: Option<Duration>, now_ms: u64) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.write_apart(move |db| history::keep(db, keep, now_ms)).await?;
+            while self.write_apart(move |db| history::forget_some(db, now_ms)).await? {}
+            Ok(())
+        })
+    }
+
+    fn history<'a>(&'a self, of: &'a Subject, hours: Range<u64>, now_ms: u64) -> Answer<'a, History> {
+        let of = of.clone();
+        self.ask(move |db| history::read(db, &of, hours.clone(), now_ms))
     }
 
     fn usage<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<(u64, Option<u64>)>> {

@@ -1,7 +1,9 @@
 //! How often keys were used.
 
 use super::db::{Connection, OptionalExtension, params};
+use super::history::{self, Grown};
 use super::row::{Columns, signed};
+use crate::store::history::HOUR_MS;
 use crate::store::{StoreError, Usage};
 use crate::token::TokenId;
 use std::collections::HashSet;
@@ -23,19 +25,26 @@ pub(super) fn add(db: &Connection, journal: &str, batch: &[Usage]) -> Result<(),
     let mut count = db.prepare_cached(
         r#"UPDATE tokens SET usage_count = usage_count + ?2,
                last_used_ms = CASE WHEN ?3 > coalesce(last_used_ms, 0) THEN ?3 ELSE last_used_ms END
-           WHERE "row" = ?1"#,
+           WHERE "row" = ?1 RETURNING organization"#,
     )?;
+    let (is_kept, mut grown) = (history::is_kept(db)?, Vec::new());
     for usage in batch {
         let total = signed(usage.total);
         let before: Option<i64> =
             seen.query_row(params![journal, usage.slot], |row| row.get(0)).optional()?;
         let unseen = total - before.unwrap_or(0);
         if unseen > 0 {
-            count.execute(params![signed(usage.row), unseen, signed(usage.last_used_ms)])?;
+            let row = signed(usage.row);
+            if let Some(key) = count.query(params![row, unseen, signed(usage.last_used_ms)])?.next()?
+                && is_kept
+            {
+                let organization = key.get::<_, String>(0)?.into();
+                grown.push(Grown { row, organization, hour: usage.last_used_ms / HOUR_MS, by: unseen });
+            }
             remember.execute(params![journal, usage.slot, total])?;
         }
     }
-    Ok(())
+    history::add_uses(db, &grown)
 }
 
 fn names_each_slot_once(batch: &[Usage]) -> bool {
@@ -65,11 +74,16 @@ fn add_at_once(db: &Connection, journal: &str, batch: &[Usage]) -> Result<(), St
         )
         UPDATE tokens SET usage_count = usage_count + c.uses,
             last_used_ms = CASE WHEN c.used_ms > coalesce(last_used_ms, 0) THEN c.used_ms ELSE last_used_ms END
-        FROM counted c WHERE tokens."row" = c."row""#;
+        FROM counted c WHERE tokens."row" = c."row"
+        RETURNING tokens."row", tokens.organization, c.used_ms, c.uses"#;
     let (slots, totals) = (column(|usage| usage.slot.into()), column(|usage| usage.total));
     let used = column(|usage| usage.last_used_ms);
-    db.prepare_cached(sql)?.execute(params![journal, slots, rows, totals, used])?;
-    Ok(())
+    let grown = db.prepare_cached(sql)?.query_all(params![journal, slots, rows, totals, used], |row| {
+        let (organization, used_ms): (String, i64) = (row.get(1)?, row.get(2)?);
+        let hour = u64::try_from(used_ms).unwrap_or(0) / HOUR_MS;
+        Ok(Grown { row: row.get(0)?, organization: organization.into(), hour, by: row.get(3)? })
+    })?;
+    if history::is_kept(db)? { history::add_uses(db, &grown) } else { Ok(()) }
 }
 
 pub(super) fn of(db: &Connection, id: &TokenId) -> Result<Option<(u64, Option<u64>)>, StoreError> {

@@ -339,6 +339,16 @@ impl Metrics {
                 "Nodes on the store's roll that are heard of, this one among them.",
                 &self.nodes,
             ),
+            gauge(
+                "portcullis_usage_unwritten_seconds",
+                "How old the oldest use of a key may be that is not in the store yet.",
+                &self.usage_unwritten,
+            ),
+            count(
+                "portcullis_usage_refusals_dropped",
+                "Refusals that are missing from the history of uses, because too many waited to be written.",
+                &self.refusals_dropped,
+            ),
             gauges(
                 "portcullis_tokens_expiring",
                 "Keys that expire soon.",

@@ -70,6 +70,8 @@ pub struct Metrics {
     store_connections_opened: AtomicU64,
     store_connection_failures: AtomicU64,
     nodes: Gauge,
+    usage_unwritten: Gauge,
+    refusals_dropped: AtomicU64,
     tokens_expiring: Series<Gauge>,
     log_dropped: Arc<Counter>,
     tunnels: Series<Gauge>,
@@ -137,6 +139,8 @@ impl Metrics {
             store_connections_opened: AtomicU64::default(),
             store_connection_failures: AtomicU64::default(),
             nodes: Gauge::default(),
+            usage_unwritten: Gauge::default(),
+            refusals_dropped: AtomicU64::default(),
             tokens_expiring: Series::new(),
             log_dropped: Arc::default(),
             tunnels: Series::new(),
@@ -330,6 +334,12 @@ impl Metrics {
     /// Sets how many nodes accept keys on the store, this one among them.
     pub fn set_nodes(&self, nodes: usize) {
         self.nodes.set(nodes as f64);
+    }
+
+    /// Sets how old the oldest use may be that is not in the store, and how many refusals are missing from the history.
+    pub fn set_usage(&self, unwritten: Duration, refusals_dropped: u64) {
+        self.usage_unwritten.set(unwritten.as_secs_f64());
+        self.refusals_dropped.store(refusals_dropped, Ordering::Relaxed);
     }
 
     /// Sets how many keys expire within a period such as `7d`.

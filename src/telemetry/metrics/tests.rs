@@ -102,6 +102,7 @@ fn control_gauges_are_there_with_their_names() {
     metrics.set_certificates([("api.example.com", 1_893_456_000)]);
     metrics.set_store(true, Duration::from_millis(250));
     metrics.set_store_connections(7, 9, 2);
+    metrics.set_usage(Duration::from_millis(1500), 4);
     metrics.set_tokens_expiring("7d", 3);
     metrics.upstream_retries("processing").increment();
     metrics.access_log_dropped().add(5);
@@ -119,6 +120,8 @@ fn control_gauges_are_there_with_their_names() {
         ("portcullis_store_connections", 7.0),
         ("portcullis_store_connections_opened_total", 9.0),
         ("portcullis_store_connection_failures_total", 2.0),
+        ("portcullis_usage_unwritten_seconds", 1.5),
+        ("portcullis_usage_refusals_dropped_total", 4.0),
         ("portcullis_tokens_expiring{within=\"7d\"}", 3.0),
         ("portcullis_upstream_retries_total{upstream=\"processing\"}", 1.0),
         ("portcullis_upstream_healthy{upstream=\"processing\",endpoint=\"http://127.0.0.1:9001\"}", 1.0),

@@ -202,7 +202,7 @@ impl Domain {
         Ok(Part::cut(tokens, query.limit, place))
     }
 
-    async fn api_key_of(
+    pub(in super::super) async fn api_key_of(
         &self,
         organization: Option<&OrganizationId>,
         id: &TokenId,

@@ -65,7 +65,7 @@ impl Domain {
     }
 
     /// A key that `by` may read and alter, with what they are in its organization.
-    pub(super) async fn touched(
+    pub(in super::super) async fn touched(
         &self,
         by: &By,
         place: &Place,

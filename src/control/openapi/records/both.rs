@@ -3,6 +3,7 @@
 use super::super::description::*;
 use super::super::shape::*;
 use super::{CREATED, CREATED_BY, EXPIRES, ID, LAST_USED, record};
+use crate::store::history::Reason;
 
 /// The records.
 pub(super) static RECORDS: &[Record] = &[
@@ -160,6 +161,40 @@ pub(super) static RECORDS: &[Record] = &[
             field("token", WORD, "The value."),
         ]),
     ),
+    record(
+        "Usage",
+        "How keys were used.",
+        Form::Fields(&[
+            field("from", INSTANT, "From this instant on: the beginning of the first of `data`."),
+            field("to", INSTANT, "Before this instant: the end of the last of `data`."),
+            field("interval", Shape::Choice(&["hour", "day"]), "What `data` has (UTC)."),
+            or_null(
+                "keptSince",
+                INSTANT,
+                "Since when all of it is there; null where `store.history` is `none`, and nothing is counted.",
+            ),
+            field("totals", Shape::Record("UsageCounts"), "All of `data` together."),
+            field(
+                "data",
+                Shape::List(&Shape::Record("UsagePart")),
+                "Each hour or day, also where nothing was.",
+            ),
+        ]),
+    ),
+    record("UsageCounts", "What was counted in some time.", Form::Fields(&USAGE_COUNTS)),
+    record(
+        "UsagePart",
+        "What was counted in an hour or a day.",
+        Form::With("UsageCounts", &[field("start", INSTANT, "When it began.")]),
+    ),
+    record(
+        "UsageRefusals",
+        "Refusals of known keys for one reason.",
+        Form::Fields(&[
+            field("reason", Shape::Choice(&REASONS), "Why: `docs/control-api.md` says what each means."),
+            field("count", Shape::Whole(1, None), "How many."),
+        ]),
+    ),
 ];
 
 const SIGNING: Field = field("signingSecret", WORD, "What deliveries are signed with.");
@@ -198,3 +233,25 @@ static DELIVERY: [Field; 11] = [
     or_null("nextAttemptAt", INSTANT, "When it is tried again."),
     or_null("finishedAt", INSTANT, "When it was delivered or given up."),
 ];
+
+const USAGE_COUNTS: [Field; 4] = [
+    field("uses", Shape::Whole(0, None), "How often a key was shown and good: the growth of `usageCount`."),
+    field("accepted", Shape::Whole(0, None), "How many requests were let through."),
+    field("refused", Shape::Whole(0, None), "How many were refused, for whatever reason."),
+    field(
+        "refusals",
+        Shape::List(&Shape::Record("UsageRefusals")),
+        "The same for each reason that there was.",
+    ),
+];
+
+/// The names of all reasons for which a known key is refused.
+const REASONS: [&str; Reason::ALL.len()] = {
+    let mut names = [""; Reason::ALL.len()];
+    let mut place = 0;
+    while place < names.len() {
+        names[place] = Reason::ALL[place].as_str();
+        place += 1;
+    }
+    names
+};

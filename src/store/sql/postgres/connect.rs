@@ -9,7 +9,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 /// One file per version, in order, the same versions as SQLite's; never edited once released.
-pub(super) const MIGRATIONS: [&str; 11] = [
+pub(super) const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/postgres/0001_start.sql"),
     include_str!("../migrations/postgres/0002_management.sql"),
     include_str!("../migrations/postgres/0003_people.sql"),
@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/postgres/0009_nodes.sql"),
     include_str!("../migrations/postgres/0010_marks.sql"),
     include_str!("../migrations/postgres/0011_logins.sql"),
+    include_str!("../migrations/postgres/0012_usage_history.sql"),
 ];
 
 /// Most time to reach one address.

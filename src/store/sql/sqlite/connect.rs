@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One file per version, in order; never edited once released.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/sqlite/0001_start.sql"),
     include_str!("../migrations/sqlite/0002_management.sql"),
     include_str!("../migrations/sqlite/0003_people.sql"),
@@ -23,6 +23,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/sqlite/0009_nodes.sql"),
     include_str!("../migrations/sqlite/0010_marks.sql"),
     include_str!("../migrations/sqlite/0011_logins.sql"),
+    include_str!("../migrations/sqlite/0012_usage_history.sql"),
 ];
 
 /// How many versions there are.
