@@ -74,6 +74,14 @@ const OCORE_COLUMNS: &[Column] = &[
     ("LAST USED", "/lastUsedAt?never"),
 ];
 
+const USAGE_COLUMNS: &[Column] = &[
+    ("FROM", "/start"),
+    ("USES", "/uses"),
+    ("ACCEPTED", "/accepted"),
+    ("REFUSED", "/refused"),
+    ("FOR", "/reasons"),
+];
+
 /// A kind of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Kind {
@@ -93,6 +101,8 @@ pub(super) enum Command {
     List(List),
     /// Show one key
     Show(One),
+    /// Show how a key was used, hour by hour or day by day (UTC), and why it was refused
+    Usage(Usage),
     /// Alter a key; its value stays
     Update(Update),
     /// Give an ocriva key a new value, shown once; the old one is dead
@@ -181,6 +191,21 @@ pub(super) struct One {
 }
 
 #[derive(clap::Args, Debug)]
+pub(super) struct Usage {
+    /// From the hour or day of this instant or date on; the last 24 hours where nothing is said
+    #[arg(long, value_name = "INSTANT")]
+    from: Option<String>,
+    /// Until before this instant, or to the end of this date; now where nothing is said
+    #[arg(long, value_name = "INSTANT")]
+    to: Option<String>,
+    /// A line for each hour or day; hours up to 8 days where nothing is said
+    #[arg(long, value_name = "WHAT", value_parser = ["hour", "day"])]
+    by: Option<String>,
+    #[command(flatten)]
+    one: One,
+}
+
+#[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
 pub(super) struct Update {
     /// What people call it
@@ -230,6 +255,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Show(asked) => with_key(&asked, async |backend, key| {
             Ok(shown(key.family, backend.call(Ask::get(&key.path).of(&key.slug)).await?))
         }),
+        Command::Usage(asked) => usage(asked),
         Command::Update(asked) => update(asked),
         Command::Regenerate(Regenerate { expires_at, one }) => with_key(&one, async |backend, key| {
             if key.family == KeyFamily::Ocore {
@@ -318,6 +344,38 @@ fn list(asked: List) -> ExitCode {
         }
         Ok(printed)
     })
+}
+
+fn usage(asked: Usage) -> ExitCode {
+    let Usage { from, to, by, one } = asked;
+    with_key(&one, async |backend, key| {
+        let ask = Ask::get(format!("{}/usage", key.path));
+        let ask = ask.query("from", from).query("to", to).query("interval", by);
+        Ok(used(backend.call(ask.of(&key.slug)).await?))
+    })
+}
+
+/// A history: what was, the sum below it, and since when it is kept.
+fn used(history: Value) -> Printed {
+    let with_reasons = |counts: &Value| {
+        let mut counts = counts.clone();
+        let refusals = counts["refusals"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let reason = |it: &Value| format!("{} {}", it["reason"].as_str().unwrap_or_default(), it["count"]);
+        counts["reasons"] = refusals.iter().map(reason).collect::<Vec<_>>().into();
+        counts
+    };
+    let mut total = with_reasons(&history["totals"]);
+    total["start"] = "together".into();
+    let parts = history["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    // An hour in which nothing was is no line: there are many.
+    let lines = parts.iter().filter(|part| part["uses"] != 0 || part["refused"] != 0).map(with_reasons);
+    let lines: Value = lines.chain([total]).collect();
+    let table = Printed::list(serde_json::json!({ "data": lines }), USAGE_COLUMNS).table;
+    let since = history["keptSince"].as_str();
+    let note = since.map_or("The gateway keeps no history: store.history is none.".to_owned(), |since| {
+        format!("Kept since {since}.")
+    });
+    Printed { table, json: history }.noted(&note)
 }
 
 fn update(asked: Update) -> ExitCode {

@@ -113,6 +113,7 @@ pub const BARE_LOGIN: &str = "/auth/login";
 const TOKENS: &str = "/api/v1/organizations/{organizationId}/api-tokens";
 const PROJECT_TOKENS: &str = "/api/v1/organizations/{organizationId}/projects/{projectId}/api-tokens";
 const TOKEN: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}";
+const TOKEN_USAGE: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}/usage";
 const REGENERATE: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}/regenerate";
 
 /// Every endpoint, of every dialect.
@@ -121,7 +122,7 @@ pub fn all() -> impl Iterator<Item = &'static Endpoint> {
 }
 
 /// The endpoints of the `ocriva` dialect.
-pub static ENDPOINTS: [Endpoint; 9] = [
+pub static ENDPOINTS: [Endpoint; 10] = [
     ocriva(Method::POST, "/v1/auth/login", Operation::LogIn),
     ocriva(Method::POST, BARE_LOGIN, Operation::LogIn),
     ocriva(Method::POST, TOKENS, Operation::CreateToken),
@@ -131,6 +132,7 @@ pub static ENDPOINTS: [Endpoint; 9] = [
     ocriva(Method::PATCH, TOKEN, Operation::UpdateToken),
     ocriva(Method::POST, REGENERATE, Operation::RegenerateToken),
     ocriva(Method::DELETE, TOKEN, Operation::DeleteToken),
+    ocriva(Method::GET, TOKEN_USAGE, Operation::ShowTokenUsage),
 ];
 
 /// What a path and method lead to.

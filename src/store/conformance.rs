@@ -2,6 +2,7 @@
 
 mod certificates;
 mod directory;
+mod history;
 mod hooks;
 mod management;
 mod people;
@@ -82,6 +83,7 @@ pub(crate) async fn suite<S: Management>(make: impl Fn() -> S) {
     usage_counts_once(&make()).await;
     signing_keys_overlap(&make()).await;
     expiring_counts_active_keys_in_the_range(&make()).await;
+    history::suite(&make).await;
     management::suite(&make).await;
     hooks::suite(&make).await;
     certificates::suite(&make).await;

@@ -92,4 +92,5 @@ mod upstreams_health;
 mod upstreams_retry;
 mod upstreams_tls;
 mod usage;
+mod usage_history;
 mod validation;

@@ -2,7 +2,6 @@
 
 use super::query::Query;
 use super::{Api, Outcome, Request, json};
-use crate::config::Dialect;
 use crate::control::domain::{By, DomainError, HistoryQuery, Place, Violation};
 use crate::dialect::history;
 use crate::dialect::time::instant;
@@ -11,17 +10,17 @@ use http::StatusCode;
 
 pub(super) async fn of_token(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
     let asked = asked(request.query()?)?;
+    let organization = Some(request.organization(api, by).await?);
+    let place = Place { organization, family: Some(KeyFamily::Ocriva) };
+    let report = api.domain.token_history(by, &place, &request.named("tokenId").into(), &asked).await?;
+    Ok(json(StatusCode::OK, history::report(&report)))
+}
+
+pub(super) async fn of_api_key(api: &Api, request: &Request<'_>, by: &By) -> Outcome {
+    let asked = asked(request.query()?)?;
     let organization = request.organization(api, by).await?;
-    let report = match request.dialect() {
-        Dialect::Ocore => {
-            let id = request.named("keyId").into();
-            api.domain.api_key_history(by, &organization, &id, &asked).await?
-        }
-        Dialect::Ocriva | Dialect::Problem => {
-            let place = Place { organization: Some(organization), family: Some(KeyFamily::Ocriva) };
-            api.domain.token_history(by, &place, &request.named("tokenId").into(), &asked).await?
-        }
-    };
+    let id = request.named("keyId").into();
+    let report = api.domain.api_key_history(by, &organization, &id, &asked).await?;
     Ok(json(StatusCode::OK, history::report(&report)))
 }
 

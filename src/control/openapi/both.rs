@@ -326,7 +326,7 @@ pub(super) static COLLECT_VALUES: [Description; 2] =
 
 // --- how keys were used
 
-const USED: &[Parameter] = &[
+pub(super) const USED: &[Parameter] = &[
     parameter(
         "from",
         TEXT,
@@ -338,23 +338,6 @@ const USED: &[Parameter] = &[
         "interval",
         Shape::Choice(&["hour", "day"]),
         "Whether `data` has hours or days (UTC); hours up to 8 days where nothing is said.",
-    ),
-];
-
-const OCRIVA_SHOW_TOKEN_USAGE: Description =
-    Description::person("getTokenUsage", Tag::OcrivaTokens, "How a key was used")
-        .about(
-            "For its creator and the organization's owners and admins. Up to the moment on the node that is asked; other nodes \
-             write what they have counted each second, or less often where very many keys are in use.",
-        )
-        .query(USED)
-        .answers(&[answer(200, "Usage", "Uses and refusals, hour by hour or day by day.")])
-        .refuses(&[404]);
-pub(super) static SHOW_TOKEN_USAGE: [Description; 2] = [
-    OCRIVA_SHOW_TOKEN_USAGE,
-    OCRIVA_SHOW_TOKEN_USAGE.in_ocore(Tag::OcoreApiKeys).about(
-        "Takes `view:api-keys`. Up to the moment on the node that is asked; other nodes write what they have counted each \
-         second, or less often where very many keys are in use.",
     ),
 ];
 

@@ -44,7 +44,7 @@ fn described(endpoint: &Endpoint) -> &'static Description {
         Operation::UpdateToken => &ocriva::UPDATE_TOKEN,
         Operation::RegenerateToken => &ocriva::REGENERATE_TOKEN,
         Operation::DeleteToken => &ocriva::DELETE_TOKEN,
-        Operation::ShowTokenUsage => both(endpoint, &both::SHOW_TOKEN_USAGE),
+        Operation::ShowTokenUsage => &ocriva::SHOW_TOKEN_USAGE,
         Operation::ShowUsage => both(endpoint, &both::SHOW_USAGE),
         Operation::CreateWebhook => both(endpoint, &both::CREATE_WEBHOOK),
         Operation::ListWebhooks => both(endpoint, &both::LIST_WEBHOOKS),

@@ -1,5 +1,6 @@
 //! The endpoints of the `ocriva` dialect, described.
 
+use super::both::USED;
 use super::description::*;
 use super::shape::*;
 use super::tags::Tag;
@@ -106,6 +107,16 @@ pub(super) const SHOW_TOKEN: Description = Description::person("getToken", Tag::
     .about("For its creator and the organization's owners and admins.")
     .answers(&[answer(200, "Token", "The key, without its value.")])
     .refuses(&[404]);
+
+pub(super) const SHOW_TOKEN_USAGE: Description =
+    Description::person("getTokenUsage", Tag::OcrivaTokens, "How a key was used")
+        .about(
+            "For its creator and the organization's owners and admins. Up to the moment on the node that is asked; other nodes \
+             write what they have counted each second, or less often where very many keys are in use.",
+        )
+        .query(USED)
+        .answers(&[answer(200, "Usage", "Uses and refusals, hour by hour or day by day.")])
+        .refuses(&[404]);
 
 pub(super) const UPDATE_TOKEN: Description =
     Description::person("updateToken", Tag::OcrivaTokens, "Alter a key")

@@ -1,4 +1,4 @@
-//! The endpoints that both dialects have, under paths of their own: webhooks, the audit log, operations, how keys were used.
+//! The endpoints that both dialects have, under paths of their own: webhooks, the audit log, operations, how an organization's keys were used.
 
 use super::{Endpoint, Operation, inside, ocore, ocriva, ocriva_inside};
 use http::Method;
@@ -25,13 +25,11 @@ const RESULT: &str = "/api/v1/organizations/{organizationId}/operations/{operati
 const OCORE_OPERATIONS: &str = "/api/operations";
 const OCORE_OPERATION: &str = "/api/operations/{operationId}";
 const OCORE_RESULT: &str = "/api/operations/{operationId}/result";
-const TOKEN_USAGE: &str = "/api/v1/organizations/{organizationId}/api-tokens/{tokenId}/usage";
 const USAGE: &str = "/api/v1/organizations/{organizationId}/usage";
-const OCORE_TOKEN_USAGE: &str = "/api/api-keys/{keyId}/usage";
 const OCORE_USAGE: &str = "/api/usage";
 
 /// The endpoints.
-pub static ENDPOINTS: [Endpoint; 36] = [
+pub static ENDPOINTS: [Endpoint; 34] = [
     ocriva(Method::POST, HOOKS, Operation::CreateWebhook),
     ocriva(Method::GET, HOOKS, Operation::ListWebhooks),
     ocriva(Method::GET, HOOK, Operation::ShowWebhook),
@@ -64,8 +62,6 @@ pub static ENDPOINTS: [Endpoint; 36] = [
     ocore(Method::GET, OCORE_OPERATION, Operation::ShowOperation),
     ocore(Method::GET, OCORE_RESULT, Operation::DownloadResult),
     ocore(Method::POST, OCORE_RESULT, Operation::CollectValues),
-    ocriva(Method::GET, TOKEN_USAGE, Operation::ShowTokenUsage),
     ocriva_inside(Method::GET, USAGE, Operation::ShowUsage),
-    ocore(Method::GET, OCORE_TOKEN_USAGE, Operation::ShowTokenUsage),
     inside(Method::GET, OCORE_USAGE, Operation::ShowUsage),
 ];

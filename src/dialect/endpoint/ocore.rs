@@ -70,6 +70,8 @@ pub enum Operation {
     CreateApiKey,
     /// Shows one key.
     ShowApiKey,
+    /// How one key was used, hour by hour.
+    ShowApiKeyUsage,
     /// Alters one key; its value stays.
     UpdateApiKey,
     /// Removes a key.
@@ -146,9 +148,10 @@ const PROJECT: &str = "/api/projects/{projectId}";
 const PEOPLE: &str = "/api/admin/users";
 const PERSON: &str = "/api/admin/users/{userId}";
 const API_KEY: &str = "/api/api-keys/{keyId}";
+const API_KEY_USAGE: &str = "/api/api-keys/{keyId}/usage";
 
 /// The endpoints.
-pub static ENDPOINTS: [Endpoint; 55] = [
+pub static ENDPOINTS: [Endpoint; 56] = [
     at(Method::POST, "/api/auth/login", Operation::LogIn),
     at(Method::POST, "/api/auth/login/2fa", Operation::LogInWithCode),
     at(Method::POST, "/api/auth/refresh", Operation::Refresh),
@@ -169,6 +172,7 @@ pub static ENDPOINTS: [Endpoint; 55] = [
     at(Method::GET, API_KEYS, Operation::ListApiKeys),
     at(Method::POST, API_KEYS, Operation::CreateApiKey),
     at(Method::GET, API_KEY, Operation::ShowApiKey),
+    at(Method::GET, API_KEY_USAGE, Operation::ShowApiKeyUsage),
     at(Method::PATCH, API_KEY, Operation::UpdateApiKey),
     at(Method::PUT, API_KEY, Operation::UpdateApiKey),
     at(Method::DELETE, API_KEY, Operation::DeleteApiKey),

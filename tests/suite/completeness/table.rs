@@ -52,6 +52,8 @@ pub(super) fn expected(operation: Operation) -> Row {
         Operation::ShowToken | Operation::UpdateToken | Operation::RegenerateToken => {
             row(Takes::Administrator, 200)
         }
+        Operation::ShowTokenUsage => row(Takes::Administrator, 200),
+        Operation::ShowUsage => row(Takes::Permissions(&["view:usage"]), 200),
         Operation::DeleteToken => row(Takes::Administrator, 204),
         Operation::CreateWebhook => row(WEBHOOKS, 201),
         Operation::ListWebhooks | Operation::ShowWebhook | Operation::UpdateWebhook => row(WEBHOOKS, 200),
@@ -89,7 +91,7 @@ fn of_ocore(operation: ocore::Operation) -> Row {
         Of::EnableTotp => row(Takes::Session, 409),
         // Not one that there is.
         Of::AcceptInvitation => row(Takes::Session, 404),
-        Of::ListApiKeys | Of::ShowApiKey => row(SEE_KEYS, 200),
+        Of::ListApiKeys | Of::ShowApiKey | Of::ShowApiKeyUsage => row(SEE_KEYS, 200),
         Of::CreateApiKey => row(KEYS, 201),
         Of::UpdateApiKey | Of::DeleteApiKey => row(KEYS, 200),
         Of::ListAllApiKeys | Of::DeleteAnyApiKey => row(Takes::ServerAdmin, 200),

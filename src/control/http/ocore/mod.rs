@@ -12,7 +12,7 @@ mod projects;
 mod roles;
 mod totp;
 
-use super::{Api, Outcome, Request};
+use super::{Api, Outcome, Request, history};
 use crate::control::domain::By;
 use crate::control::error::Refusal;
 use crate::dialect::endpoint::ocore::Operation;
@@ -46,6 +46,7 @@ pub(super) async fn answer(api: &Api, request: &Request<'_>, operation: Operatio
         Operation::ListApiKeys => api_keys::list(api, request, by).await,
         Operation::CreateApiKey => api_keys::create(api, request, by).await,
         Operation::ShowApiKey => api_keys::show(api, request, by).await,
+        Operation::ShowApiKeyUsage => history::of_api_key(api, request, by).await,
         Operation::UpdateApiKey => api_keys::update(api, request, by).await,
         Operation::DeleteApiKey => api_keys::delete(api, request, by).await,
         Operation::ListAllApiKeys => api_keys::list_all(api, request, by).await,

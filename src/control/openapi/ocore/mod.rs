@@ -31,6 +31,7 @@ pub(super) fn of(operation: Operation) -> &'static Description {
         Operation::ListApiKeys => &organization::LIST_API_KEYS,
         Operation::CreateApiKey => &organization::CREATE_API_KEY,
         Operation::ShowApiKey => &organization::SHOW_API_KEY,
+        Operation::ShowApiKeyUsage => &organization::SHOW_API_KEY_USAGE,
         Operation::UpdateApiKey => &organization::UPDATE_API_KEY,
         Operation::DeleteApiKey => &organization::DELETE_API_KEY,
         Operation::ListAllApiKeys => &organization::LIST_ALL_API_KEYS,

@@ -1,5 +1,6 @@
 //! Keys, members, roles and invitations of an organization, described.
 
+use super::super::both::USED;
 use super::super::description::*;
 use super::super::shape::*;
 use super::super::tags::Tag;
@@ -48,6 +49,14 @@ pub(super) const SHOW_API_KEY: Description =
         .about("Takes `view:api-keys`.")
         .in_organization()
         .answers(&[answer(200, "ApiKey", "The key, without its value.")])
+        .refuses(&[404]);
+
+pub(super) const SHOW_API_KEY_USAGE: Description =
+    Description::person("getApiKeyUsage", Tag::OcoreApiKeys, "How an API key was used")
+        .about("Takes `view:api-keys`. As old as `getTokenUsage` says.")
+        .in_organization()
+        .query(USED)
+        .answers(&[answer(200, "Usage", "Uses and refusals, hour by hour or day by day.")])
         .refuses(&[404]);
 
 pub(super) const UPDATE_API_KEY: Description =
