@@ -7,6 +7,7 @@ mod nodes;
 
 use super::*;
 use crate::store::conformance::{NOW_MS, fixture, token};
+use crate::store::history::{History, Refused, Subject};
 use crate::store::import::{Fixture, Imported};
 use crate::store::nodes::{NewNode, Node, Nodes, Reading};
 use crate::store::sqlite::Sqlite;
@@ -14,6 +15,7 @@ use crate::store::{
     Answer, ChangeId, LiveSession, Organization, SigningKey, TokenRecord, TokenRow, Usage, UserRecord,
 };
 use crate::token::{OrganizationId, Permissions, Role, TokenId};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -100,6 +102,15 @@ impl Store for Double {
     }
     fn add_usage<'a>(&'a self, journal: &'a str, batch: Vec<Usage>) -> Answer<'a, ()> {
         self.store.add_usage(journal, batch)
+    }
+    fn add_refusals<'a>(&'a self, journal: &'a str, number: u64, batch: Vec<Refused>) -> Answer<'a, ()> {
+        self.store.add_refusals(journal, number, batch)
+    }
+    fn keep_history(&self, keep: Option<Duration>, now_ms: u64) -> Answer<'_, ()> {
+        self.store.keep_history(keep, now_ms)
+    }
+    fn history<'a>(&'a self, of: &'a Subject, hours: Range<u64>, now_ms: u64) -> Answer<'a, History> {
+        self.store.history(of, hours, now_ms)
     }
     fn usage<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<(u64, Option<u64>)>> {
         self.store.usage(id)
