@@ -5,9 +5,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../console"
 
-sources=$({ find docs src public -type f; ls package.json package-lock.json .npmrc tsconfig.json vite.config.js; } |
+# src/api/schema.d.ts is made of the API's document while it builds.
+sources=$({ find docs src public -type f ! -path src/api/schema.d.ts
+  ls index.html package.json package-lock.json .npmrc svelte.config.js tsconfig.json vite.config.js ../docs/openapi.json; } |
   LC_ALL=C sort | xargs sha256sum | sha256sum)
-if [[ -f dist/docs/index.html && "$(cat dist/.built 2>/dev/null)" == "$sources" ]]; then
+if [[ -f dist/index.html && -f dist/docs/index.html && "$(cat dist/.built 2>/dev/null)" == "$sources" ]]; then
   exit 0
 fi
 

@@ -3,10 +3,12 @@
 use portcullis::store::nodes::{NewNode, Node, Nodes, Reading};
 use portcullis::store::{
     Answer, ChangeId, LiveSession, Organization, Project, SigningKey, Store, Terms, TokenRecord, TokenRow,
-    Usage, UserRecord, import,
+    Usage, UserRecord, history, import,
 };
 use portcullis::token::{Digest, KeyFamily, OrganizationId, Permissions, Reach, TokenId, UserId};
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The project of every key.
 pub(crate) const PROJECT: &str = "68db4aa2967d9c03fa9b5e74";
@@ -132,6 +134,18 @@ impl Store for Keys {
 
     fn add_usage<'a>(&'a self, _: &'a str, _: Vec<Usage>) -> Answer<'a, ()> {
         ready(())
+    }
+
+    fn add_refusals<'a>(&'a self, _: &'a str, _: u64, _: Vec<history::Refused>) -> Answer<'a, ()> {
+        ready(())
+    }
+
+    fn keep_history(&self, _: Option<Duration>, _: u64) -> Answer<'_, ()> {
+        ready(())
+    }
+
+    fn history<'a>(&'a self, _: &'a history::Subject, _: Range<u64>, _: u64) -> Answer<'a, history::History> {
+        ready(history::History::default())
     }
 
     fn usage<'a>(&'a self, _: &'a TokenId) -> Answer<'a, Option<(u64, Option<u64>)>> {

@@ -98,7 +98,7 @@ pub fn me(person: &Member) -> String {
         })
     };
     let places: Vec<Value> = person.memberships.iter().map(place).collect();
-    json!({ "user": user(person), "organizations": places }).to_string()
+    json!({ "user": user(person), "isServerAdmin": person.server_admin, "organizations": places }).to_string()
 }
 
 /// The sessions of who asks; `present` is the one that they ask by.

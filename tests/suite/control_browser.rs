@@ -272,7 +272,7 @@ fn another_page_can_alter_nothing_with_them() {
 #[test]
 fn another_page_reads_nothing_with_them_and_what_is_read_alters_nothing() {
     let tab = Tab::of("owner");
-    let before = tab.send(get("/api/audit-logs?limit=1").org(SLUG)).expect(200).json();
+    let mut read = Vec::new();
     for path in ["/api/auth/me", "/api/audit-logs/export", "/api/projects"] {
         for site in ["cross-site", "same-site", "", "same-origin, none"] {
             let request = get(path).org(SLUG).header("Sec-Fetch-Site", site);
@@ -285,12 +285,13 @@ fn another_page_reads_nothing_with_them_and_what_is_read_alters_nothing() {
         // An address that somebody types, or a browser that says nothing.
         let typed = get(path).org(SLUG).header("Sec-Fetch-Site", "none");
         let reply = HOUSE.admin(&tab.with_cookies(typed)).expect(200);
+        read.push(reply.header("x-request-id").expect("an id").to_owned());
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(reply.header("cross-origin-resource-policy"), Some("same-origin"));
         HOUSE.admin(&tab.with_cookies(get(path).org(SLUG))).expect(200);
     }
-    let after = tab.send(get("/api/audit-logs?limit=1").org(SLUG)).expect(200).json();
-    assert_eq!(after["data"][0]["id"], before["data"][0]["id"], "reading is not an event");
+    let entries = tab.send(get("/api/audit-logs?limit=100").org(SLUG)).expect(200).text();
+    assert!(read.iter().all(|id| !entries.contains(id)), "reading is not an event: {entries}");
     // No preflight is answered.
     let preflight = crate::support::method("OPTIONS", "/api/projects")
         .header("Origin", "https://evil.test")
@@ -492,7 +493,7 @@ fn the_console_s_pages_can_load_nothing_from_elsewhere_and_be_in_nobody_s_frame(
     let admin = HOUSE.gateway.admin;
     let page = |path: &str| Connection::open(admin).send(&get(path));
     let first = page("/").expect(200);
-    for path in ["/", "/sign-in", "/o/my-org/api-tokens", "/o/any-thing/projects/p1/", "/gateway"] {
+    for path in ["/", "/sign-in", "/o/my-org", "/o/any-thing/", "/account"] {
         let reply = page(path).expect(200);
         assert_eq!(reply.body, first.body, "{path} is the one page that there is");
         assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"));

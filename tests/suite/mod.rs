@@ -10,6 +10,7 @@ mod audit_log;
 mod bodies;
 mod canary;
 mod completeness;
+mod console;
 mod control_access;
 mod control_browser;
 mod control_life;

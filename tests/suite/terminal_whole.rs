@@ -210,6 +210,19 @@ fn keys_of_both_kinds() {
         assert_eq!(all(&run(&["token", "list", "--search", "cd"]), "id"), [id.as_str()]);
         let shown = t.said(&[["token", "show", &id].as_slice(), &here].concat());
         assert!(shown.contains("allowed from  anywhere") && !shown.contains(&second), "{shown}");
+        // On the store itself, it is there once the gateway has written it.
+        wait::until("the refusal is written", || {
+            let used = run(&["token", "usage", &id]);
+            let refusals = &used["totals"]["refusals"];
+            used["interval"] == "hour"
+                && refusals.as_array().is_some_and(|all| all[..].iter().any(|it| it["reason"] == "inactive"))
+        });
+        let used = t.said(&[["token", "usage", &id, "--by", "day"].as_slice(), &here].concat());
+        let (titles, rows) = lines(&used);
+        assert_eq!(titles, ["FROM", "USES", "ACCEPTED", "REFUSED", "FOR"]);
+        let sum = rows.iter().find(|row| row.starts_with("together ")).expect("a sum");
+        assert!(sum.contains("inactive 1") && used.contains("\nKept since "), "{used}");
+        t.refused(&[["token", "usage", &id, "--from", "someday"].as_slice(), &here].concat());
         run(&["token", "delete", &id]);
         assert_ne!(by(&second), 200);
 

@@ -256,8 +256,8 @@ fn what_is_asked_for_has_to_make_sense() {
 #[test]
 fn several_nodes_add_to_the_same_hours() {
     let bench = Bench::with(Settings::unlimited);
-    let store = format!("sqlite://{}", bench.gateway.db_path().display());
-    let here = usual(&bench.upstream).unlimited().with(|value| value["store"]["url"] = json!(store));
+    let shared = json!(bench.gateway.store_url());
+    let here = usual(&bench.upstream).unlimited().with(|value| value["store"]["url"] = shared);
     let mut other = Gateway::prepare(&here);
     other.serve();
     let made = bench.owner().made("shared", json!({}));

@@ -121,6 +121,14 @@ impl Gateway {
         self.path("portcullis.yaml")
     }
 
+    /// The address of its store, for others to have it too.
+    pub(crate) fn store_url(&self) -> String {
+        match instead::is_wanted() {
+            true => instead::of(self.folder()),
+            false => format!("sqlite://{}", self.db_path().display()),
+        }
+    }
+
     /// Its database file.
     pub(crate) fn db_path(&self) -> PathBuf {
         self.path("portcullis.db")

@@ -162,6 +162,9 @@ async fn it_goes_with_the_key_and_stays_with_the_organization(store: &dyn Manage
     store.add_refusals("j", 1, vec![refused(row, NOW, Reason::Limited, 1)]).await.unwrap();
     assert_eq!(all(store, &own).await, []);
     assert_eq!(all(store, &ours()).await, [(NOW, None, 5)]);
+    let gone = store.remove_organization(&"org-1".into(), entry("organization.deleted")).await;
+    assert_eq!(gone.unwrap(), Written::Done);
+    assert_eq!(all(store, &ours()).await, []);
 }
 
 async fn a_large_batch_is_added_whole(store: &dyn Store) {

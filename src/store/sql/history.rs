@@ -39,7 +39,7 @@ struct Kept {
 
 impl Kept {
     /// Since when everything is there. The hour that the oldest part is cut at is whole.
-    fn from_ms(self, now_ms: u64) -> u64 {
+    fn whole_since_ms(self, now_ms: u64) -> u64 {
         let cut_ms = now_ms.saturating_sub(self.keep_ms);
         self.since_ms.max(cut_ms - cut_ms % HOUR_MS)
     }
@@ -204,7 +204,7 @@ pub(super) fn read(
     now_ms: u64,
 ) -> Result<History, StoreError> {
     let Some(kept) = kept(db)? else { return Ok(History::default()) };
-    let from_ms = kept.from_ms(now_ms);
+    let from_ms = kept.whole_since_ms(now_ms);
     let hours = hours.start.max(from_ms / HOUR_MS)..hours.end;
     let mut history = History { kept_since_ms: Some(from_ms), counted: Vec::new() };
     if hours.is_empty() {

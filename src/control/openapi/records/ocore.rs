@@ -64,6 +64,7 @@ pub(super) static RECORDS: &[Record] = &[
         "Who asks.",
         Form::Fields(&[
             field("user", Shape::Record("User"), "The account."),
+            field("isServerAdmin", Shape::Flag, "Whether they look after the whole server."),
             field("organizations", Shape::List(&Shape::Record("Place")), "Where it belongs."),
         ]),
     ),
