@@ -40,7 +40,7 @@ impl Nodes {
         let settings = Settings::usual(&upstream.url()).unlimited();
         let settings = settings.with(|value| value["store"]["max_staleness"] = json!(lease));
         let mut all = vec![Gateway::start(&settings, fixture)];
-        let store = format!("sqlite://{}", all[0].db_path().display());
+        let store = all[0].store_url();
         while all.len() < count {
             let here = settings.clone().with(|value| value["store"]["url"] = json!(store));
             let mut gateway = Gateway::prepare(&here);
