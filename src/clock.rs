@@ -62,6 +62,12 @@ impl Clock {
         Moment { mono_ns, unix_ms: u64::try_from(unix_ns / 1_000_000).unwrap_or(0) }
     }
 
+    /// Nanoseconds from 1970 to a moment of this clock.
+    pub fn unix_ns(&self, at: Moment) -> u64 {
+        let unix_ns = (at.mono_ns as i64).saturating_add(self.offset_ns.load(Ordering::Relaxed));
+        u64::try_from(unix_ns).unwrap_or(0)
+    }
+
     /// Takes over the system's civil time, which an administrator or NTP may have stepped.
     #[expect(clippy::disallowed_methods, reason = "the clock itself")]
     pub fn resync(&self) {

@@ -1,9 +1,11 @@
 //! What runs beside the request path: following the store, writing usage, sweeping, metrics, reloads.
 
+use super::build::node_name;
 use super::{Parts, acme, admin, lock, memory, sightings};
 use crate::clock::Moment;
 use crate::config::watch::{Prints, Watcher, watch};
 use crate::control::acme::Certificates;
+use crate::control::traces::Exporter;
 use crate::control::webhooks::{First, Now};
 use crate::control::{operations, signing};
 use crate::listen::tls::Termination;
@@ -53,6 +55,7 @@ pub(super) fn start(
     parts.shared.metrics.set_config_since(parts.shared.clock.now());
     certificates(parts);
     sightings::start(parts);
+    traces(parts);
     let hangup = signal(SignalKind::hangup())?;
     tokio::spawn(follow(parts.clone()));
     tokio::spawn(tend(parts.clone()));
@@ -76,6 +79,15 @@ pub(super) fn start(
         certificates.await;
     };
     Ok(vec![tokio::spawn(webhooks), tokio::spawn(operations), tokio::spawn(certificates)])
+}
+
+/// Sends traces; ends by [`Running::finish`](crate::control::traces::Running::finish).
+fn traces(parts: &Arc<Parts>) {
+    let Some(spans) = lock(&parts.spans).take() else { return };
+    let of = parts.clone();
+    let configured = Box::new(move || of.config.load().telemetry.traces.clone());
+    let exporter = Exporter::new(spans, configured, node_name(), &parts.shared.metrics);
+    *lock(&parts.exporter) = Some(exporter.start());
 }
 
 /// Brings the keys in, beside the requests.

@@ -21,6 +21,7 @@ use crate::pipeline::{Shared, Sightings, Snapshot};
 use crate::store::cache::{Options, Tokens};
 use crate::store::journal::{Journal, recover};
 use crate::store::{self, Store, StoreError};
+use crate::telemetry::Traces;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::log::chain;
 use crate::telemetry::metrics::Metrics;
@@ -72,9 +73,10 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
     let webhooks = Webhooks::new(store.clone(), &config.webhooks, resolver, metrics.clone());
     let control = Arc::new(Control { api: api.clone(), runtime: control });
     let (sightings, seen) = Sightings::new();
+    let (traces, spans) = Traces::new(metrics.spans("dropped"));
     let usage_written = AtomicU64::new(clock.now().mono_ns);
     let shared = Shared::new(clock, tokens, limiter, metrics, snapshot);
-    let shared = shared.with_control(control).with_sightings(sightings);
+    let shared = shared.with_control(control).with_sightings(sightings).with_traces(traces);
     Ok(Parts {
         shared: Arc::new(shared),
         api,
@@ -84,6 +86,8 @@ pub(super) async fn parts(config: Config, given: Given<'_>) -> Result<Parts, Sta
         upstreams,
         winding_down: watch::Sender::new(false),
         seen: Mutex::new(Some(seen)),
+        spans: Mutex::new(Some(spans)),
+        exporter: Mutex::default(),
         usage_written,
         file: file.map(Path::to_path_buf),
         config: ArcSwap::from_pointee(config),
@@ -169,7 +173,7 @@ async fn recover_usage(folder: PathBuf, store: Arc<dyn Store>, control: &Handle)
 }
 
 /// What people call this node.
-fn node_name() -> String {
+pub(super) fn node_name() -> String {
     let host = rustix::system::uname();
     format!("{}, process {}", host.nodename().to_string_lossy(), std::process::id())
 }

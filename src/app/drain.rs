@@ -97,6 +97,9 @@ impl Gateway {
                 _ = at_once.wait_for(|at_once| *at_once) => None,
             }
         });
+        if let Some(exporter) = lock(&parts.exporter).take() {
+            control.block_on(exporter.finish());
+        }
         if let Err(error) = control.block_on(parts.shared.tokens.flush_usage()) {
             tracing::error!(cause = %chain(&error), "usage is kept in the journal and added up at the next start");
         }

@@ -28,6 +28,7 @@ use crate::config::{Config, Loaded};
 use crate::control::domain::{Domain, Edge};
 use crate::control::health::Health;
 use crate::control::http::Api;
+use crate::control::traces;
 use crate::control::webhooks::Webhooks;
 use crate::limiter::NamesKey;
 use crate::listen::tls::Termination;
@@ -37,6 +38,7 @@ use crate::pipeline::{Shared, Sighting};
 use crate::store::management::Management;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Span;
 use crate::token::signer::KeyRing;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use drain::{Signals, Stops};
@@ -78,6 +80,9 @@ struct Parts {
     winding_down: watch::Sender<bool>,
     /// What workers see of where keys are used from; taken by whoever looks at it.
     seen: Mutex<Option<mpsc::Receiver<Sighting>>>,
+    /// What workers leave of requests that are traced; taken by whoever sends it.
+    spans: Mutex<Option<mpsc::Receiver<Vec<Span>>>>,
+    exporter: Mutex<Option<traces::Running>>,
     /// Up to when all uses are in the store, monotonic nanoseconds.
     usage_written: AtomicU64,
     access_log: Mutex<AccessLog>,

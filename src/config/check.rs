@@ -1,4 +1,4 @@
-//! The structural check: every key known, of its type, and there when it must be; nothing that this version lacks.
+//! The structural check: every key known, of its type, and there when it must be.
 
 use super::compile::MAKE_A_SECRET;
 use super::document::Value;
@@ -6,18 +6,11 @@ use super::problem::Code;
 use super::schema::{Key, Type};
 use super::section::{Section, unknown_key};
 use super::suggest::nearest;
-use super::unsupported::{UNSUPPORTED, Unsupported};
-use super::yaml::join;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// Checks a value, and all below it, against its type. `pattern` is its path with `[]` and `*` for items and names.
-pub(crate) fn check(value: &Value<'_>, kind: Type, pattern: &str) {
-    if let Some(unsupported) = unsupported(pattern, value) {
-        let message = format!("this version {} yet", unsupported.what);
-        value.report(Code::Unsupported, message, Some(unsupported.instead));
-        return;
-    }
+/// Checks a value, and all below it, against its type.
+pub(crate) fn check(value: &Value<'_>, kind: Type) {
     match kind {
         Type::Text | Type::Path => drop(value.text()),
         Type::Address => drop(address(value)),
@@ -34,37 +27,34 @@ pub(crate) fn check(value: &Value<'_>, kind: Type, pattern: &str) {
         }
         Type::BooleanOrWords(_) => drop(value.boolean()),
         Type::List(item) => {
-            let pattern = format!("{pattern}[]");
-            value.items().iter().flatten().for_each(|value| check(value, *item, &pattern));
+            value.items().iter().flatten().for_each(|value| check(value, *item));
         }
-        Type::Section(keys) => section(value, keys, pattern),
+        Type::Section(keys) => section(value, keys),
         Type::SectionOr(word, _) if value.peek() == Some(word) => {}
         Type::SectionOr(word, _) if value.peek().is_some() => {
             let message = format!("expected a section or `{word}`, found {}", value.shown());
             value.report(Code::WrongType, message, None);
         }
-        Type::SectionOr(_, keys) => section(value, keys, pattern),
+        Type::SectionOr(_, keys) => section(value, keys),
         Type::Map(item) => {
-            let pattern = format!("{pattern}.*");
             let names = value.any_section();
-            names.iter().flat_map(Section::entries).for_each(|(_, value)| check(&value, *item, &pattern));
+            names.iter().flat_map(Section::entries).for_each(|(_, value)| check(&value, *item));
         }
-        Type::ScalarOr(one, _) if !value.is_section() && !value.is_list() => check(value, *one, pattern),
-        Type::ScalarOr(_, more) => check(value, *more, pattern),
+        Type::ScalarOr(one, _) if !value.is_section() && !value.is_list() => check(value, *one),
+        Type::ScalarOr(_, more) => check(value, *more),
         Type::Named(keys) => {
-            let pattern = format!("{pattern}.*");
             let names = value.any_section();
-            names.iter().flat_map(Section::entries).for_each(|(_, value)| section(&value, keys, &pattern));
+            names.iter().flat_map(Section::entries).for_each(|(_, value)| section(&value, keys));
         }
     }
 }
 
-fn section(value: &Value<'_>, keys: &[Key], pattern: &str) {
+fn section(value: &Value<'_>, keys: &[Key]) {
     let Some(section) = value.any_section() else { return };
     let mut meant: Vec<&str> = Vec::new();
     for (key, child) in section.entries() {
         match keys.iter().find(|known| known.name == key.text) {
-            Some(known) => check(&child, known.kind, &join(pattern, known.name)),
+            Some(known) => check(&child, known.kind),
             None => {
                 let near = nearest(&key.text, keys.iter().map(|key| key.name));
                 meant.extend(near);
@@ -93,12 +83,6 @@ fn advice(near: Option<&str>, keys: &[Key]) -> String {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known keys: {}", keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")),
     }
-}
-
-fn unsupported(pattern: &str, value: &Value<'_>) -> Option<&'static Unsupported> {
-    let starts =
-        |prefix: &str| prefix.is_empty() || value.peek().is_some_and(|text| text.starts_with(prefix));
-    UNSUPPORTED.iter().find(|entry| entry.path == pattern && starts(entry.value))
 }
 
 /// An IP address and a port to listen on.

@@ -1,13 +1,11 @@
 //! The table of keys as JSON Schema (2020-12), for editors: completion, hover texts and red underlines while typing.
 
 use super::schema::{Key, ROOT, Type};
-use super::unsupported::{UNSUPPORTED, Unsupported};
-use super::yaml::join;
 use serde_json::{Map, Value, json};
 
 /// The whole schema.
 pub fn json_schema() -> Value {
-    let mut schema = section(ROOT, "");
+    let mut schema = section(ROOT);
     let head = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Portcullis configuration",
@@ -19,9 +17,9 @@ pub fn json_schema() -> Value {
     schema
 }
 
-fn section(keys: &[Key], path: &str) -> Value {
+fn section(keys: &[Key]) -> Value {
     let properties: Map<String, Value> =
-        keys.iter().map(|key| (key.name.to_owned(), property(key, &join(path, key.name)))).collect();
+        keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
     json!({
         "type": "object",
@@ -31,26 +29,17 @@ fn section(keys: &[Key], path: &str) -> Value {
     })
 }
 
-fn property(key: &Key, path: &str) -> Value {
-    let mut made = kind(key.kind, path);
+fn property(key: &Key) -> Value {
+    let mut made = kind(key.kind);
     let mut description = key.doc.to_owned();
     if let Some(default) = key.default {
         description.push_str(&format!(" Default: {default}."));
-    }
-    let lacking: Vec<&Unsupported> = UNSUPPORTED.iter().filter(|entry| entry.path == path).collect();
-    for entry in &lacking {
-        let values = if entry.value.is_empty() { String::new() } else { format!("`{}…`: ", entry.value) };
-        description
-            .push_str(&format!(" Refused: {values}this version {} yet; {}.", entry.what, entry.instead));
-    }
-    if lacking.iter().any(|entry| entry.value.is_empty()) {
-        made["not"] = json!({});
     }
     made["description"] = Value::String(description);
     made
 }
 
-fn kind(kind: Type, path: &str) -> Value {
+fn kind(kind: Type) -> Value {
     match kind {
         Type::Text | Type::Path | Type::Address | Type::Network => {
             json!({ "type": ["string", "number", "boolean"] })
@@ -75,16 +64,16 @@ fn kind(kind: Type, path: &str) -> Value {
             { "type": "array", "items": or_variable(json!({ "enum": words })) },
             variable(),
         ] }),
-        Type::List(item) => json!({ "type": "array", "items": self::kind(*item, &format!("{path}[]")) }),
-        Type::Section(keys) => section(keys, path),
-        Type::SectionOr(word, keys) => json!({ "anyOf": [{ "const": word }, section(keys, path)] }),
+        Type::List(item) => json!({ "type": "array", "items": self::kind(*item) }),
+        Type::Section(keys) => section(keys),
+        Type::SectionOr(word, keys) => json!({ "anyOf": [{ "const": word }, section(keys)] }),
         Type::Named(keys) => {
-            json!({ "type": "object", "additionalProperties": section(keys, &format!("{path}.*")) })
+            json!({ "type": "object", "additionalProperties": section(keys) })
         }
         Type::Map(item) => {
-            json!({ "type": "object", "additionalProperties": self::kind(*item, &format!("{path}.*")) })
+            json!({ "type": "object", "additionalProperties": self::kind(*item) })
         }
-        Type::ScalarOr(one, more) => json!({ "anyOf": [self::kind(*one, path), self::kind(*more, path)] }),
+        Type::ScalarOr(one, more) => json!({ "anyOf": [self::kind(*one), self::kind(*more)] }),
     }
 }
 
@@ -130,26 +119,5 @@ mod tests {
         let schema = json_schema();
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         expect(ROOT, &schema);
-    }
-
-    #[test]
-    fn what_is_unsupported_names_a_key_of_the_table() {
-        fn paths(keys: &[Key], path: &str, out: &mut Vec<String>) {
-            for key in keys {
-                let path = join(path, key.name);
-                match key.kind {
-                    Type::Section(keys) | Type::SectionOr(_, keys) => paths(keys, &path, out),
-                    Type::Named(keys) => paths(keys, &format!("{path}.*"), out),
-                    Type::List(Type::Section(keys)) => paths(keys, &format!("{path}[]"), out),
-                    _ => {}
-                }
-                out.push(path);
-            }
-        }
-        let mut all = Vec::new();
-        paths(ROOT, "", &mut all);
-        for entry in UNSUPPORTED {
-            assert!(all.iter().any(|path| path == entry.path), "{} is no key", entry.path);
-        }
     }
 }

@@ -18,7 +18,6 @@ mod substitute;
 mod suggest;
 mod tls;
 mod units;
-mod unsupported;
 pub mod watch;
 mod yaml;
 

@@ -35,8 +35,6 @@ pub enum Code {
     WrongType,
     /// A value that its key does not take.
     InvalidValue,
-    /// A key or value whose feature this version does not have.
-    Unsupported,
     /// A name that nothing in the file has.
     UnknownReference,
     /// Two parts of the file that exclude each other.
@@ -57,7 +55,6 @@ impl Code {
             Self::MissingKey => "missing-key",
             Self::WrongType => "wrong-type",
             Self::InvalidValue => "invalid-value",
-            Self::Unsupported => "unsupported",
             Self::UnknownReference => "unknown-reference",
             Self::Conflict => "conflict",
             Self::Variable => "variable",

@@ -1,7 +1,6 @@
 //! The table of keys as the reference in `docs/configuration.md`.
 
 use super::schema::{Key, ROOT, Type};
-use super::unsupported::UNSUPPORTED;
 use super::yaml::join;
 
 /// Markdown: one table for each section, in the order of the file.
@@ -14,7 +13,7 @@ pub fn key_reference() -> String {
 fn section(keys: &[Key], path: &str, title: &str, out: &mut String) {
     out.push_str(&format!("### {title}\n\n| key | takes | default | meaning |\n|---|---|---|---|\n"));
     for key in keys {
-        out.push_str(&row(key, &join(path, key.name)));
+        out.push_str(&row(key));
     }
     out.push('\n');
     for key in keys {
@@ -36,19 +35,13 @@ fn named(keys: &[Key], path: &str, out: &mut String) {
     section(keys, path, &format!("`{path}`"), out);
 }
 
-fn row(key: &Key, path: &str) -> String {
+fn row(key: &Key) -> String {
     let default = match (key.required, key.default) {
         (true, _) => "**required**".to_owned(),
         (false, Some(text)) => text.to_owned(),
         (false, None) => String::new(),
     };
-    let mut doc = key.doc.to_owned();
-    for entry in UNSUPPORTED.iter().filter(|entry| entry.path == path) {
-        let value =
-            if entry.value.is_empty() { "this key".to_owned() } else { format!("`{}…`", entry.value) };
-        doc.push_str(&format!(" *Not in this version, {value} is refused:* {}.", entry.instead));
-    }
-    format!("| `{}` | {} | {default} | {doc} |\n", key.name, takes(key.kind))
+    format!("| `{}` | {} | {default} | {} |\n", key.name, takes(key.kind), key.doc)
 }
 
 fn takes(kind: Type) -> String {

@@ -763,7 +763,7 @@ const DRAIN: &[Key] = &[
 
 const TELEMETRY: &[Key] = &[
     Key::new("access_log", Type::Section(ACCESS_LOG), "One JSON object for each request."),
-    Key::new("traces", Type::Section(TRACES), "OpenTelemetry traces."),
+    Key::new("traces", Type::Section(TRACES), "Traces for OpenTelemetry: see docs/traces.md."),
 ];
 
 const ACCESS_LOG: &[Key] = &[
@@ -774,6 +774,28 @@ const ACCESS_LOG: &[Key] = &[
 ];
 
 const TRACES: &[Key] = &[
-    Key::new("otlp", Type::Text, "URL of the collector.").required(),
-    Key::new("sample", Type::Number(0.0, 1.0), "Share of requests that are traced."),
+    Key::new(
+        "otlp",
+        Type::Text,
+        "Where a collector takes OTLP over HTTP: `http://` or `https://`; `/v1/traces` is added to a path that does not end so.",
+    )
+    .required(),
+    Key::new("sample", Type::Number(0.0, 1.0), "Share of requests that are traced although their client does not say that it traces them.")
+        .default("0.01"),
+    Key::new(
+        "requested",
+        Type::Number(0.0, 1.0),
+        "Share of requests that are traced when their client says, in `traceparent`, that it traces them.",
+    )
+    .default("1.0"),
+    Key::new("service_name", Type::Text, "What collectors know this gateway by: `service.name`.")
+        .default("portcullis"),
+    Key::new("headers", Type::List(&Type::Section(TRACES_HEADERS)), "Fields that the collector wants to see, such as a token.")
+        .default("none"),
+    Key::new("timeout", Type::Duration, "To connect, send and be answered, all together.").default("10s"),
+];
+
+const TRACES_HEADERS: &[Key] = &[
+    Key::new("name", Type::Text, "Its name.").required(),
+    Key::new("value", Type::Text, "Its value, which nothing shows.").required(),
 ];

@@ -8,6 +8,8 @@ pub mod health;
 pub mod http;
 pub mod openapi;
 pub mod operations;
+mod post;
 pub mod sessions;
 pub mod signing;
+pub mod traces;
 pub mod webhooks;

@@ -44,7 +44,7 @@ pub(super) fn begin<'a>(
     trail: &mut Trail,
 ) -> (Errand<'a>, Option<Rc<Passage>>) {
     let passage = body.streamed();
-    trail.sent_to(&service.name, passage.clone());
+    trail.sent_to(service, passage.clone());
     let (pools, deadlines) = (&worker.pools, &worker.deadlines);
     (Errand { pools, deadlines, head: outbound.head(), from: Some(from) }, passage)
 }
@@ -80,6 +80,7 @@ pub(super) fn end(
     let sent = sent.map_err(Cut::reject)?;
     trail.upstream_time = Some(worker.shared.clock.now().since(trail.at()));
     let mut response = sent.map_err(|error| refused(error, passage.as_deref()))?;
+    trail.upstream_answered();
     response.body_mut().beside(passage);
     if response.headers().contains_key(TRAILER) {
         response.headers_mut().remove(CONTENT_LENGTH);

@@ -1,5 +1,8 @@
 //! Request ids and trace context, from a generator of the worker's own. They identify; they guard nothing.
 
+use super::trace::Trace;
+use super::trace_context::Parent;
+use crate::telemetry::traces::SpanId;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
@@ -65,16 +68,36 @@ impl Ids {
         RequestId(digits)
     }
 
-    /// `X-Request-Id` and a `traceparent` (W3C Trace Context), as lines of HTTP/1.1: the client's trace goes on where it
-    /// sent a valid one, else the request id begins one that is not sampled.
-    pub(super) fn lines(&self, client: Option<&[u8]>, request_id: &RequestId) -> [u8; LINES.len()] {
+    /// A new name for a span.
+    pub(super) fn span(&self) -> SpanId {
+        // Never zero, which is no name.
+        self.next() | 1
+    }
+
+    /// `X-Request-Id` and a `traceparent` (W3C Trace Context), as lines of HTTP/1.1. Of a request that is traced, the
+    /// upstream's part belongs to our exchange with it; else the client's trace goes on as if we were not there, and where
+    /// there is none, the request id begins one that is not recorded.
+    pub(super) fn lines(
+        &self,
+        client: Option<Parent>,
+        trace: Option<&Trace>,
+        request_id: &RequestId,
+    ) -> [u8; LINES.len()] {
         let mut lines = *LINES;
         lines[14..46].copy_from_slice(&request_id.0);
-        match client.filter(|value| is_traceparent(value)) {
-            Some(value) => lines[61..116].copy_from_slice(value),
-            None => lines[64..96].copy_from_slice(&request_id.0),
-        }
-        lines[97..113].copy_from_slice(&hex(self.next() | 1));
+        let parent = match (trace, client) {
+            (Some(trace), _) => Parent { trace: trace.id, span: trace.client, flags: 1 },
+            (None, Some(parent)) => parent,
+            (None, None) => {
+                lines[64..96].copy_from_slice(&request_id.0);
+                lines[97..113].copy_from_slice(&hex(self.span()));
+                return lines;
+            }
+        };
+        lines[64..80].copy_from_slice(&hex((parent.trace >> 64) as u64));
+        lines[80..96].copy_from_slice(&hex(parent.trace as u64));
+        lines[97..113].copy_from_slice(&hex(parent.span));
+        lines[114..116].copy_from_slice(&hex(parent.flags.into())[14..]);
         lines
     }
 }
@@ -103,20 +126,6 @@ fn hex(number: u64) -> [u8; 16] {
     (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
 
-/// Version 00: `00-` trace id `-` parent id `-` flags, lower case, ids not all zero.
-fn is_traceparent(value: &[u8]) -> bool {
-    let hex = |range: &[u8]| range.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b));
-    let set = |range: &[u8]| range.iter().any(|&b| b != b'0');
-    value.len() == 55
-        && value.starts_with(b"00-")
-        && (value[35], value[52]) == (b'-', b'-')
-        && hex(&value[3..35])
-        && hex(&value[36..52])
-        && hex(&value[53..])
-        && set(&value[3..35])
-        && set(&value[36..52])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,28 +138,23 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_trace_goes_on_and_an_invalid_one_does_not() {
+    fn a_valid_trace_goes_on_and_else_one_begins() {
         let ids = Ids::new().unwrap();
         let id = ids.request_id();
         assert_eq!(id.as_str().len(), 32);
         assert_ne!(id, ids.request_id());
         let value = |client: Option<&[u8]>| {
-            let lines = ids.lines(client, &id);
-            let (first, second) = (&lines[..48], &lines[48..]);
+            let lines = ids.lines(client.and_then(Parent::parse), None, &id);
+            let (first, second) = lines.split_at(48);
             assert_eq!(first, format!("x-request-id: {}\r\n", id.as_str()).as_bytes());
             let value = second.strip_prefix(b"traceparent: ").and_then(|rest| rest.strip_suffix(b"\r\n"));
-            HeaderValue::from_bytes(value.unwrap()).unwrap()
+            String::from_utf8(value.unwrap().to_vec()).unwrap()
         };
-        let client = HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-        let ours = value(Some(client.as_bytes()));
-        assert!(is_traceparent(ours.as_bytes()));
-        assert!(ours.to_str().unwrap().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
-        assert!(ours.to_str().unwrap().ends_with("-01"));
-        assert_ne!(ours, client);
-        let none = HeaderValue::from_static("00-00000000000000000000000000000000-00f067aa0ba902b7-01");
-        let fresh = value(Some(none.as_bytes()));
-        assert!(is_traceparent(fresh.as_bytes()));
-        assert_eq!(&fresh.as_bytes()[3..35], id.as_str().as_bytes());
-        assert!(fresh.to_str().unwrap().ends_with("-00"));
+        let client = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03";
+        assert_eq!(value(Some(client.as_bytes())), client, "who does not record it leaves it alone");
+        let none = b"00-00000000000000000000000000000000-00f067aa0ba902b7-01";
+        let fresh = Parent::parse(value(Some(none)).as_bytes()).expect("a valid one");
+        assert_eq!(format!("{:032x}", fresh.trace), id.as_str());
+        assert_eq!(fresh.flags, 0);
     }
 }

@@ -115,7 +115,7 @@ impl Copy<'_> {
         };
         head.added.identify_anew(&self.identity);
         head.added.push(&X_PORTCULLIS_MIRROR, b"1");
-        (head.timeout, head.lines) = (None, None);
+        (head.timeout, head.lines, head.steps) = (None, None, None);
         let (service, cells) = (mirror.service.clone(), mirror.cells.clone());
         let (pools, deadlines) = (worker.pools.clone(), worker.deadlines.clone());
         // Ends by itself within its life, and the worker's runtime ends it at the latest.

@@ -36,6 +36,8 @@ mod sightings;
 mod split;
 mod stranger;
 mod swap;
+mod trace;
+mod trace_context;
 mod upgrade;
 mod worker;
 
@@ -155,11 +157,17 @@ async fn walk(
     match routed.route.service {
         // Boxed, here and below: what is rare must not make the future of every request large.
         Serve::Builtin(Builtin::Login) => {
-            return Box::pin(builtin::login(worker, snapshot, peer, routed, &request.fields, body, trail))
-                .await;
+            let start = trail.waits();
+            let login = builtin::login(worker, snapshot, peer, routed, &request.fields, body, trail);
+            let answer = Box::pin(login).await;
+            trail.waited("control", start, answer.is_err());
+            return answer;
         }
         Serve::Builtin(Builtin::Control(endpoint)) => {
-            return Box::pin(beside::serve(worker, peer, routed, endpoint, request, body, trail)).await;
+            let start = trail.waits();
+            let answer = Box::pin(beside::serve(worker, peer, routed, endpoint, request, body, trail)).await;
+            trail.waited("control", start, answer.is_err());
+            return answer;
         }
         _ => {}
     }
@@ -172,10 +180,10 @@ async fn walk(
     }
     project_body::says_json(routed, request, body.is_end_stream()).inspect_err(turned_away)?;
     let (in_body, body) = if grant.needs_body(routed) {
-        let reading = project_body::read(routed, &request.fields, body, trail);
-        let (project, body) =
-            Box::pin(reading).await.inspect_err(|reject| trail.turned_away(grant.known(), reject))?;
-        (project, body)
+        let start = trail.waits();
+        let read = Box::pin(project_body::read(routed, &request.fields, body, trail)).await;
+        trail.waited("body", start, read.is_err());
+        read.inspect_err(|reject| trail.turned_away(grant.known(), reject))?
     } else {
         (None, outgoing(body, routed, mirror.is_some()))
     };
@@ -241,7 +249,10 @@ pub async fn decide(
         Recalled::Known(known) => known,
         Recalled::Open(open) => {
             let stranger = Stranger::new(snapshot, routed, peer, &request.fields, trail);
-            Box::pin(settle::settle(worker, snapshot, routed, open, stranger, now)).await?
+            let start = trail.waits();
+            let settled = Box::pin(settle::settle(worker, snapshot, routed, open, stranger, now)).await;
+            trail.waited("authenticate", start, settled.is_err());
+            settled?
         }
     };
     let admitted = match &snapshot.shared_limits {
@@ -249,7 +260,12 @@ pub async fn decide(
         Some(config) => match limit::admit_at_once(worker, config, known, routed.api, now, trail) {
             AtOnce::Judged(judged) => judged?,
             // Boxed: what is not asked must not make the future of every request large.
-            AtOnce::Ask(known) => Box::pin(limit::ask(worker, config, known, routed.api, trail)).await?,
+            AtOnce::Ask(known) => {
+                let start = trail.waits();
+                let asked = Box::pin(limit::ask(worker, config, known, routed.api, trail)).await;
+                trail.waited("limit", start, asked.is_err());
+                asked?
+            }
         },
     };
     let from = peer.client(&request.fields);

@@ -8,6 +8,7 @@ use super::ids::RequestId;
 use super::marks::Marks;
 use super::reject::Reject;
 use super::route::{Found, PreparedLimit};
+use super::trace::{Trace, Whole};
 use super::worker::Current;
 use super::{ClientCertificate, Peer, Snapshot, Worker, grpc, swap};
 use crate::clock::Moment;
@@ -15,15 +16,18 @@ use crate::limiter::Verdict;
 use crate::telemetry::access_log::AccessRecord;
 use crate::telemetry::log::chain;
 use crate::telemetry::metrics::{AuthOutcome, Gauge, Policy, RouteCells};
+use crate::telemetry::redact::redact;
+use crate::telemetry::traces::Value;
 use crate::token::{OrganizationId, ProjectId, TokenId, UserId};
-use crate::upstream::Answer;
 use crate::upstream::body::{BodyError, Passage};
+use crate::upstream::{Answer, Service};
 use crate::wire::{self, Lines, Request};
 use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{Method, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -62,13 +66,17 @@ pub struct Trail {
     passage: Option<Rc<Passage>>,
     /// Counts it among the switched connections.
     tunnel: Option<Arc<Gauge>>,
-    /// Only when the request is to be logged.
+    /// Only when the request is to be logged or is traced.
     facts: Option<Box<Facts>>,
+    /// Only when it is traced.
+    trace: Option<Box<Trace>>,
 }
 
-/// What only the access log wants.
+/// What only the access log and traces want.
 #[derive(Debug)]
 struct Facts {
+    /// The access log wants it.
+    logged: bool,
     client: IpAddr,
     host: Option<Bytes>,
     path: String,
@@ -95,13 +103,17 @@ impl Trail {
         found: &Found<'_>,
         at: Moment,
     ) -> Self {
-        let facts = worker.log.borrow_mut().sampled().then(|| Box::new(Facts::of(peer, request)));
+        let request_id = worker.ids.request_id();
+        let trace =
+            snapshot.sampling.and_then(|sampling| Trace::begin(worker, sampling, request, &request_id));
+        let logged = worker.log.borrow_mut().sampled();
+        let facts = (logged || trace.is_some()).then(|| Box::new(Facts::of(peer, request, logged)));
         Self {
             worker: worker.clone(),
             snapshot: snapshot.clone(),
             at,
             method: request.method.clone(),
-            request_id: worker.ids.request_id(),
+            request_id,
             api: found.api.index,
             route: found.route.index,
             foreseen: None,
@@ -117,6 +129,7 @@ impl Trail {
             passage: None,
             tunnel: None,
             facts,
+            trace,
         }
     }
 
@@ -128,6 +141,23 @@ impl Trail {
     /// The id under which the request is logged, answered and forwarded.
     pub fn request_id(&self) -> &RequestId {
         &self.request_id
+    }
+
+    /// Its trace.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
+    }
+
+    /// A stage begins that waits for somebody. The clock is read only where that is traced.
+    pub(super) fn waits(&self) -> Option<Moment> {
+        self.trace.as_ref().map(|_| self.worker.shared.clock.now())
+    }
+
+    /// The stage that began then has ended.
+    pub(super) fn waited(&mut self, stage: &'static str, start: Option<Moment>, failed: bool) {
+        if let (Some(trace), Some(start)) = (&mut self.trace, start) {
+            trace.stage(stage, start, self.worker.shared.clock.now(), failed);
+        }
     }
 
     /// The limit that the request's API has.
@@ -205,10 +235,20 @@ impl Trail {
     }
 
     /// The upstream that the request is sent to, and what will be known of its body.
-    pub fn sent_to(&mut self, upstream: &Arc<str>, passage: Option<Rc<Passage>>) {
+    pub fn sent_to(&mut self, upstream: &Service, passage: Option<Rc<Passage>>) {
         self.passage = passage;
         if let Some(facts) = &mut self.facts {
-            facts.upstream = Some(upstream.clone());
+            facts.upstream = Some(upstream.name.clone());
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.forwarded(self.worker.shared.clock.now());
+        }
+    }
+
+    /// The upstream has answered.
+    pub(super) fn upstream_answered(&mut self) {
+        if let (Some(trace), Some(time)) = (&mut self.trace, self.upstream_time) {
+            trace.answered(self.at.after(time));
         }
     }
 
@@ -295,7 +335,7 @@ impl Trail {
     fn end(&self) {
         let total = self.worker.shared.clock.now().since(self.at);
         let router = &self.snapshot.router;
-        let (api, route) = (router.api(self.api), router.route(self.api, self.route));
+        let route = router.route(self.api, self.route);
         let status = self.status.as_u16();
         // How long a WebSocket was open says nothing of how fast anything is.
         let took = match &self.tunnel {
@@ -310,9 +350,78 @@ impl Trail {
             drawn.finished(self.worker.index, &self.method, status, took, self.upstream_time);
         }
         let Some(facts) = &self.facts else { return };
+        if let Some(trace) = &self.trace {
+            self.leave_trace(trace, facts, total);
+        }
+        if facts.logged {
+            self.log(facts, total);
+        }
+    }
+
+    #[cold]
+    fn leave_trace(&self, trace: &Trace, facts: &Facts, total: Duration) {
+        let shared = &self.worker.shared;
+        let (api, end) = (self.snapshot.router.api(self.api), self.at.after(total));
+        let route = self.snapshot.router.route(self.api, self.route);
+        route.cells.exemplify(trace.id, total, end.unix_ms);
+        let Some(traces) = &shared.traces else { return };
+        let whole = Whole {
+            clock: &shared.clock,
+            method: &self.method,
+            route: &route.config.path,
+            status: self.status,
+            refused: facts.refused,
+            start: self.at,
+            end,
+            upstream: facts.upstream.as_deref(),
+            attributes: self.attributes(facts, &api.config.name, &route.config.path),
+        };
+        traces.leave(trace.spans(whole, &self.worker.ids));
+    }
+
+    /// In the words of OpenTelemetry's conventions for HTTP where they have one.
+    fn attributes(&self, facts: &Facts, api: &str, route: &str) -> Vec<(&'static str, Value)> {
+        let mut all: Vec<(&'static str, Value)> = vec![
+            ("url.scheme", if facts.tls { "https" } else { "http" }.into()),
+            ("url.path", redact(&facts.path).into_owned().into()),
+            ("client.address", facts.client.to_string().into()),
+            ("network.protocol.version", facts.protocol.trim_start_matches("HTTP/").into()),
+            ("http.request.body.size", (self.received() as i64).into()),
+            ("http.response.body.size", (self.response_bytes as i64).into()),
+            ("portcullis.request_id", self.request_id.as_str().to_owned().into()),
+        ];
+        let host = facts.host.as_deref().and_then(wire::text);
+        let texts = [
+            ("server.address", host.map(redact)),
+            ("user_agent.original", Some(redact(&facts.user_agent))),
+            ("http.route", Some(route.into())),
+            ("portcullis.api", Some(api.into())),
+            ("portcullis.organization", facts.organization.as_ref().map(|id| id.as_str().into())),
+            ("portcullis.project", facts.project.as_ref().map(|id| id.as_str().into())),
+            ("portcullis.token", facts.token.as_ref().map(|id| id.text().to_string().into())),
+            ("portcullis.user", facts.user.as_ref().map(|id| id.as_str().into())),
+            ("portcullis.refused", facts.refused.map(Cow::Borrowed)),
+            ("portcullis.observed", facts.observed.map(Cow::Borrowed)),
+        ];
+        for (key, text) in texts {
+            all.extend(text.filter(|text| !text.is_empty()).map(|text| (key, text.into_owned().into())));
+        }
+        all
+    }
+
+    /// Bytes of the request's body that came.
+    fn received(&self) -> u64 {
+        self.passage.as_ref().map_or(self.request_bytes, |passage| passage.bytes.get())
+    }
+
+    fn log(&self, facts: &Facts, total: Duration) {
+        let router = &self.snapshot.router;
+        let (api, route) = (router.api(self.api), router.route(self.api, self.route));
+        let trace = self.trace.as_ref().map(|trace| format!("{:032x}", trace.id));
         self.worker.log.borrow_mut().write(&AccessRecord {
             at: self.at,
             request_id: self.request_id.as_str(),
+            trace: trace.as_deref(),
             client: facts.client,
             method: self.method.as_str(),
             host: facts.host.as_deref().and_then(wire::text).unwrap_or_default(),
@@ -320,7 +429,7 @@ impl Trail {
             protocol: facts.protocol,
             tls: facts.tls,
             client_certificate: facts.certificate.as_ref().map(|certificate| &*certificate.subject),
-            status,
+            status: self.status.as_u16(),
             api: &api.config.name,
             route: &route.config.path,
             organization: facts.organization.as_ref().map(OrganizationId::as_str),
@@ -332,7 +441,7 @@ impl Trail {
             upstream: facts.upstream.as_deref(),
             duration: total,
             upstream_duration: self.upstream_time,
-            request_bytes: self.passage.as_ref().map_or(self.request_bytes, |passage| passage.bytes.get()),
+            request_bytes: self.received(),
             response_bytes: self.response_bytes,
             user_agent: &facts.user_agent,
         });
@@ -355,9 +464,10 @@ fn abandoned() -> StatusCode {
 }
 
 impl Facts {
-    fn of(peer: &Peer, request: &Request) -> Self {
+    fn of(peer: &Peer, request: &Request, logged: bool) -> Self {
         let user_agent = request.fields.get(&USER_AGENT).and_then(wire::text);
         Self {
+            logged,
             client: peer.client(&request.fields),
             host: host_of(request),
             path: request.target.path().to_owned(),

@@ -5,6 +5,7 @@ use super::identity::Asked;
 use super::observe::Trail;
 use super::reject::Reject;
 use super::route::Routed;
+use super::trace_context::{Parent, TRACEPARENT, TRACESTATE};
 use super::{Peer, Worker, marks, rewrite};
 use crate::config::is_judged;
 pub(super) use crate::config::is_reserved as is_ours;
@@ -17,7 +18,6 @@ use std::borrow::Cow;
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The head of a request as the upstream will see it. Only [`credentials`] makes one.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(super) fn credentials(
     if let Some(field) = peer.certificate.as_ref().and_then(|certificate| certificate.field.as_ref()) {
         added.push(&CLIENT_CERT, field.as_bytes());
     }
-    added.lines(&worker.ids.lines(told.traceparent, trail.request_id()));
+    added.lines(&worker.ids.lines(told.parent, trail.trace(), trail.request_id()));
     if told.trailers {
         added.lines(b"te: trailers\r\n");
     }
@@ -100,6 +100,7 @@ pub(super) fn credentials(
         overlay,
         timeout,
         lines,
+        steps: trail.trace().map(|trace| trace.steps.clone()),
     };
     Ok(Outbound { head: Box::new(head) })
 }
@@ -122,23 +123,25 @@ fn target(came: Target, routed: &Routed<'_>, grant: &Grant) -> Result<String, Re
 }
 
 /// What fields of the client's say to this hop.
-#[derive(Debug, Default)]
-struct Told<'h> {
-    /// The first `traceparent`.
-    traceparent: Option<&'h [u8]>,
+#[derive(Debug)]
+struct Told {
+    /// The trace that it is a part of.
+    parent: Option<Parent>,
     /// It reads trailers.
     trailers: bool,
-    /// Fields that its `Connection` lists: they end at this hop (RFC 9110, 7.6.1).
+    /// Fields that its `Connection` lists: they end at this hop (RFC 9110, 7.6.1). So does `tracestate` without a trace.
     listed: Vec<HeaderName>,
 }
 
-impl<'h> Told<'h> {
-    fn by(fields: &'h Fields) -> Self {
-        Self {
-            traceparent: fields.get(&TRACEPARENT),
-            trailers: fields.get_all(&TE).any(|value| contains_token(value, "trailers")),
-            listed: fields.get_all(&CONNECTION).flat_map(listed).collect(),
+impl Told {
+    fn by(fields: &Fields) -> Self {
+        let parent = fields.get(&TRACEPARENT).and_then(Parent::parse);
+        let mut listed: Vec<HeaderName> = fields.get_all(&CONNECTION).flat_map(self::listed).collect();
+        if parent.is_none() && fields.contains(&TRACESTATE) {
+            listed.push(TRACESTATE.clone());
         }
+        let trailers = fields.get_all(&TE).any(|value| contains_token(value, "trailers"));
+        Self { parent, trailers, listed }
     }
 }
 
@@ -215,6 +218,7 @@ mod tests {
             overlay: None,
             timeout: None,
             lines: None,
+            steps: None,
         };
         let out: Vec<&str> = head.passing().map(|(name, _)| name.as_str()).collect();
         assert_eq!(out, ["accept"]);

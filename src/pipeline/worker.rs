@@ -7,12 +7,14 @@ use super::identity::Identities;
 use super::ids::Ids;
 use super::route::Router;
 use super::sightings::{Noticed, Sightings};
+use super::trace::Sampling;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, LimitsBackend, Mode, SharedLimits, UpstreamIdentity};
 use crate::deadline::Deadlines;
 use crate::limiter::{Addresses, Limiter};
 use crate::limits::{Client, Node};
 use crate::store::cache::Tokens;
+use crate::telemetry::Traces;
 use crate::telemetry::access_log::LogWriter;
 use crate::telemetry::metrics::Metrics;
 use crate::token::Signatures;
@@ -46,6 +48,8 @@ pub struct Shared {
     pub sightings: Sightings,
     /// What authorities of certificates want to see on listeners without TLS.
     pub challenges: Challenges,
+    /// Where traces go, where somebody collects them.
+    pub traces: Option<Traces>,
     /// Memory is over its ceiling: nobody new is let in.
     pub pressed: AtomicBool,
     snapshot: ArcSwap<Snapshot>,
@@ -70,6 +74,8 @@ pub struct Snapshot {
     pub identity: UpstreamIdentity,
     /// What they are signed with.
     pub ring: Arc<ArcSwap<KeyRing>>,
+    /// Which requests are traced; none where no trace is collected.
+    pub sampling: Option<Sampling>,
 }
 
 impl Snapshot {
@@ -93,6 +99,7 @@ impl Snapshot {
             client_tokens: ClientTokens::new(&config.jwt.secret),
             identity: config.jwt.upstream.clone(),
             ring,
+            sampling: config.telemetry.traces.as_deref().map(Sampling::new),
         }
     }
 }
@@ -134,6 +141,7 @@ impl Shared {
             signatures,
             sightings,
             challenges,
+            traces: None,
             pressed,
             snapshot,
             version,
@@ -150,6 +158,12 @@ impl Shared {
     #[must_use]
     pub fn with_sightings(self, sightings: Sightings) -> Self {
         Self { sightings, ..self }
+    }
+
+    /// With somebody who takes traces.
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Self { traces: Some(traces), ..self }
     }
 
     /// Puts another snapshot in its place: requests that begin from now on see it whole.

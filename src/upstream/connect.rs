@@ -1,7 +1,7 @@
 //! New connections: names, TCP, TLS.
 
 use super::lane::Lane;
-use super::{Errand, Service, UpstreamError};
+use super::{Errand, Service, UpstreamError, What};
 use crate::config::Scheme;
 use tokio::net::TcpStream;
 
@@ -21,7 +21,10 @@ pub(super) async fn connect(
     errand: Errand<'_>,
 ) -> Result<Connected, UpstreamError> {
     let endpoint = || lane.place.target.authority.clone();
-    match errand.deadlines.within(service.timeouts.connect, dial(lane, errand)).await {
+    let step = errand.begin(What::Connect);
+    let dialed = errand.deadlines.within(service.timeouts.connect, dial(lane, errand)).await;
+    errand.end(step, !matches!(dialed, Ok(Ok(_))));
+    match dialed {
         Ok(Ok(connected)) => Ok(connected),
         Ok(Err(source)) => Err(UpstreamError::Connect { endpoint: endpoint(), source: source.into() }),
         Err(_) => Err(UpstreamError::ConnectTimeout(endpoint())),
@@ -42,7 +45,10 @@ pub(super) async fn connect_http1(
         let tls = client.handshake_http1(&target.server_name, tcp).await?;
         std::io::Result::Ok(Stream::Tls(Box::new(tls)))
     };
-    match errand.deadlines.within(service.timeouts.connect, dial).await {
+    let step = errand.begin(What::Connect);
+    let dialed = errand.deadlines.within(service.timeouts.connect, dial).await;
+    errand.end(step, !matches!(dialed, Ok(Ok(_))));
+    match dialed {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(source)) => {
             Err(UpstreamError::Connect { endpoint: target.authority.clone(), source: source.into() })

@@ -2,9 +2,10 @@
 //!
 //! It is kept in these parts until it is written, so that no field is put into a map only to be taken out again.
 
-use super::{Added, Overlay};
+use super::{Added, Overlay, Steps};
 use crate::wire::{Fields, MOST_FIELDS, Scratch, write_field};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Head {
     /// The answer's fields are wanted as lines of HTTP/1.1 ([`Answer::take_lines`](super::Answer::take_lines)) where they
     /// can be passed on as they stand, less these; in the answer's map where this is none, and wherever they can not.
     pub lines: Option<Displaced>,
+    /// What sending it comes to, where that is traced.
+    pub steps: Option<Rc<Steps>>,
 }
 
 impl Head {

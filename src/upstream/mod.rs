@@ -21,6 +21,7 @@ mod pool;
 mod retry;
 mod services;
 pub mod spool;
+mod steps;
 pub mod tls;
 mod tunnel;
 
@@ -33,6 +34,7 @@ pub use overlay::Overlay;
 pub use place::{Place, Target};
 pub use pool::Pools;
 pub use services::{Services, TlsError};
+pub use steps::{Step, Steps, What};
 
 use crate::config::{Balance, Eject, Health, Scheme, Timeouts, Upstream};
 use crate::deadline::{Deadlines, Elapsed};
@@ -145,6 +147,20 @@ pub struct Errand<'a> {
     pub from: Option<IpAddr>,
 }
 
+impl Errand<'_> {
+    /// Notes the beginning of a step, of a request that is traced.
+    fn begin(&self, what: What) -> Option<usize> {
+        self.head.steps.as_ref().map(|steps| steps.begin(what))
+    }
+
+    /// Notes its end.
+    fn end(&self, step: Option<usize>, failed: bool) {
+        if let (Some(steps), Some(step)) = (&self.head.steps, step) {
+            steps.end(step, failed);
+        }
+    }
+}
+
 /// A request that was not answered.
 #[derive(Debug)]
 struct Undelivered {
@@ -200,7 +216,12 @@ impl Service {
     ) -> Result<Response<Box<Answer>>, UpstreamError> {
         let permit = match &self.bounds {
             None => None,
-            Some(bounds) => Some(self.counted(bounds.enter(&self.name, errand.deadlines).await)?),
+            Some(bounds) => {
+                let step = errand.begin(What::Queue);
+                let entered = bounds.enter(&self.name, errand.deadlines).await;
+                errand.end(step, entered.is_err());
+                Some(self.counted(entered)?)
+            }
         };
         let desk = errand.pools.desk(self);
         let lane = match self.pick(&desk, &errand, &[]) {
@@ -245,6 +266,7 @@ impl Service {
 
     /// Sends a request once.
     async fn attempt(&self, lane: &Rc<Lane>, errand: Errand<'_>, body: Outgoing) -> Sent {
+        let step = errand.begin(What::Attempt(lane.place.address));
         let (time, passage) = (errand.head.timeout.unwrap_or(self.timeouts.response), body.passage());
         // Until the switch nothing is asked of the client.
         let switches = body.upgrade().is_some();
@@ -273,6 +295,7 @@ impl Service {
             undelivered.look_at(passage);
         }
         self.judge(lane, &sent, errand.deadlines.now_ns());
+        errand.end(step, sent.is_err());
         sent
     }
 

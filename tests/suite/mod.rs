@@ -83,6 +83,7 @@ mod terminal_server;
 mod terminal_whole;
 mod tls;
 mod tls_clients;
+mod traces;
 mod unknown_keys;
 mod upstreams;
 mod upstreams_balance;

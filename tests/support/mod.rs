@@ -6,6 +6,7 @@ pub(crate) mod backend;
 pub(crate) mod browser;
 pub(crate) mod certificate;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod control;
 pub(crate) mod dns;
 pub(crate) mod envelope;

@@ -15,10 +15,12 @@ mod postgres;
 mod routes;
 mod services;
 mod split;
+mod telemetry;
 mod upstream_policy;
 mod upstreams;
 mod webhooks;
 
+use super::Config;
 use super::check::check;
 use super::diff::Outline;
 use super::document::{Document, Value};
@@ -26,7 +28,6 @@ use super::problem::{Code, Problems};
 use super::schema::{ROOT, Type};
 use super::section::Section;
 use super::substitute::Variables;
-use super::{Config, Telemetry};
 use files::Files;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ pub(crate) fn compile(
     let document = Document::read(source, file_name, &Variables::new(base_dir, env));
     let files = Files::new(base_dir);
     let config = document.root().and_then(|root| {
-        check(&root, Type::Section(ROOT), "");
+        check(&root, Type::Section(ROOT));
         config(&root.any_section()?, &files)
     });
     let mut used = files.used();
@@ -93,7 +94,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
     let upstreams = upstreams::upstreams(root, files);
     let dns = upstreams::dns(root);
     let apis = apis::apis(root);
-    let access_log = services::access_log(root, files);
+    let telemetry = telemetry::telemetry(root, files);
     let webhooks = webhooks::webhooks(root);
     let drain = drain::drain(root);
     Some(Config {
@@ -106,7 +107,7 @@ fn config(root: &Section<'_>, files: &Files) -> Option<Config> {
         upstreams: upstreams?,
         dns: dns?,
         apis: apis?,
-        telemetry: Telemetry { access_log: access_log? },
+        telemetry: telemetry?,
         webhooks: webhooks?,
         drain: drain?,
         workers: workers(root)?,

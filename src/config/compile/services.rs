@@ -1,4 +1,4 @@
-//! `store`, `jwt`, `accounts` and `telemetry`.
+//! `store`, `jwt` and `accounts`.
 
 use super::files::Files;
 use super::postgres;
@@ -6,9 +6,7 @@ use super::{MAKE_A_SECRET, count, or};
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
-use crate::config::{
-    AccessLog, Accounts, Founders, Jwt, LogPath, SigningAlgorithm, Signup, Store, StoreUrl, UpstreamIdentity,
-};
+use crate::config::{Accounts, Founders, Jwt, SigningAlgorithm, Signup, Store, StoreUrl, UpstreamIdentity};
 use crate::token::Secret;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -150,22 +148,4 @@ impl Default for UpstreamIdentity {
         let ttl = Duration::from_secs(300);
         Self { issuer: Arc::from("portcullis"), ttl, algorithm: SigningAlgorithm::EdDSA }
     }
-}
-
-pub(super) fn access_log(root: &Section<'_>, files: &Files) -> Option<AccessLog> {
-    let default = AccessLog { path: LogPath::Stdout, sample: 1.0 };
-    let Some(telemetry) = root.get("telemetry") else { return Some(default) };
-    let Some(value) = telemetry.any_section()?.get("access_log") else { return Some(default) };
-    let section = value.any_section()?;
-    let path = or(&section, "path", |value| log_path(value, files), || default.path);
-    let sample = or(&section, "sample", |value| value.number(0.0, 1.0), || default.sample);
-    Some(AccessLog { path: path?, sample: sample? })
-}
-
-fn log_path(value: &Value<'_>, files: &Files) -> Option<LogPath> {
-    value.non_empty().map(|text| match text {
-        "stdout" => LogPath::Stdout,
-        "stderr" => LogPath::Stderr,
-        path => LogPath::File(files.resolve(path)),
-    })
 }

@@ -363,12 +363,6 @@ fn no_diagnostic_holds_a_secret() {
 }
 
 #[test]
-fn what_this_version_lacks_is_refused_by_name() {
-    let traces = "telemetry: { traces: { otlp: \"http://127.0.0.1:4318\", sample: 0.01 } }";
-    assert_eq!(more(traces), "unsupported telemetry.traces");
-}
-
-#[test]
 fn a_store_is_a_file_or_a_server() {
     let file = |store: &str| file(PLAIN, "", "").replace("{ url: \"sqlite://x.db\" }", store);
     let StoreUrl::Postgres(server) =

@@ -1,12 +1,12 @@
 //! Sends one event to one URL, and reads no more of the answer than its head.
 
 use super::guard::{Guard, Target};
+use crate::control::post;
 use crate::upstream::tls;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use std::fmt;
@@ -16,12 +16,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
 /// How many addresses of a name are tried.
 const ADDRESSES: usize = 3;
-/// Most bytes of an answer's head.
-const HEAD_MOST: usize = 16 * 1024;
 
 /// Why an event was not acknowledged. Says nothing of what a name resolves to: whoever reads the delivery log must not
 /// learn the layout of the gateway's network from it.
@@ -157,26 +154,10 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, SendError> {
     Err(SendError::Connect)
 }
 
-/// Ends the connection's task with the exchange, whichever way that ends.
-struct Driven(JoinHandle<()>);
-
-impl Drop for Driven {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 async fn exchange(
     io: impl Read + Write + Unpin + Send + 'static,
     message: &Message<'_>,
 ) -> Result<StatusCode, SendError> {
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_MOST);
-    let (mut sender, connection) = builder.handshake(io).await.map_err(|_| SendError::Broke)?;
-    let _driven = Driven(tokio::spawn(async move {
-        // Its error is the exchange's as well.
-        let _ = connection.await;
-    }));
     let request = Request::post(&message.target.path)
         .header(HOST, &message.target.authority)
         .header(USER_AGENT, concat!("Portcullis/", env!("CARGO_PKG_VERSION")))
@@ -186,8 +167,8 @@ async fn exchange(
         .header("webhook-signature", message.signature)
         .body(Full::new(message.body.clone()))
         .map_err(|_| SendError::Unusable)?;
-    let response = sender.send_request(request).await.map_err(|_| SendError::Broke)?;
-    Ok(response.status())
+    let answered = post::exchange(io, request).await.map_err(|_| SendError::Broke)?;
+    Ok(answered.response.status())
 }
 
 #[cfg(test)]

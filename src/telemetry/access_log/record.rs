@@ -13,6 +13,8 @@ pub struct AccessRecord<'a> {
     pub at: Moment,
     /// The identifier that upstream and client get too.
     pub request_id: &'a str,
+    /// The trace that it is a part of, when it is traced.
+    pub trace: Option<&'a str>,
     /// The client's address, behind trusted proxies.
     pub client: IpAddr,
     /// Request method.
@@ -66,6 +68,7 @@ impl AccessRecord<'_> {
         timestamp(out, self.at.unix_ms);
         out.push(b'"');
         text(out, "request_id", self.request_id);
+        optional(out, "trace_id", self.trace);
         address(out, self.client);
         text(out, "method", &redact(self.method));
         text(out, "host", &redact(self.host));
@@ -234,6 +237,7 @@ mod tests {
         AccessRecord {
             at: Moment { mono_ns: 0, unix_ms: 1_768_035_600_000 },
             request_id: "r1",
+            trace: None,
             client: IpAddr::from([192, 0, 2, 1]),
             method: "GET",
             host: "api.example.com",
@@ -275,6 +279,8 @@ mod tests {
             "\n"
         );
         assert_eq!(line(&record()), expected);
+        let traced = line(&AccessRecord { trace: Some("4bf9"), ..record() });
+        assert!(traced.contains(r#""request_id":"r1","trace_id":"4bf9","client""#), "{traced}");
     }
 
     #[test]

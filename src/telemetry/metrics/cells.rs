@@ -1,5 +1,6 @@
 //! Numbers that one thread writes and the scrape reads: no lock prefix, no cache line shared between writers.
 
+use super::exemplar::Exemplars;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -84,9 +85,18 @@ pub(super) struct Histogram {
 impl Histogram {
     pub(super) fn observe(&self, duration: Duration) {
         let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        add(&self.buckets[BOUNDS_NS.partition_point(|bound| *bound < ns)], 1);
+        add(&self.buckets[bucket(ns)], 1);
         add(&self.sum_ns, ns);
     }
+}
+
+fn bucket(ns: u64) -> usize {
+    BOUNDS_NS.partition_point(|bound| *bound < ns)
+}
+
+/// The bucket of a duration.
+pub(super) fn bucket_of(duration: Duration) -> usize {
+    bucket(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// A histogram's content, added up over workers.
@@ -96,6 +106,8 @@ pub(super) struct Distribution {
     pub(super) buckets: [u64; BUCKETS],
     /// Sum of all observations in seconds.
     pub(super) sum_s: f64,
+    /// Requests that stand for their buckets, where there are any.
+    pub(super) exemplars: Option<Box<Exemplars>>,
 }
 
 impl Distribution {

@@ -1,11 +1,13 @@
 //! The text that a scrape gets. The only file that knows `prometheus-client`, which writes the format.
 
 use super::cells::{BOUNDS_S, Distribution};
+use super::exemplar;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::sync::Arc;
 
 /// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -55,15 +57,16 @@ pub(super) enum Values {
 
 /// Writes the families in `format`.
 pub(super) fn write(families: Vec<Family>, format: Format) -> String {
+    let families = Arc::new(families);
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Scrape(families)));
+    registry.register_collector(Box::new(Scrape(families.clone())));
     let mut text = String::new();
     // Writing to a string does not fail; a family that the library refuses would end the text early.
     if let Err(error) = text::encode(&mut text, &registry) {
         tracing::error!(%error, "metrics are incomplete");
     }
     match format {
-        Format::OpenMetrics => text,
+        Format::OpenMetrics => exemplar::insert(&text, &families),
         Format::Prometheus => to_prometheus(&text),
     }
 }
@@ -88,7 +91,7 @@ fn to_prometheus(text: &str) -> String {
 }
 
 #[derive(Debug)]
-struct Scrape(Vec<Family>);
+struct Scrape(Arc<Vec<Family>>);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {

@@ -374,6 +374,12 @@ impl Metrics {
                 values: Values::Counters(self.streams_closed.collect(Counter::value)),
             },
             Family {
+                name: "portcullis_trace_spans",
+                help: "Spans of requests that were traced, by what became of them.",
+                labels: &["result"],
+                values: Values::Counters(self.spans.collect(Counter::value)),
+            },
+            Family {
                 name: "portcullis_webhook_deliveries",
                 help: "Attempts to deliver an event to a webhook endpoint.",
                 labels: &["outcome"],

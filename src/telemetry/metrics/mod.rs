@@ -3,6 +3,7 @@
 //! Labels are bounded: names from the configuration and short closed lists, never a key, a path or an address.
 
 mod cells;
+mod exemplar;
 mod exposition;
 mod families;
 mod limits;
@@ -76,6 +77,7 @@ pub struct Metrics {
     log_dropped: Arc<Counter>,
     tunnels: Series<Gauge>,
     streams_closed: Series<Counter>,
+    spans: Series<Counter>,
     webhook_deliveries: Series<Counter>,
     webhook_queue: Gauge,
     webhook_oldest: Gauge,
@@ -145,6 +147,7 @@ impl Metrics {
             log_dropped: Arc::default(),
             tunnels: Series::new(),
             streams_closed: Series::new(),
+            spans: Series::new(),
             webhook_deliveries: Series::new(),
             webhook_queue: Gauge::default(),
             webhook_oldest: Gauge::default(),
@@ -355,6 +358,11 @@ impl Metrics {
     /// Counts an exchange that was closed because its key or session could not go on, and why.
     pub fn stream_closed(&self, reason: &'static str) {
         self.streams_closed.of(&[reason]).increment();
+    }
+
+    /// Spans of traces: `exported`, `dropped` because too many waited, or `failed` because no collector took them.
+    pub fn spans(&self, result: &'static str) -> Arc<Counter> {
+        self.spans.of(&[result])
     }
 
     /// Counts an attempt to deliver an event: `delivered`, `retried` or `given_up`.

@@ -1,6 +1,8 @@
 //! What is counted per route: requests by method and status, and how long they took.
 
 use super::cells::{Distribution, Histogram, Sharded, Tally};
+use super::exemplar::Latest;
+use crate::telemetry::traces::TraceId;
 use http::Method;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct RouteCells {
     shards: Sharded<RouteShard>,
+    traced: Latest,
 }
 
 #[derive(Debug, Default)]
@@ -20,7 +23,7 @@ struct RouteShard {
 
 impl RouteCells {
     pub(super) fn new(shards: usize) -> Self {
-        Self { shards: Sharded::new(shards) }
+        Self { shards: Sharded::new(shards), traced: Latest::default() }
     }
 
     /// Counts a request that has ended: after `total`, of which the upstream took `upstream` to answer.
@@ -42,6 +45,11 @@ impl RouteCells {
         }
     }
 
+    /// Has a request that was traced stand for those that took as long: after `total`, at `at_ms` since 1970.
+    pub fn exemplify(&self, trace: TraceId, total: Duration, at_ms: u64) {
+        self.traced.note(trace, total, at_ms);
+    }
+
     /// Requests by method and status.
     pub(super) fn requests(&self) -> BTreeMap<(&'static str, u16), u64> {
         let mut requests = BTreeMap::new();
@@ -58,6 +66,7 @@ impl RouteCells {
             total.merge(&shard.total);
             upstream.merge(&shard.upstream);
         }
+        total.exemplars = self.traced.all();
         (total, upstream)
     }
 }
