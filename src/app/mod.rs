@@ -17,6 +17,7 @@ mod reload;
 mod sightings;
 mod supervisor;
 mod upstreams;
+mod watchdog;
 
 pub use error::StartError;
 pub use handover::NotTaken;
@@ -54,6 +55,7 @@ use std::time::Duration;
 use supervisor::{PidDraft, PidFile};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
+use watchdog::Rounds;
 
 /// How long a process that takes over waits for its keys. Less than the one before it is patient.
 const LOADING: Duration = Duration::from_secs(30);
@@ -160,7 +162,7 @@ impl Gateway {
             control: control.handle().clone(),
         };
         let parts = Arc::new(control.block_on(build::parts(config, given))?);
-        let workers = spawn_workers(&parts)?;
+        let (workers, rounds) = spawn_workers(&parts)?;
         let stepwise = control.block_on(async {
             let certificates = acme::restored(&parts).await;
             background::start(&parts, files, &prints, certificates)
@@ -183,6 +185,7 @@ impl Gateway {
         control.block_on(async { parts.listeners.alter(plan, &parts.config.load()) });
         let pid_file = pid_draft.and_then(PidDraft::put);
         supervisor::tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));
+        control.block_on(async { watchdog::start(&parts, rounds) });
         Ok(Self { parts, control, workers, stepwise, signals, stops, pid_file })
     }
 
@@ -201,11 +204,15 @@ fn control_runtime() -> Result<Runtime, StartError> {
     builder.worker_threads(1).thread_name("control").enable_all().build().map_err(StartError::System)
 }
 
-fn spawn_workers(parts: &Arc<Parts>) -> Result<Vec<JoinHandle<io::Result<()>>>, StartError> {
+/// The workers, and how often each has come round.
+type Workers = (Vec<JoinHandle<io::Result<()>>>, Vec<Rounds>);
+
+fn spawn_workers(parts: &Arc<Parts>) -> Result<Workers, StartError> {
     let tls = parts.upstreams.tls();
-    let (mut workers, mut senders) = (Vec::new(), Vec::new());
+    let (mut workers, mut senders, mut rounds) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..parts.config.load().workers.get() {
         let (sender, listening) = mpsc::unbounded_channel();
+        let counted = Rounds::default();
         let start = Start {
             index,
             shared: parts.shared.clone(),
@@ -213,12 +220,14 @@ fn spawn_workers(parts: &Arc<Parts>) -> Result<Vec<JoinHandle<io::Result<()>>>, 
             log: lock(&parts.access_log).writer(),
             tls: tls.clone(),
             stage: parts.stage.subscribe(),
+            rounds: counted.clone(),
         };
         workers.push(worker::spawn(start).map_err(StartError::System)?);
         senders.push(sender);
+        rounds.push(counted);
     }
     parts.listeners.serve_by(senders);
-    Ok(workers)
+    Ok((workers, rounds))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

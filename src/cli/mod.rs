@@ -8,6 +8,7 @@ mod copy;
 mod demo;
 mod diff;
 mod explain;
+mod healthcheck;
 mod import;
 mod login;
 mod manage;
@@ -60,6 +61,8 @@ enum Command {
     Copy(copy::Arguments),
     /// List the gateways that accept keys on the store, and how far each of them has followed it
     Nodes(nodes::Arguments),
+    /// Say whether a running gateway serves, for container engines
+    Healthcheck(healthcheck::Arguments),
     /// Log in at a running gateway, for the commands with --server
     Login(login::Login),
     /// Log out at a running gateway
@@ -133,6 +136,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Import(arguments) => import::run(arguments),
         Command::Copy(arguments) => copy::run(arguments),
         Command::Nodes(arguments) => nodes::run(arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Login(arguments) => login::login(arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Org(command) => org::run(command),
@@ -200,6 +204,8 @@ mod tests {
             "portcullis user create --config a.yaml --email a@example.com --organization my-org --role viewer",
             "portcullis user update --config a.yaml a@example.com --admin true --active false --name A",
             "portcullis user list --server https://a:1 --ca ca.pem --search a --output json",
+            "portcullis healthcheck",
+            "portcullis healthcheck --live --server https://a:1 --ca a.pem",
             "portcullis login --server https://a:1 --email a@example.com --code 123456 --password-stdin",
             "portcullis logout --server https://a:1",
             "portcullis org create --config a.yaml --name A --slug a-b --owner a@example.com",

@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -45,6 +45,8 @@ pub struct Start {
     pub tls: crate::upstream::tls::Client,
     /// Tells it when to stop.
     pub stage: watch::Receiver<Stage>,
+    /// It counts its rounds here, some ten a second, for whoever looks whether it goes on.
+    pub rounds: Arc<AtomicU64>,
 }
 
 /// A socket to accept from.
@@ -74,12 +76,12 @@ fn run(start: Start) -> io::Result<()> {
 }
 
 async fn work(start: Start) -> io::Result<()> {
-    let Start { index, shared, mut listening, log, tls, mut stage } = start;
+    let Start { index, shared, mut listening, log, tls, mut stage, rounds } = start;
     let worker = Worker::new(index, shared, Pools::new(tls), log).map_err(io::Error::other)?;
     let connections = Rc::new(Connections::default());
     connections.tick(worker.shared.clock.now());
     worker.tick(true);
-    let ticker = tokio::task::spawn_local(tick(worker.clone(), connections.clone()));
+    let ticker = tokio::task::spawn_local(tick(worker.clone(), connections.clone(), rounds));
     let mut acceptors = JoinSet::new();
     loop {
         let more = tokio::select! {
@@ -112,13 +114,14 @@ async fn work(start: Start) -> io::Result<()> {
     Ok(())
 }
 
-async fn tick(worker: Rc<Worker>, connections: Rc<Connections>) {
+async fn tick(worker: Rc<Worker>, connections: Rc<Connections>, rounds: Arc<AtomicU64>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut count = 0u64;
     loop {
         interval.tick().await;
         count += 1;
+        rounds.store(count, Ordering::Relaxed);
         let second = count.is_multiple_of(10);
         worker.tick(second);
         if second && worker.shared.pressed.load(Ordering::Relaxed) {

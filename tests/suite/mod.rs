@@ -20,6 +20,8 @@ mod control_tokens;
 mod cors;
 mod credentials;
 mod demo;
+mod deploy_healthcheck;
+mod deploy_watchdog;
 mod diff;
 mod documents;
 mod errors;

@@ -19,8 +19,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether it should still be waited.
 const LOOK: Duration = Duration::from_millis(100);
-/// What another process could take for its own.
-const NOT_INHERITED: [&str; 3] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+/// What another process could take for its own, or not take for its own: it is the new one that systemd's watchdog looks at.
+const NOT_INHERITED: [&str; 4] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID"];
 
 /// Why there is no new process. The present one goes on.
 #[derive(Debug, thiserror::Error)]

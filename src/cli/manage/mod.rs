@@ -12,7 +12,7 @@ pub(super) use backend::{Backend, Key};
 pub(super) use failure::Failure;
 use render::record;
 pub(super) use render::{Column, list};
-pub(super) use server::{LogIn, log_in, log_out};
+pub(super) use server::{LogIn, log_in, log_out, look};
 
 use super::{complain, print};
 use serde_json::{Value, json};
