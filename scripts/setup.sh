@@ -13,13 +13,15 @@ clients=(curl:curl openssl:openssl)
 browser=(chromium:chromium chromedriver:chromium-driver)
 fuzzer=(python3:python3)
 services=(redis-server:redis-server)
+# What judges deploy/, and what makes its packages.
+judges=(systemd-analyze:systemd docker-compose:docker-compose lintian:lintian dpkg-deb:dpkg bwrap:bubblewrap promtool:prometheus)
 counting=(valgrind:valgrind openssl:openssl python3:python3)
 peers=(nginx:nginx haproxy:haproxy caddy:caddy)
 measuring=("${peers[@]}" wrk:wrk h2load:nghttp2-client ab:apache2-utils taskset:util-linux python3:python3)
 
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
-  test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}" "${services[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}" "${services[@]}" "${judges[@]}") ;;
   budget) wanted=("${build[@]}" "${counting[@]}") ;;
   bench | dist) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;
@@ -70,16 +72,29 @@ if [[ "${1:-test}" == test ]] && ! python3 -c 'import ensurepip' 2>/dev/null; th
   packages+=(python3-venv)
 fi
 
-# What is no Debian package: the front end, and the API fuzzer in an environment of its own.
+# It makes a filter of system calls of a unit, for Debian's own Python.
+if [[ "${1:-test}" == test ]] && ! /usr/bin/python3 -c 'import seccomp' 2>/dev/null; then
+  packages+=(python3-seccomp)
+fi
+
+# What is no Debian package: the front end, and the API fuzzer and the judges of deploy/, each in an environment of its own.
 finish() {
   scripts/console.sh
-  if [[ "${1:-test}" != test ]] || cmp -s tests/fuzz/requirements.txt target/schemathesis/requirements.txt; then
+  if [[ "${1:-test}" == test ]]; then
+    environment target/schemathesis tests/fuzz/requirements.txt "the API fuzzer"
+    environment target/deploy tests/deploy/requirements.txt "what judges deploy/"
+  fi
+}
+
+# A Python environment with what a file asks for, unless it is there.
+environment() {
+  if cmp -s "$2" "$1/requirements.txt"; then
     return
   fi
-  echo "Installing the API fuzzer"
-  python3 -m venv --clear target/schemathesis
-  target/schemathesis/bin/pip install --quiet --disable-pip-version-check --requirement tests/fuzz/requirements.txt
-  cp tests/fuzz/requirements.txt target/schemathesis/
+  echo "Installing $3"
+  python3 -m venv --clear "$1"
+  "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2"
+  cp "$2" "$1/requirements.txt"
 }
 
 if ((${#packages[@]} == 0)); then

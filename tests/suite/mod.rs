@@ -20,6 +20,7 @@ mod control_tokens;
 mod cors;
 mod credentials;
 mod demo;
+mod deploy;
 mod deploy_healthcheck;
 mod deploy_watchdog;
 mod diff;
