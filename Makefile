@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist demo test check format lint unit deny hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits
+.PHONY: help dist demo test check format lint unit deny hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -108,6 +108,12 @@ nodes-limits: ## One key over three gateways at ten times its limit, Redis kille
 openapi: ## Write the OpenAPI document as the program has it: docs/openapi.json
 	$(CARGO) run --locked --quiet -- openapi > target/openapi.json
 	mv target/openapi.json docs/openapi.json
+
+# Links from the pages to files beside docs/ lead there in the built book too.
+book: ## Build the documentation as a website: target/book/docs/index.html
+	@command -v mdbook >/dev/null || { echo "mdbook is missing: cargo install --locked mdbook" >&2; exit 1; }
+	mdbook build docs
+	cp -r config deploy target/book/
 
 clean: ## Remove what was built
 	$(CARGO) clean

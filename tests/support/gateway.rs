@@ -424,7 +424,7 @@ fn dismiss(watchdog: &mut Child) {
 
 /// Three free addresses on a loopback address that no other gateway of any run uses: listeners share ports
 /// (`SO_REUSEPORT`), so two gateways on one address would silently share its clients.
-fn addresses() -> [SocketAddr; 3] {
+pub(crate) fn addresses() -> [SocketAddr; 3] {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     let process = std::process::id();
