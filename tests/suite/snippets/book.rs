@@ -83,3 +83,27 @@ fn broken(page: &Path, text: &str, link: &str) -> Option<&'static str> {
     let there = if file.is_empty() { text.to_owned() } else { std::fs::read_to_string(target).ok()? };
     (!anchors(&there).contains(anchor)).then_some("names a heading that is not there")
 }
+
+#[test]
+fn every_endpoint_is_told_of() {
+    let named = |text: &str| {
+        let mut parts = text.split('{');
+        let first = parts.next().unwrap_or_default().to_owned();
+        let rest = parts.map(|part| part.split_once('}').map_or(part, |(_, after)| after));
+        rest.fold(first, |text, part| text + "{}" + part)
+    };
+    let pages: String = files().iter().map(|path| std::fs::read_to_string(path).expect("a page")).collect();
+    let (pages, api) = (named(&pages), std::fs::read_to_string(root().join("docs/openapi.json")));
+    let api: serde_json::Value = serde_json::from_str(&api.expect("the document")).expect("JSON");
+    let paths = api["paths"].as_object().expect("paths");
+    assert!(paths.len() > 50);
+    // Pages say once where a family of paths begins, and go on from there.
+    let told = |path: &str| {
+        let starts = ["", "/api/v1/organizations/{}", "/api", "/v1"];
+        starts
+            .iter()
+            .any(|start| path.strip_prefix(start).is_some_and(|it| !it.is_empty() && pages.contains(it)))
+    };
+    let untold: Vec<String> = paths.keys().map(|path| named(path)).filter(|path| !told(path)).collect();
+    assert_eq!(untold, Vec::<String>::new());
+}

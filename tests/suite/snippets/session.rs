@@ -1,22 +1,18 @@
-//! What a reader of a page does, done: one folder and one shell for all of its commands, and what they printed.
-//!
-//! Addresses of the pages (`127.0.0.1:8080`, also written `0.0.0.0` and `localhost`) stand for free ports of a loopback address
-//! of the session's own, and are put back in what was printed. The commands see nothing of this environment but the path.
+//! What a reader of a page does, done: one folder and one shell for all of its commands, and what they printed. The commands
+//! see nothing of the environment of the tests but the path.
 
+use super::addresses::Addresses;
 use super::compare;
-use crate::support::gateway::{self, PROGRAM};
+use crate::support::gateway::PROGRAM;
 use crate::support::postgres::{self, PASSWORD, USER};
 use crate::support::redis::Redis;
 use crate::support::wait;
-use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const HOSTS: [&str; 3] = ["127.0.0.1:", "0.0.0.0:", "localhost:"];
 const LIMIT: Duration = Duration::from_secs(150);
 /// Waits until an address answers 200, and as long as the process that is to answer lives.
 const READY: &str = r#"ready() {
@@ -51,8 +47,7 @@ struct Expected {
 pub(super) struct Session {
     page: String,
     folder: tempfile::TempDir,
-    ip: IpAddr,
-    ports: BTreeMap<u16, u16>,
+    addresses: Addresses,
     replaced: Vec<(String, String)>,
     steps: Vec<(usize, Step)>,
     expected: Vec<Expected>,
@@ -70,17 +65,13 @@ impl Session {
         for name in ["bin/portcullis", "work/target/release/portcullis"] {
             std::os::unix::fs::symlink(PROGRAM, folder.path().join(name)).expect("a link");
         }
-        let ip = gateway::addresses()[0].ip();
-        let (ports, replaced) = (BTreeMap::new(), Vec::new());
-        let (steps, expected) = (Vec::new(), Vec::new());
         Self {
             page: page.to_owned(),
             folder,
-            ip,
-            ports,
-            replaced,
-            steps,
-            expected,
+            addresses: Addresses::new(),
+            replaced: Vec::new(),
+            steps: Vec::new(),
+            expected: Vec::new(),
             database: None,
             redis: None,
         }
@@ -146,11 +137,7 @@ impl Session {
     /// What a step printed, with the page's addresses.
     fn printed(&self, step: usize) -> String {
         let bytes = fs::read(self.folder.path().join(format!("steps/{step}.out"))).unwrap_or_default();
-        let mut text = String::from_utf8_lossy(&bytes).into_owned();
-        for (shown, real) in &self.ports {
-            text = text.replace(&format!("{}:{real}", self.ip), &format!("127.0.0.1:{shown}"));
-        }
-        text
+        self.addresses.restore(&String::from_utf8_lossy(&bytes))
     }
 
     /// What the shell does: each step in its turn, in the same process, up to the first that fails.
@@ -214,35 +201,7 @@ impl Session {
         if text.contains("$REDIS_URL") && self.redis.is_none() {
             self.redis = Some(Redis::start());
         }
-        HOSTS.iter().fold(text, |text, host| self.addressed(&text, host))
-    }
-
-    fn addressed(&mut self, text: &str, host: &str) -> String {
-        let mut parts = text.split(host);
-        let mut filled = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            match part[..digits].parse() {
-                Ok(port) => {
-                    let real = self.port(port);
-                    filled.push_str(&format!("{}:{real}{}", self.ip, &part[digits..]));
-                }
-                Err(_) => filled.push_str(&format!("{host}{part}")),
-            }
-        }
-        filled
-    }
-
-    /// The free port that stands for one of the pages; none for 0, which is any.
-    fn port(&mut self, shown: u16) -> u16 {
-        if shown == 0 {
-            return 0;
-        }
-        let ip = self.ip;
-        *self.ports.entry(shown).or_insert_with(|| {
-            let held = TcpListener::bind((ip, 0)).expect("a port");
-            held.local_addr().expect("an address").port()
-        })
+        self.addresses.fill(&text)
     }
 }
 
