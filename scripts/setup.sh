@@ -15,13 +15,14 @@ fuzzer=(python3:python3)
 services=(redis-server:redis-server)
 # What judges deploy/, and what makes its packages.
 judges=(systemd-analyze:systemd docker-compose:docker-compose lintian:lintian dpkg-deb:dpkg bwrap:bubblewrap promtool:prometheus)
+reader=(sqlite3:sqlite3 jq:jq)
 counting=(valgrind:valgrind openssl:openssl python3:python3)
 peers=(nginx:nginx haproxy:haproxy caddy:caddy)
 measuring=("${peers[@]}" wrk:wrk h2load:nghttp2-client ab:apache2-utils taskset:util-linux python3:python3)
 
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
-  test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}" "${services[@]}" "${judges[@]}") ;;
+  test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}" "${services[@]}" "${reader[@]}" "${judges[@]}") ;;
   budget) wanted=("${build[@]}" "${counting[@]}") ;;
   bench | dist) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;

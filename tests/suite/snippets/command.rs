@@ -23,7 +23,7 @@ pub(super) fn unknown(line: &str) -> Option<String> {
         };
         let name = word.rsplit('/').next().unwrap_or_default();
         let first = at == 0 || !word.starts_with('-') && is_command(&words[at - 1]);
-        if name == "portcullis" && first {
+        if name == "portcullis" && first || word == "/usr/bin/portcullis" {
             let mut command = Command::new(PROGRAM);
             // Help comes first of all, but not before an option that nobody knows.
             command.args(arguments()).arg("--help").stdin(Stdio::null());
@@ -43,7 +43,7 @@ pub(super) fn unknown(line: &str) -> Option<String> {
 
 /// Whether a command may follow this word.
 fn is_command(before: &str) -> bool {
-    matches!(before, "|" | "&&" | ";" | "sudo" | "exec" | "$")
+    matches!(before, "|" | "&&" | ";" | "sudo" | "exec" | "$" | "--")
         || before.contains('=') && !before.starts_with('-')
 }
 
@@ -82,6 +82,15 @@ fn a_mistake_in_a_call_is_found() {
     assert!(!bad("X=1 portcullis token create --config a.yaml --name 'CI # 1' # makes a key"));
     assert!(bad("portcullis token create --naem CI"));
     assert!(bad("sudo portcullis srve"));
-    assert!(!bad("echo portcullis srve") && !bad("make test") && bad("make tset"));
+    assert!(
+        bad("docker exec portcullis /usr/bin/portcullis srve")
+            && bad("runuser -u portcullis -- portcullis srve")
+    );
+    assert!(
+        !bad("install target/dist/portcullis /usr/bin/portcullis")
+            && !bad("echo portcullis srve")
+            && !bad("make test")
+            && bad("make tset")
+    );
     assert!(problem("if true; then").is_some());
 }
