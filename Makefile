@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist demo test check format lint unit deny hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
+.PHONY: help dist deb demo test check format lint unit deny hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ fuzz-api: setup ## Let the API fuzzer try everything some hundred times (thirty 
 
 dist: ## Build the program to run in earnest, optimised for a recorded load: target/dist/portcullis (about fifteen minutes)
 	@scripts/dist.sh
+
+deb: dist ## Make a Debian package of that program: target/debian/portcullis_*.deb
+	deploy/debian/build.sh
 
 # PINGORA=1 builds and measures Pingora too; COMPARE has further options of the script, as `--peers nginx --rounds 15`.
 bench: ## Measure the policy alone, then a request and a connection beside nginx, HAProxy and Caddy

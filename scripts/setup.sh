@@ -14,7 +14,7 @@ browser=(chromium:chromium chromedriver:chromium-driver)
 fuzzer=(python3:python3)
 services=(redis-server:redis-server)
 # What judges deploy/, and what makes its packages.
-judges=(systemd-analyze:systemd docker-compose:docker-compose lintian:lintian dpkg-deb:dpkg bwrap:bubblewrap promtool:prometheus)
+judges=(systemd-analyze:systemd docker-compose:docker-compose lintian:lintian dpkg-shlibdeps:dpkg-dev strip:binutils bwrap:bubblewrap promtool:prometheus)
 reader=(sqlite3:sqlite3 jq:jq)
 counting=(valgrind:valgrind openssl:openssl python3:python3)
 peers=(nginx:nginx haproxy:haproxy caddy:caddy)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Judges what is in deploy/ by programs that are not ours.
 
-    target/deploy/bin/python tests/deploy/check.py image | compose | units [--portcullis PROGRAM]
+    target/deploy/bin/python tests/deploy/check.py image | compose | chart | units | package [--portcullis PROGRAM]
 
 `scripts/setup.sh test` makes that environment. Every function of a part that begins with `holds_` is one check; what a validator
 is to refuse is shown to it too, so that one that looks at nothing does not pass for one that is content.
@@ -14,7 +14,7 @@ import sys
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PARTS = ["image", "compose", "units"]
+PARTS = ["image", "compose", "chart", "units", "package"]
 
 
 def main():

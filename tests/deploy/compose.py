@@ -1,5 +1,6 @@
 """The compose file: as docker-compose reads it, with what it mounts, and with the configuration of its gateways."""
 
+import functools
 import os
 import shutil
 
@@ -13,9 +14,10 @@ FILE = DEPLOY / "compose/compose.yaml"
 UNASKED = {"backend"}
 
 
-def read(file=FILE):
+@functools.cache
+def read():
     """The file as docker-compose has understood it: anchors followed, variables filled in, every key known."""
-    return yaml.safe_load(run("docker-compose", "--file", file, "config").stdout)
+    return yaml.safe_load(run("docker-compose", "--file", FILE, "config").stdout)
 
 
 def mounts(service):

@@ -31,3 +31,13 @@ fn the_compose_file() {
 fn the_systemd_units() {
     hold("units");
 }
+
+#[test]
+fn the_helm_chart() {
+    hold("chart");
+}
+
+#[test]
+fn the_debian_package() {
+    hold("package");
+}
