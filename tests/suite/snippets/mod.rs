@@ -115,6 +115,8 @@ fn take(session: &mut Session, block: &Block) -> Result<(), String> {
             block.marks.iter().find_map(|it| if let Mark::Serve(url) = it { Some(url) } else { None });
         let code =
             block.marks.iter().find_map(|it| if let Mark::Exit(code) = it { Some(*code) } else { None });
+        let alone = block.marks.contains(&Mark::Terminal).then(|| session::in_terminal(text));
+        let text = alone.as_deref().unwrap_or(text);
         match serve {
             Some(url) => session.serve(line, text, url),
             None => session.run(line, text, code.unwrap_or_default()),

@@ -20,6 +20,8 @@ pub(super) enum Mark {
     Output,
     /// The command goes on running; it is ready when this answers 200.
     Serve(String),
+    /// The commands are typed into a terminal of their own, which knows nothing of the one before.
+    Terminal,
     /// The exit code of the commands.
     Exit(i32),
     /// The commands can not be run here, for this reason: they are looked at only.
@@ -150,6 +152,7 @@ fn mark(text: &str) -> Result<Mark, String> {
         "file" => Mark::File(named()?),
         "into" => Mark::Into(named()?),
         "output" => Mark::Output,
+        "terminal" => Mark::Terminal,
         "exit" => Mark::Exit(rest.parse().map_err(|_| format!("{rest:?} is no exit code"))?),
         "serve" if rest.is_empty() => Mark::Serve("http://127.0.0.1:9090/readyz".to_owned()),
         "serve" => Mark::Serve(rest.to_owned()),

@@ -171,7 +171,8 @@ impl Session {
         let bin = self.folder.path().join("bin");
         let mut command = Command::new("bash");
         command.arg(steps.join("all.sh")).current_dir(self.folder.path().join("work")).env_clear();
-        command.env("PATH", format!("{}:{path}:/usr/sbin:/sbin", bin.display()));
+        let path = format!("{}:{path}:/usr/sbin:/sbin", bin.display());
+        command.env("FIRST_PATH", &path).env("PATH", path).env("WORK", self.folder.path().join("work"));
         command.env("HOME", self.folder.path().join("home")).env("STEPS", steps).env("LANG", "C.UTF-8");
         command.env("ROOT", env!("CARGO_MANIFEST_DIR")).envs(self.services());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
@@ -203,6 +204,12 @@ impl Session {
         }
         self.addresses.fill(&text)
     }
+}
+
+/// Commands in a shell of their own, which begins where the session began.
+pub(super) fn in_terminal(commands: &str) -> String {
+    let shell = "env -i PATH=\"$FIRST_PATH\" HOME=\"$HOME\" LANG=C.UTF-8 bash -eo pipefail";
+    format!("( cd \"$WORK\" && {shell} <<'END_OF_TERMINAL'\n{commands}END_OF_TERMINAL\n)\n")
 }
 
 /// A shell and all that it started; gone when dropped, and with this process.
