@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist deb demo test check format lint unit deny hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
+.PHONY: help dist deb demo test check format lint unit deny advisories supply hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,7 +20,7 @@ demo: ## Build and run the whole gateway on loopback, with curl lines to paste
 	@scripts/setup.sh demo
 	$(CARGO) run --release --locked -- demo
 
-test: setup format lint deny unit ## Formatting, lints, licences, and the whole test suite
+test: setup format lint deny supply unit ## Formatting, lints, licences, the list of parts, and the whole test suite
 
 check: format lint ## Formatting and lints only
 
@@ -36,12 +36,19 @@ unit:
 	$(CARGO) test --locked --no-fail-fast --lib --bins --tests
 
 # Advisories need the network, and change without a change of ours: they are a job of their own, not part of the tests.
-deny:
-	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-	  $(CARGO) deny --locked check bans licenses sources; \
-	else \
-	  echo "cargo-deny is not installed: licences, bans and sources were not checked (cargo install --locked cargo-deny)"; \
-	fi
+deny: ## Licences, sources and bans of what comes in with dependencies
+	@scripts/setup.sh supply
+	@PATH="$$PWD/target/supply/bin:$$PATH" $(CARGO) deny --locked --log-level error check bans licenses sources
+	@scripts/sbom.py --allowed
+
+# ADVISORY_DB names a Git repository with the database, where that of RustSec can not be reached.
+advisories: ## Whether anything is known against what comes in with dependencies
+	@scripts/setup.sh supply
+	@scripts/advisories.sh
+
+supply: ## Have the list of parts and the workflow files judged by validators that are not ours
+	@scripts/setup.sh supply
+	@scripts/supply.sh
 
 hammer: ## Revoke keys five hundred times while fifty threads use them (about a minute)
 	HAMMER=50x500 $(CARGO) test --locked --test main c23_no_request_that_starts_after_the_answer_is_accepted

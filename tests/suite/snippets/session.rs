@@ -218,7 +218,7 @@ struct Group(Child, Child);
 impl Group {
     fn of(shell: Child) -> Self {
         let watchdog = Command::new("sh")
-            .args(["-c", "read _; kill -9 -- \"-$0\"", &shell.id().to_string()])
+            .args(["-c", "read _; kill -9 \"-$0\"", &shell.id().to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
