@@ -1,7 +1,7 @@
 //! What runs beside the request path: following the store, writing usage, sweeping, metrics, reloads.
 
 use super::build::node_name;
-use super::{Parts, acme, admin, lock, memory, sightings};
+use super::{Parts, acme, admin, lock, memory, process, sightings};
 use crate::clock::Moment;
 use crate::config::watch::{Prints, Watcher, watch};
 use crate::control::acme::Certificates;
@@ -170,6 +170,7 @@ async fn tend(parts: Arc<Parts>) {
         match parts.edge.tend().await {
             Ok(roll) => {
                 parts.shared.metrics.set_nodes(roll.heard);
+                parts.shared.metrics.nodes_lost(roll.lost);
                 // With those that are silent: they may accept until they are struck.
                 parts.shared.node.set_live(u32::try_from(roll.all.max(1)).unwrap_or(u32::MAX));
             }
@@ -280,8 +281,10 @@ async fn expiring(parts: &Parts, now: Moment) {
 fn scrape_hook(parts: &Arc<Parts>) {
     // Weak: the metrics belong to what the hook looks at.
     let weak = Arc::downgrade(parts);
+    let started = parts.shared.clock.now();
     parts.shared.metrics.on_scrape(move |metrics| {
         let Some(parts) = weak.upgrade() else { return };
+        metrics.set_standing(process::standing(&parts, started));
         let tokens = &parts.shared.tokens;
         let now = parts.shared.clock.now();
         let stats = tokens.stats();

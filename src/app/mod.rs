@@ -13,6 +13,7 @@ mod handover;
 mod inherited;
 mod listeners;
 mod memory;
+mod process;
 mod reload;
 mod sightings;
 mod supervisor;

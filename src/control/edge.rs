@@ -45,6 +45,8 @@ pub struct Census {
     pub all: usize,
     /// Of them, those that are heard of.
     pub heard: usize,
+    /// Those that were found silent by this look.
+    pub lost: usize,
 }
 
 /// A look at the roll.
@@ -217,6 +219,7 @@ impl Edge {
         let tasks = self.roll().tasks(&nodes, own.as_deref(), self.clock.now());
         let named =
             |id: &str| nodes.iter().find(|node| *node.id == *id).map_or("", |node| node.name.as_str());
+        let mut lost = 0;
         for task in tasks {
             match task {
                 Task::Doubt { node, beats } => {
@@ -225,6 +228,7 @@ impl Edge {
                         "a node has been silent for too long: it may accept no key until it is heard of again"
                     );
                     self.store.doubt(&node, beats).await?;
+                    lost += 1;
                 }
                 Task::Strike { node } => {
                     tracing::warn!(node = named(&node), "a silent node is taken off the roll");
@@ -232,7 +236,8 @@ impl Edge {
                 }
             }
         }
-        Ok(Census { all: nodes.len(), heard: nodes.iter().filter(|node| !node.doubted).count() })
+        let heard = nodes.iter().filter(|node| !node.doubted).count();
+        Ok(Census { all: nodes.len(), heard, lost })
     }
 
     /// Has the uses that were counted so far added up, so that what is read next shows them.

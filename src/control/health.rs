@@ -1,6 +1,6 @@
 //! What an operator's machines ask on the admin listener: `/healthz`, `/readyz`, `/metrics`.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::Dialect;
 use crate::dialect::{self, Fault};
 use crate::store::cache::Tokens;
@@ -50,16 +50,25 @@ impl Health {
     }
 
     fn ready(&self, clock: &Clock) -> Response<Full<Bytes>> {
+        match self.hindrance(clock.now()) {
+            Some(body) => json(StatusCode::SERVICE_UNAVAILABLE, body),
+            None => json(StatusCode::OK, r#"{"status":"ready"}"#),
+        }
+    }
+
+    /// Whether requests are served.
+    pub fn is_ready(&self, now: Moment) -> bool {
+        self.hindrance(now).is_none()
+    }
+
+    fn hindrance(&self, now: Moment) -> Option<&'static str> {
         if self.draining.load(Ordering::Relaxed) {
-            return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#);
+            return Some(r#"{"status":"draining"}"#);
         }
-        if !self.tokens.fresh(clock.now()) {
-            return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"store out of reach"}"#);
+        if !self.tokens.fresh(now) {
+            return Some(r#"{"status":"store out of reach"}"#);
         }
-        if self.metrics.limits().holds_up() {
-            return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"limits backend out of reach"}"#);
-        }
-        json(StatusCode::OK, r#"{"status":"ready"}"#)
+        self.metrics.limits().holds_up().then_some(r#"{"status":"limits backend out of reach"}"#)
     }
 
     fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {

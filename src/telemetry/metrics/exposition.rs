@@ -51,6 +51,8 @@ pub(super) type Labelled<V> = (Vec<Box<str>>, V);
 #[derive(Debug)]
 pub(super) enum Values {
     Counters(Vec<Labelled<u64>>),
+    /// Counters that are no whole numbers.
+    Sums(Vec<Labelled<f64>>),
     Gauges(Vec<Labelled<f64>>),
     Histograms(Vec<Labelled<Distribution>>),
 }
@@ -102,7 +104,7 @@ impl Collector for Scrape {
 impl Family {
     fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let metric_type = match self.values {
-            Values::Counters(_) => MetricType::Counter,
+            Values::Counters(_) | Values::Sums(_) => MetricType::Counter,
             Values::Gauges(_) => MetricType::Gauge,
             Values::Histograms(_) => MetricType::Histogram,
         };
@@ -110,6 +112,9 @@ impl Family {
         match &self.values {
             Values::Counters(all) => self.each(&mut metric, all, |metric, value| {
                 metric.encode_counter::<NoLabelSet, u64, f64>(value, None)
+            }),
+            Values::Sums(all) => self.each(&mut metric, all, |metric, value| {
+                metric.encode_counter::<NoLabelSet, f64, f64>(value, None)
             }),
             Values::Gauges(all) => self.each(&mut metric, all, |metric, value| {
                 let whole = *value as i64;

@@ -16,6 +16,7 @@ impl Metrics {
         families.extend(self.connection_families());
         families.extend(self.upstream_families());
         families.extend(self.control_families());
+        families.extend(self.process_families());
         families
     }
 

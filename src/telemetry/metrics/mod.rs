@@ -9,6 +9,7 @@ mod families;
 mod limits;
 mod mirror;
 mod outcome;
+mod process;
 mod route;
 mod series;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use exposition::Format;
 pub use limits::{LimitsAsked, LimitsCells, LimitsDecided};
 pub use mirror::{MirrorCells, Mirrored};
 pub use outcome::{ApiCells, AuthOutcome, CacheLookup, Policy, RateDecision};
+pub use process::Standing;
 pub use route::RouteCells;
 pub use series::{Counter, Gauge};
 
@@ -71,6 +73,7 @@ pub struct Metrics {
     store_connections_opened: AtomicU64,
     store_connection_failures: AtomicU64,
     nodes: Gauge,
+    nodes_lost: Counter,
     usage_unwritten: Gauge,
     refusals_dropped: AtomicU64,
     tokens_expiring: Series<Gauge>,
@@ -81,6 +84,7 @@ pub struct Metrics {
     webhook_deliveries: Series<Counter>,
     webhook_queue: Gauge,
     webhook_oldest: Gauge,
+    standing: Mutex<Standing>,
     scrape_hooks: Mutex<Vec<ScrapeHook>>,
 }
 
@@ -141,6 +145,7 @@ impl Metrics {
             store_connections_opened: AtomicU64::default(),
             store_connection_failures: AtomicU64::default(),
             nodes: Gauge::default(),
+            nodes_lost: Counter::default(),
             usage_unwritten: Gauge::default(),
             refusals_dropped: AtomicU64::default(),
             tokens_expiring: Series::new(),
@@ -151,8 +156,13 @@ impl Metrics {
             webhook_deliveries: Series::new(),
             webhook_queue: Gauge::default(),
             webhook_oldest: Gauge::default(),
+            standing: Mutex::default(),
             scrape_hooks: Mutex::default(),
         };
+        // From the start: who asks by how much a count has grown sees nothing of its first one.
+        for outcome in ["delivered", "retried", "given_up"] {
+            metrics.webhook_deliveries.of(&[outcome]);
+        }
         // The process runs, so the configuration that it started with was good.
         metrics.last_reload_good.set(1.0);
         Arc::new(metrics)
