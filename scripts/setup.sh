@@ -132,6 +132,13 @@ if ! "${install[@]}" >/dev/null 2>&1; then
   "${install[@]}"
 fi
 
+# Of Prometheus only the programs are wanted; the tests start it themselves.
+if [[ " ${packages[*]} " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
+  # Where no systemd runs there is nothing to stop.
+  systemctl --quiet disable prometheus 2>/dev/null || true
+  systemctl --quiet stop prometheus 2>/dev/null || true
+fi
+
 # Debian starts a server as soon as it is installed. Tests and bench run their own; another one only takes time from them.
 for pair in "${peers[@]}" "${services[@]}"; do
   if [[ " ${packages[*]} " == *" ${pair#*:} "* ]] && systemctl --quiet is-active "${pair#*:}" 2>/dev/null; then

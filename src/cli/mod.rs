@@ -19,6 +19,7 @@ mod password;
 mod project;
 mod schema;
 mod serve;
+mod status;
 mod token;
 mod user;
 mod webhook;
@@ -63,6 +64,8 @@ enum Command {
     Nodes(nodes::Arguments),
     /// Say whether a running gateway serves, for container engines
     Healthcheck(healthcheck::Arguments),
+    /// Say whether a running gateway is well, and what it does
+    Status(status::Arguments),
     /// Log in at a running gateway, for the commands with --server
     Login(login::Login),
     /// Log out at a running gateway
@@ -137,6 +140,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Copy(arguments) => copy::run(arguments),
         Command::Nodes(arguments) => nodes::run(arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+        Command::Status(arguments) => status::run(arguments),
         Command::Login(arguments) => login::login(arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Org(command) => org::run(command),
@@ -225,6 +229,8 @@ mod tests {
             "portcullis token create --server https://a:1 --kind ocore --name A --permission view:servers",
             "portcullis webhook create --config a.yaml --url https://a/ --event *",
             "portcullis webhook deliveries --config a.yaml --status failed --endpoint 1",
+            "portcullis status --config a.yaml --output json",
+            "portcullis status --server https://a:1 --ca a.pem --watch --every 5",
             "portcullis completions bash",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
@@ -257,6 +263,7 @@ mod tests {
             "portcullis org show --config a.yaml --ca a.pem",
             "portcullis token update --config a.yaml 1",
             "portcullis login --server https://a:1",
+            "portcullis status --server https://a:1 --every 0",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

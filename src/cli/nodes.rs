@@ -46,7 +46,8 @@ const COLUMNS: &[Column] = &[
     ("LAST HEARD", "/heardAt"),
 ];
 
-fn told(store: &dyn store::Store) -> Result<Value, StoreError> {
+/// The roll of a store, as a list of records.
+pub(super) fn told(store: &dyn store::Store) -> Result<Value, StoreError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
     let (nodes, newest) = runtime.block_on(async {

@@ -99,3 +99,7 @@ mod upstreams_tls;
 mod usage;
 mod usage_history;
 mod validation;
+mod watching;
+mod watching_dashboards;
+mod watching_pages;
+mod watching_status;

@@ -22,6 +22,7 @@ pub(crate) mod openapi;
 pub(crate) mod pair;
 pub(crate) mod person;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod redis;
 pub(crate) mod reply;
 pub(crate) mod request;

@@ -10,9 +10,8 @@ mod store;
 pub(super) use ask::{Ask, Body, escaped};
 pub(super) use backend::{Backend, Key};
 pub(super) use failure::Failure;
-use render::record;
-pub(super) use render::{Column, list};
-pub(super) use server::{LogIn, log_in, log_out, look};
+pub(super) use render::{Column, list, record};
+pub(super) use server::{LogIn, Open, log_in, log_out, look};
 
 use super::{complain, print};
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! A running gateway: the control API of its admin listener, called by a person with a session.
 
 mod http;
+mod open;
 mod sessions;
 
 use super::ask::Ask;
@@ -10,6 +11,7 @@ use crate::token::Secret;
 use ::http::{Method, StatusCode};
 use bytes::Bytes;
 use http::{Answer, Message, Peer};
+pub(in crate::cli) use open::Open;
 use serde_json::{Value, json};
 use sessions::{Session, Sessions};
 use std::io::Write as _;
