@@ -37,7 +37,9 @@ const MOST_WAITING: usize = 65_536;
 const USAGE_SHARE: u32 = 32;
 /// but no longer than this.
 const USAGE_LATEST: Duration = Duration::from_secs(30);
-/// How often signing keys and expiring keys are looked at.
+/// How often signing keys are looked at: one that was made elsewhere is published, and signs, this much late at most.
+const SIGNING: Duration = Duration::from_secs(2);
+/// How often expiring keys are looked at.
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
@@ -63,6 +65,7 @@ pub(super) fn start(
     tokio::spawn(each_second(parts.clone()));
     tokio::spawn(memory::watch(parts.clone()));
     tokio::spawn(each_minute(parts.clone()));
+    tokio::spawn(sign(parts.clone()));
     tokio::spawn(reloads(parts.clone(), hangup, watching));
     let certificates = acme::run(parts.clone(), obtained);
     let shared = parts.shared.clone();
@@ -187,6 +190,7 @@ async fn each_second(parts: Arc<Parts>) {
     tokio::spawn(write_usage(parts.clone()));
     tokio::spawn(write_refusals(parts.clone()));
     tokio::spawn(keep_history(parts.clone()));
+    tokio::spawn(keep_audit(parts.clone()));
     for turn in 0.. {
         tokio::time::sleep(SECOND).await;
         parts.shared.clock.resync();
@@ -226,6 +230,22 @@ async fn keep_history(parts: Arc<Parts>) {
     }
 }
 
+/// Forgets what is too old of the audit log, where it is not kept forever.
+async fn keep_audit(parts: Arc<Parts>) {
+    loop {
+        let now = parts.shared.clock.now();
+        if let Some(keep) = parts.config.load().store.audit
+            && parts.shared.tokens.is_first(now)
+        {
+            let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+            if let Err(error) = parts.store.forget_audit(now.unix_ms.saturating_sub(keep_ms)).await {
+                tracing::warn!(cause = %chain(&error), "what is too old of the audit log could not be removed");
+            }
+        }
+        tokio::time::sleep(MINUTE).await;
+    }
+}
+
 /// Writes what was counted, each second; a part at a time, and less often, when so many keys are in use that it takes long:
 /// a million of them each ten minutes or so. Nothing is lost meanwhile, and whoever asks for a key's uses has them written.
 async fn write_usage(parts: Arc<Parts>) {
@@ -258,14 +278,28 @@ async fn write_usage(parts: Arc<Parts>) {
 
 async fn each_minute(parts: Arc<Parts>) {
     loop {
-        let now = parts.shared.clock.now();
-        let identity = parts.config.load().jwt.upstream.clone();
-        match signing::ring(&*parts.store, &identity, now).await {
-            Ok(ring) => parts.ring.store(Arc::new(ring)),
-            Err(error) => tracing::error!(cause = %chain(&error), "the signing keys could not be looked at"),
-        }
-        expiring(&parts, now).await;
+        expiring(&parts, parts.shared.clock.now()).await;
         tokio::time::sleep(MINUTE).await;
+    }
+}
+
+/// Follows the signing keys.
+async fn sign(parts: Arc<Parts>) {
+    let mut is_well = true;
+    loop {
+        let identity = parts.config.load().jwt.upstream.clone();
+        let looked = signing::ring(&*parts.store, &identity, parts.shared.clock.now()).await;
+        // Said once: a store that is away for an hour is no news every other second.
+        if let Err(error) = &looked
+            && is_well
+        {
+            tracing::error!(cause = %chain(error), "the signing keys could not be looked at");
+        }
+        is_well = looked.is_ok();
+        if let Ok(ring) = looked {
+            parts.ring.store(Arc::new(ring));
+        }
+        tokio::time::sleep(SIGNING).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 good, 1 the work failed, 2 bad usage. Errors go to standard error and say what to do next.
 
+mod backup;
 mod check;
 mod completions;
 mod copy;
@@ -19,6 +20,7 @@ mod password;
 mod project;
 mod schema;
 mod serve;
+mod signing_key;
 mod status;
 mod token;
 mod user;
@@ -60,6 +62,10 @@ enum Command {
     Import(import::Arguments),
     /// Copy everything from one store into another, empty one: from SQLite to PostgreSQL, or back
     Copy(copy::Arguments),
+    /// Make a backup of everything in the store, while gateways run on it
+    Backup(backup::Make),
+    /// Put a backup into an empty store
+    Restore(backup::Restore),
     /// List the gateways that accept keys on the store, and how far each of them has followed it
     Nodes(nodes::Arguments),
     /// Say whether a running gateway serves, for container engines
@@ -85,6 +91,9 @@ enum Command {
     /// Make, list, alter and remove webhook endpoints; what was sent to them
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// List, rotate and retire the keys that sign the identities upstreams get
+    #[command(subcommand)]
+    SigningKey(signing_key::Command),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
 }
@@ -138,6 +147,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Openapi => openapi::run(),
         Command::Import(arguments) => import::run(arguments),
         Command::Copy(arguments) => copy::run(arguments),
+        Command::Backup(arguments) => backup::make(&arguments),
+        Command::Restore(arguments) => backup::restore(arguments),
         Command::Nodes(arguments) => nodes::run(arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Status(arguments) => status::run(arguments),
@@ -148,6 +159,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::User(command) => user::run(command),
         Command::Token(command) => token::run(command),
         Command::Webhook(command) => webhook::run(command),
+        Command::SigningKey(command) => signing_key::run(command),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }
@@ -196,6 +208,12 @@ mod tests {
             "portcullis import --config a.yaml fixture.yaml",
             "portcullis copy --config a.yaml --from sqlite:///var/lib/portcullis.db",
             "portcullis copy --config a.yaml --from old.yaml",
+            "portcullis backup --config a.yaml b.backup",
+            "portcullis restore --config a.yaml b.backup --replace c.backup",
+            "portcullis restore --check b.backup",
+            "portcullis signing-key list --config a.yaml --output json",
+            "portcullis signing-key rotate --config a.yaml --publish-for 0",
+            "portcullis signing-key retire --config a.yaml 0c1f",
             "portcullis token create --config a.yaml --organization my-org --name CI --permission read --scope documents",
             "portcullis token list --config a.yaml --organization my-org --search ci --inactive --json",
             "portcullis token show --config a.yaml 66f0",
@@ -248,6 +266,9 @@ mod tests {
             "portcullis explain --config a.yaml GET http://a/ -H no-colon",
             "portcullis explain --config a.yaml GET http://a/ --from nowhere",
             "portcullis completions tcsh-of-old",
+            "portcullis backup --config a.yaml",
+            "portcullis restore b.backup",
+            "portcullis restore --check b.backup --replace c.backup",
             "portcullis token",
             "portcullis token create --config a.yaml --name CI",
             "portcullis token list --config a.yaml --organization o --active --inactive",

@@ -3,7 +3,7 @@
 use super::manage::{Ask, Backend, Body, Column, Common, Failure, Printed, escaped, operate};
 use super::password::{self, Given};
 use crate::control::domain::{DomainError, FirstOwner, NewUser, slug_of};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -29,6 +29,10 @@ const RESET_AFTER_HELP: &str = "\
 Hand the token to the person over a way that you trust. They choose a password with it by \
 POST /api/auth/reset-password {\"token\":\"…\",\"password\":\"…\"}, which ends all their sessions. \
 Who has asked for one is in the audit log as auth.password_reset_requested.";
+
+const ERASE_AFTER_HELP: &str = "\
+It works on the store, with --config, and for somebody who was removed long ago as well. What stays is their opaque id, \
+so that the log goes on saying that it was one and the same person who did something. Backups stay as they are.";
 
 const FACTS: &[Column] = &[
     ("id", "/id"),
@@ -67,6 +71,8 @@ pub(super) enum Command {
     ResetPassword(ResetPassword),
     /// Remove a person for good
     Delete(One),
+    /// Remove a person, and take who they were out of all that is kept, the audit log too
+    Erase(Erase),
 }
 
 #[derive(clap::Args, Debug)]
@@ -114,6 +120,13 @@ pub(super) struct One {
     user: String,
     #[command(flatten)]
     common: Common,
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = ERASE_AFTER_HELP)]
+pub(super) struct Erase {
+    #[command(flatten)]
+    one: One,
 }
 
 #[derive(clap::Args, Debug)]
@@ -167,6 +180,13 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Delete(One { user, common }) => operate(&common, async |backend| {
             backend.call(Ask::delete(path(&user))).await?;
             Ok(Printed::deleted(&user))
+        }),
+        Command::Erase(Erase { one: One { user, common } }) => operate(&common, async |backend| {
+            let store = backend.store("a person is erased on the store: --config FILE")?;
+            let erased = store.domain().erase_person(&store.by(), &user).await?;
+            let (ids, rows) = (erased.ids.join(", "), erased.rows);
+            let table = format!("erased {ids}: {rows} rows were altered or removed\n");
+            Ok(Printed { table, json: json!({ "ids": erased.ids, "rows": rows, "erased": true }) })
         }),
     }
 }

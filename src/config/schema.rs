@@ -272,6 +272,8 @@ const STORE: &[Key] = &[
         .default("data/usage"),
     Key::new("max_staleness", Type::Duration, "Cut off from the store for longer, keys are no longer accepted (503, never 401).")
         .default("5s"),
+    Key::new("audit", Type::DurationOr("forever"), "How long the audit log is kept: `1d` at least, or `forever`. See `docs/life-cycle.md`.")
+        .default("forever"),
     Key::new("history", Type::DurationOr("none"), "How long it is kept how keys were used, hour by hour: `1h` to `90d`; or `none`. See `docs/operations.md`.")
         .default("90d"),
     Key::new("cache", Type::Section(CACHE), "The keys held in memory."),
@@ -343,6 +345,11 @@ const UNKNOWN_KEYS: &[Key] = &[
 const JWT: &[Key] = &[
     Key::new("secret", Type::Text, "HS256 secret of the tokens that clients get, at least 32 characters.")
         .required(),
+    Key::new(
+        "other_secret",
+        Type::Text,
+        "Another secret whose tokens are accepted, and never made: the one before, or the next one, while `secret` is rotated.",
+    ),
     Key::new("access_expiry", Type::Duration, "Life of an access token.").default("1h"),
     Key::new("refresh_expiry", Type::Duration, "Life of a refresh token.").default("30d"),
     Key::new(

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How long a key signs.
 const SIGNS_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a key is published before it signs. The JWK Set may be cached for five minutes.
-const PUBLISHED_BEFORE: Duration = Duration::from_secs(3600);
+pub(super) const PUBLISHED_BEFORE: Duration = Duration::from_secs(3600);
 
 /// Why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +47,7 @@ pub async fn ring(
     };
     if let Some(signs_from_ms) = signs_from_ms {
         let key = generate(identity.algorithm, signs_from_ms)?;
-        let older_retire_ms = signs_from_ms + millis(identity.ttl) + millis(PUBLISHED_BEFORE);
-        store.add_signing_key(key, older_retire_ms).await?;
+        store.add_signing_key(key, older_retire_ms(identity, signs_from_ms)).await?;
         keys = store.signing_keys(now.unix_ms).await?;
     }
     let of_algorithm = keys.iter().filter(|key| key.algorithm == wanted);
@@ -57,7 +56,13 @@ pub async fn ring(
     Ok(KeyRing::new(parts, now)?)
 }
 
-fn generate(algorithm: SigningAlgorithm, signs_from_ms: u64) -> Result<SigningKey, BadKey> {
+/// When those before a key that signs from then on are not needed any more: their last token is over, and an hour on top for
+/// clocks that differ.
+pub(super) fn older_retire_ms(identity: &UpstreamIdentity, signs_from_ms: u64) -> u64 {
+    signs_from_ms + millis(identity.ttl) + millis(PUBLISHED_BEFORE)
+}
+
+pub(super) fn generate(algorithm: SigningAlgorithm, signs_from_ms: u64) -> Result<SigningKey, BadKey> {
     Ok(SigningKey {
         id: random_id().map_err(|_| BadKey)?,
         algorithm: algorithm.as_str().to_owned(),
@@ -68,6 +73,6 @@ fn generate(algorithm: SigningAlgorithm, signs_from_ms: u64) -> Result<SigningKe
     })
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

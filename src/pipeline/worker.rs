@@ -96,7 +96,7 @@ impl Snapshot {
             router: Router::new(&config.apis, services, limiter, metrics),
             strangers_mode: config.limits.unknown_keys_mode,
             strangers: limiter.addresses(config.limits.unknown_keys.as_ref()),
-            client_tokens: ClientTokens::new(&config.jwt.secret),
+            client_tokens: ClientTokens::new(&config.jwt.secret, config.jwt.other_secret.as_ref()),
             identity: config.jwt.upstream.clone(),
             ring,
             sampling: config.telemetry.traces.as_deref().map(Sampling::new),

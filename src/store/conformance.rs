@@ -2,6 +2,7 @@
 
 mod certificates;
 mod directory;
+mod erasure;
 mod history;
 mod hooks;
 mod management;
@@ -11,7 +12,7 @@ mod sessions;
 pub(crate) use management::key;
 
 use super::import::{Fixture, FixtureMember, FixtureOrganization, FixtureProject, FixtureToken, Position};
-use super::management::Management;
+use super::management::{AuditQuery, Management, Written};
 use super::{ChangeId, ChangeSubject, SigningKey, Store, StoreError, Usage};
 use crate::token::{Digest, KeyFamily, Permissions, Reach, Role, TokenId};
 
@@ -87,6 +88,7 @@ pub(crate) async fn suite<S: Management>(make: impl Fn() -> S) {
     management::suite(&make).await;
     hooks::suite(&make).await;
     certificates::suite(&make).await;
+    erasure::suite(&make).await;
 }
 
 async fn an_empty_store_has_nothing(store: &dyn Store) {
@@ -274,7 +276,7 @@ async fn usage_counts_once(store: &dyn Store) {
     assert_eq!(used(&key.id).await, (12, Some(NOW_MS)));
 }
 
-async fn signing_keys_overlap(store: &dyn Store) {
+async fn signing_keys_overlap(store: &dyn Management) {
     let key = |id: &str, algorithm: &str, signs_from_ms| SigningKey {
         id: id.to_owned(),
         algorithm: algorithm.to_owned(),
@@ -293,6 +295,25 @@ async fn signing_keys_overlap(store: &dyn Store) {
     assert_eq!(ids(500).await, ["x", "b"], "only the older ones of its algorithm retire");
     assert_eq!(store.signing_keys(0).await.unwrap()[0].private.expose(), "cHJpdmF0ZQ==");
     assert_eq!(store.changes_after(newest).await.unwrap()[0].subject, ChangeSubject::SigningKeys);
+
+    // At the operator's wish: not while the next one waits, and not without an entry in the log.
+    let entry = || management::entry("signing_key.rotated");
+    let waits = store.rotate_signing_key(key("c", "EdDSA", 200), 900, 50, entry()).await.unwrap();
+    assert_eq!((waits, ids(499).await.len()), (Written::Moved, 3));
+    let newest = store.newest_change().await.unwrap();
+    let added = store.rotate_signing_key(key("c", "EdDSA", 200), 900, 100, entry()).await.unwrap();
+    assert_eq!((added, ids(600).await), (Written::Done, ["x", "b", "c"].map(str::to_owned).to_vec()));
+    assert_eq!(store.changes_after(newest).await.unwrap()[0].subject, ChangeSubject::SigningKeys);
+    assert_eq!(store.retire_signing_key("b", 600, entry()).await.unwrap(), Written::Done);
+    assert_eq!(ids(600).await, ["x", "c"]);
+    assert_eq!(store.retire_signing_key("b", 600, entry()).await.unwrap(), Written::Moved);
+    let query =
+        AuditQuery { action: Some("signing_key.rotated".to_owned()), limit: 9, ..AuditQuery::default() };
+    assert_eq!(store.audit(&query).await.unwrap().len(), 2);
+    // Those that have long retired are forgotten.
+    let month_ms = 30 * 86_400_000;
+    store.add_signing_key(key("d", "EdDSA", month_ms + 601), month_ms + 900).await.unwrap();
+    assert_eq!(ids(0).await, ["x", "c", "d"]);
 }
 
 async fn expiring_counts_active_keys_in_the_range(store: &dyn Store) {

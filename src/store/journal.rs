@@ -14,7 +14,7 @@ mod segment;
 mod tests;
 
 pub use flush::Flushed;
-pub use recover::{in_use, recover};
+pub use recover::{Counted, counted, in_use, recover};
 
 use super::Usage;
 use crate::clock::Moment;

@@ -13,6 +13,7 @@ pub mod nodes;
 pub mod password;
 mod sql;
 pub use sql::copy::CopyError;
+pub use sql::copy::backup::{Backup, BackupError, Made, Restored, verify};
 pub use sql::sqlite;
 
 use crate::config::StoreUrl;
@@ -23,7 +24,7 @@ use ipnet::IpNet;
 use management::Management;
 use std::future::Future;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +48,8 @@ pub enum StoreError {
     },
     /// The database was made by a newer version.
     #[error(
-        "the store has schema {found}, this version knows up to {known}: use the newer portcullis that made it"
+        "the store has schema {found}, this version knows up to {known}: start the newer portcullis that brought it there, or \
+         restore the backup that was made before"
     )]
     TooNew {
         /// Schema version of the database.
@@ -102,6 +104,29 @@ pub fn open_read_only(url: &StoreUrl) -> Result<Option<Arc<dyn Store>>, StoreErr
 /// [`CopyError`]; and [`StoreError::TooOld`] when an older version made the first one.
 pub fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, CopyError> {
     sql::copy::from_to(from, to)
+}
+
+/// Makes a backup of the store at `from` as the file `to`, while gateways may run on it: one moment of it, and every use that
+/// was counted in this machine's journals until it began. Not from within a runtime.
+///
+/// # Errors
+/// [`BackupError`]; there is no file then.
+pub fn back_up(from: &StoreUrl, to: &Path, now_ms: u64) -> Result<Made, BackupError> {
+    sql::copy::backup::make(from, to, now_ms)
+}
+
+/// Restores a backup into the empty store at `to`, which is made when it is missing; all or nothing. With `keep`, a store with
+/// something in it is replaced, after a backup of it was made as that file. Not from within a runtime.
+///
+/// # Errors
+/// [`BackupError`]; the store is as it was then.
+pub fn restore(
+    file: &Path,
+    to: &StoreUrl,
+    keep: Option<&Path>,
+    now_ms: u64,
+) -> Result<Restored, BackupError> {
+    sql::copy::backup::restore(file, to, keep, now_ms)
 }
 
 /// Where the usage journals of the store at `url` are.

@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -114,15 +114,29 @@ pub struct ClientTokens {
     ocore: Keys,
 }
 
+/// What a surface's tokens are signed with.
 struct Keys {
     sign: hmac::Key,
-    verify: DecodingKey,
+    /// The one that signs first. Few, so that they are tried one after the other: a name in the token's head would have to be
+    /// believed before it is checked.
+    verify: Vec<DecodingKey>,
 }
 
 impl Keys {
-    fn new(secret: &[u8]) -> Self {
-        Self { sign: hmac::Key::new(hmac::HMAC_SHA256, secret), verify: DecodingKey::from_secret(secret) }
+    fn new(secret: &[u8], other: Option<&[u8]>) -> Self {
+        let verify = std::iter::once(secret).chain(other).map(DecodingKey::from_secret).collect();
+        Self { sign: hmac::Key::new(hmac::HMAC_SHA256, secret), verify }
     }
+
+    fn decode(&self, token: &str, validation: &Validation) -> Option<TokenData<Claims>> {
+        self.verify.iter().find_map(|key| jsonwebtoken::decode(token, key, validation).ok())
+    }
+}
+
+/// The secret of Ocriva's surface.
+fn derived(secret: &Secret) -> hmac::Tag {
+    let root = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+    hmac::sign(&root, b"portcullis: tokens made from ocriva keys, 1")
 }
 
 impl fmt::Debug for ClientTokens {
@@ -133,11 +147,14 @@ impl fmt::Debug for ClientTokens {
 
 impl ClientTokens {
     /// Keys for both surfaces from the one configured secret: oCore's is the secret itself, as its documents say;
-    /// Ocriva's is derived from it.
-    pub fn new(secret: &Secret) -> Self {
-        let root = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-        let derived = hmac::sign(&root, b"portcullis: tokens made from ocriva keys, 1");
-        Self { ocriva: Keys::new(derived.as_ref()), ocore: Keys::new(secret.expose().as_bytes()) }
+    /// Ocriva's is derived from it. Tokens of the `other` one are accepted, and never made.
+    pub fn new(secret: &Secret, other: Option<&Secret>) -> Self {
+        let (ocriva, also) = (derived(secret), other.map(derived));
+        let bytes = |secret: &'_ Secret| secret.expose().as_bytes().to_vec();
+        Self {
+            ocriva: Keys::new(ocriva.as_ref(), also.as_ref().map(AsRef::as_ref)),
+            ocore: Keys::new(&bytes(secret), other.map(bytes).as_deref()),
+        }
     }
 
     /// Makes a token from a key; it lives `life_s` seconds, or as long as the key if that is less.
@@ -233,8 +250,7 @@ impl ClientTokens {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let signed = |keys: &Keys| jsonwebtoken::decode::<Claims>(token, &keys.verify, &validation).is_ok();
-        signed(&self.ocriva) || signed(&self.ocore)
+        [&self.ocriva, &self.ocore].iter().any(|keys| keys.decode(token, &validation).is_some())
     }
 
     /// The claims of a token that is ours, for this surface, and not over.
@@ -247,8 +263,7 @@ impl ClientTokens {
         validation.validate_exp = false; // below, with the caller's time
         validation.set_audience(&[audience.as_str()]);
         validation.set_issuer(&[ISSUER]);
-        let decoded =
-            jsonwebtoken::decode::<Claims>(token, &keys.verify, &validation).map_err(|_| Invalid)?;
+        let decoded = keys.decode(token, &validation).ok_or(Invalid)?;
         // An extension that must be understood, and is not (RFC 7515, 4.1.11).
         if decoded.header.crit.is_some() {
             return Err(Invalid);
@@ -279,8 +294,11 @@ mod tests {
 
     const NOW: Moment = Moment { mono_ns: 0, unix_ms: 1_800_000_000_000 };
 
+    const SECRET: &str = "a secret of at least 32 characters";
+    const NEXT: &str = "another secret of 32 characters!";
+
     fn tokens() -> ClientTokens {
-        ClientTokens::new(&Secret::from("a secret of at least 32 characters"))
+        ClientTokens::new(&Secret::from(SECRET), None)
     }
 
     fn facts(expires_ms: Option<u64>) -> KeyFacts<'static> {
@@ -306,12 +324,37 @@ mod tests {
         for issued in [key, session] {
             let token = issued.token.expose();
             assert!(tokens().signed_here(token));
-            assert!(!ClientTokens::new(&Secret::from("another secret of 32 characters!")).signed_here(token));
+            assert!(!ClientTokens::new(&Secret::from(NEXT), None).signed_here(token));
             let (head, signature) = token.rsplit_once('.').unwrap();
             assert!(!tokens().signed_here(&format!("{head}.")));
             assert!(!tokens().signed_here(&format!("{head}x.{signature}")));
         }
         assert!(!tokens().signed_here("a.b.c"));
+    }
+
+    #[test]
+    fn another_secret_is_accepted_and_never_signs() {
+        let of = |secret: &str, other: Option<&str>| {
+            ClientTokens::new(&Secret::from(secret), other.map(Secret::from).as_ref())
+        };
+        let session = SessionClaims { user: "u1".into(), session: "s1".to_owned() };
+        let made = |by: &ClientTokens| {
+            let [key, person] =
+                [by.for_key(facts(None), NOW, 60).unwrap(), by.for_session(&session, NOW, 60).unwrap()];
+            [(Audience::Ocriva, key), (Audience::Ocore, person)]
+        };
+        let accepts = |by: &ClientTokens, (audience, issued): &(Audience, Issued)| {
+            by.verify(*audience, issued.token.expose(), NOW).is_ok() && by.signed_here(issued.token.expose())
+        };
+        // Both ways of a rotation: the next one known beforehand, the one before still known.
+        for both in [of(SECRET, Some(NEXT)), of(NEXT, Some(SECRET))] {
+            for issued in made(&of(SECRET, None)).iter().chain(&made(&of(NEXT, None))) {
+                assert!(accepts(&both, issued));
+            }
+        }
+        for issued in made(&of(NEXT, Some(SECRET))) {
+            assert!(accepts(&of(NEXT, None), &issued) && !accepts(&of(SECRET, None), &issued));
+        }
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Load {
         });
     }
 
+    /// How many answers there were so far.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answers.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
     /// Ends it; fails the test when a request has failed.
     pub(crate) fn end(self) {
         self.over.store(true, Ordering::Relaxed);

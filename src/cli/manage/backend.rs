@@ -43,6 +43,14 @@ fn path_of(family: KeyFamily, home: &Home, id: &str) -> String {
 }
 
 impl Backend {
+    /// The store, for what is only done there.
+    pub(in crate::cli) fn store(&mut self, otherwise: &str) -> Result<&Store, Failure> {
+        match self {
+            Self::Store(store) => Ok(store),
+            Self::Server(_) => Err(Failure::usage(otherwise)),
+        }
+    }
+
     /// The answer's body as it is.
     pub(in crate::cli) async fn fetch(&mut self, ask: Ask) -> Result<Bytes, Failure> {
         match self {

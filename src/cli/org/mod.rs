@@ -16,7 +16,8 @@ Examples:
   portcullis org member set-role ann@example.com admin -c gw.yaml
   portcullis org invitation create --server https://gateway.example.com:9443 --role developer
   portcullis org rotate-keys my-org -c gw.yaml --overlap 3600
-  portcullis org delete my-org -c gw.yaml --confirm my-org";
+  portcullis org delete my-org -c gw.yaml --confirm my-org
+  portcullis org erase 68da2880b45d7a01d90a3c51 -c gw.yaml";
 
 const FACTS: &[Column] = &[
     ("id", "/id"),
@@ -46,6 +47,8 @@ pub(super) enum Command {
     Update(Update),
     /// Remove an organization with everything in it, for good
     Delete(work::Delete),
+    /// Remove what is left of an organization that was removed: its audit log, its operations and events
+    Erase(work::Erase),
     /// Give all keys new values, which are shown once; the old ones work on for a while
     RotateKeys(work::RotateKeys),
     /// Write the audit log, or what was used, to a file
@@ -146,6 +149,7 @@ pub(super) fn run(command: Command) -> ExitCode {
             one(&common, &named, Ask::patch("/api/org").json(body))
         }
         Command::Delete(asked) => work::delete(asked),
+        Command::Erase(asked) => work::erase(&asked),
         Command::RotateKeys(asked) => work::rotate_keys(asked),
         Command::Export(asked) => work::export(asked),
         Command::Audit(asked) => work::audit(asked),

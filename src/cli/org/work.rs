@@ -36,6 +36,15 @@ pub(in crate::cli) struct Delete {
 }
 
 #[derive(clap::Args, Debug)]
+pub(in crate::cli) struct Erase {
+    /// The id that it had: a slug is known no more
+    #[arg(value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(clap::Args, Debug)]
 pub(in crate::cli) struct RotateKeys {
     #[command(flatten)]
     named: Named,
@@ -110,6 +119,16 @@ pub(in crate::cli) fn delete(asked: Delete) -> ExitCode {
             Body::default().with("type", Some("delete_organization")).with("confirm", Some(asked.confirm));
         done(backend, &home.slug, body).await?;
         Ok(Printed::deleted(&home.id))
+    })
+}
+
+/// Removes what is left of an organization.
+pub(in crate::cli) fn erase(asked: &Erase) -> ExitCode {
+    operate(&asked.common, async |backend| {
+        let store = backend.store("an organization is erased on the store: --config FILE")?;
+        let rows = store.domain().erase_organization(&store.by(), &asked.id.as_str().into()).await?;
+        let table = format!("erased {}: {rows} rows were removed\n", asked.id);
+        Ok(Printed { table, json: json!({ "id": asked.id, "rows": rows, "erased": true }) })
     })
 }
 

@@ -28,8 +28,23 @@ pub(super) fn store(value: &Value<'_>, files: &Files) -> Option<Store> {
         None => Some((DEFAULT_CAPACITY, Duration::from_secs(5))),
     };
     let history = or(&section, "history", history, || Some(LONGEST));
+    let audit = or(&section, "audit", audit, || None);
     let (cache_capacity, negative_ttl) = cache?;
-    Some(Store { url: url?, max_staleness: max_staleness?, cache_capacity, negative_ttl, history: history? })
+    let (url, max_staleness, history, audit) = (url?, max_staleness?, history?, audit?);
+    Some(Store { url, max_staleness, cache_capacity, negative_ttl, history, audit })
+}
+
+fn audit(value: &Value<'_>) -> Option<Option<Duration>> {
+    if value.peek() == Some("forever") {
+        return Some(None);
+    }
+    let audit = value.duration()?;
+    if audit >= 24 * HOUR {
+        return Some(Some(audit));
+    }
+    let help = Some("write `365d`, say, or `forever`");
+    value.report(Code::InvalidValue, "the audit log is kept for one day at least", help);
+    None
 }
 
 fn history(value: &Value<'_>) -> Option<Option<Duration>> {
@@ -106,11 +121,16 @@ fn founders(value: &Value<'_>) -> Option<Founders> {
 pub(super) fn jwt(value: &Value<'_>) -> Option<Jwt> {
     let section = value.any_section()?;
     let secret = section.optional("secret", secret);
+    let other_secret = match section.get("other_secret") {
+        Some(value) => secret_beside(secret.as_ref(), &value).map(Some),
+        None => Some(None),
+    };
     let access_expiry = or(&section, "access_expiry", Value::duration, || HOUR);
     let refresh_expiry = or(&section, "refresh_expiry", Value::duration, || 30 * 24 * HOUR);
     let upstream = or(&section, "upstream", upstream_identity, UpstreamIdentity::default);
     Some(Jwt {
         secret: secret?,
+        other_secret: other_secret?,
         access_expiry: access_expiry?,
         refresh_expiry: refresh_expiry?,
         upstream: upstream?,
@@ -125,6 +145,17 @@ fn secret(value: &Value<'_>) -> Option<Secret> {
         return None;
     }
     Some(Secret::from(text))
+}
+
+/// Another one than that which signs: the same twice is a rotation that somebody believes to have begun.
+fn secret_beside(signs: Option<&Secret>, value: &Value<'_>) -> Option<Secret> {
+    let other = secret(value)?;
+    if signs.is_some_and(|signs| signs.expose() == other.expose()) {
+        let message = "this is the same secret as `secret`";
+        value.report(Code::Conflict, message, Some("write the one before, or the next one, or remove it"));
+        return None;
+    }
+    Some(other)
 }
 
 fn upstream_identity(value: &Value<'_>) -> Option<UpstreamIdentity> {

@@ -333,6 +333,27 @@ fn the_secret_is_counted_in_characters_and_never_shown() {
 }
 
 #[test]
+fn the_audit_log_is_kept_for_a_day_at_least() {
+    let with = |audit: &str| file(PLAIN, "", "").replace("x.db\" }", &format!("x.db\", audit: {audit} }}"));
+    assert_eq!(load(&file(PLAIN, "", "")).unwrap().store.audit, None);
+    assert_eq!(load(&with("forever")).unwrap().store.audit, None);
+    assert_eq!(load(&with("1d")).unwrap().store.audit, Some(Duration::from_secs(86_400)));
+    assert_eq!(only(&with("23h")), "invalid-value store.audit");
+}
+
+#[test]
+fn a_second_secret_is_as_long_as_the_first_and_another_one() {
+    let one = "1".repeat(32);
+    let with = |other: &str| {
+        let both = format!("secret: {one}, other_secret: {other}");
+        file(PLAIN, "", "").replace("secret: \"${JWT_SECRET}\"", &both)
+    };
+    assert_eq!(load(&with(&"2".repeat(32))).unwrap().jwt.other_secret.unwrap().expose(), "2".repeat(32));
+    assert_eq!(only(&with(&"2".repeat(31))), "invalid-value jwt.other_secret");
+    assert_eq!(only(&with(&one)), "conflict jwt.other_secret");
+}
+
+#[test]
 fn no_diagnostic_holds_a_secret() {
     for broken in [
         "jwt: { secret: hunter2 }",

@@ -217,6 +217,15 @@ fn values_of_header_fields_are_not_shown() {
 
 #[test]
 fn secrets_are_not_shown() {
+    let (one, two) = (
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa }",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, other_secret: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb }",
+    );
+    let found = changes(&[(one, two)]);
+    assert_eq!(
+        found,
+        ["+ jwt.other_secret: added (not shown)  [weaker: tokens of another secret are accepted]"]
+    );
     let found =
         changes(&[("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "cccccccccccccccccccccccccccccccccccccccc")]);
     assert_eq!(found, ["~ jwt.secret: changed (not shown)"]);

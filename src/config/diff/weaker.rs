@@ -94,6 +94,7 @@ pub(super) fn how(
             Some("a revoked key may live longer when the store is out of reach")
         }
         "jwt.access_expiry" | "jwt.refresh_expiry" if seen.grows() => Some("logins last longer"),
+        "jwt.other_secret" if !seen.disappears() => Some("tokens of another secret are accepted"),
         "telemetry.access_log.sample" if seen.shrinks() => Some("fewer requests are logged"),
         _ => other(pattern, &seen),
     }

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Jwt {
     /// HS256 secret of client-facing tokens, at least 32 characters.
     pub secret: Secret,
+    /// Another secret whose signatures are accepted, and never made, while one takes the place of the other on every node.
+    pub other_secret: Option<Secret>,
     /// Life of an access token. Default 1 h.
     pub access_expiry: Duration,
     /// Life of a refresh token. Default 30 d.

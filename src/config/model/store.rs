@@ -19,6 +19,8 @@ pub struct Store {
     pub negative_ttl: Duration,
     /// How long it is kept how keys were used, hour by hour; `None` for not at all. Default 90 days.
     pub history: Option<Duration>,
+    /// How long entries of the audit log are kept; `None` forever.
+    pub audit: Option<Duration>,
 }
 
 /// A store's address.

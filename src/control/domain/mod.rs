@@ -8,6 +8,7 @@ mod actor;
 mod audit;
 mod catalogue;
 mod directory;
+mod erasure;
 mod error;
 mod history;
 mod invitations;
@@ -18,6 +19,7 @@ mod people;
 mod projects;
 mod roles;
 mod seal;
+mod signing_keys;
 mod tokens;
 mod webhooks;
 
@@ -99,7 +101,7 @@ impl Domain {
         self.accounts.store(Arc::new(config.accounts));
         self.catalogue.store(Arc::new(Catalogue::new(&config.apis)));
         self.guard.store(Arc::new(Guard::new(config.webhooks.allow_networks.clone())));
-        self.sealer.store(Arc::new(Sealer::new(&config.jwt.secret)));
+        self.sealer.store(Arc::new(Sealer::new(&config.jwt)));
     }
 
     fn guard(&self) -> Arc<Guard> {

@@ -54,7 +54,7 @@ impl Issuer {
     fn new(jwt: &Jwt, accounts: Accounts) -> Self {
         Self {
             signup: accounts.signup,
-            client_tokens: ClientTokens::new(&jwt.secret),
+            client_tokens: ClientTokens::new(&jwt.secret, jwt.other_secret.as_ref()),
             access_expiry: jwt.access_expiry,
             refresh_expiry: jwt.refresh_expiry,
         }

@@ -1,7 +1,8 @@
 //! Adds up the journals of processes that ended without doing so themselves.
 
 use super::{EXTENSION, segment};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Usage};
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,49 @@ pub async fn recover(folder: &Path, store: &dyn Store) -> Result<usize, StoreErr
         recovered += 1;
     }
     Ok(recovered)
+}
+
+/// What a journal has counted, as far as its file says; how much of that the store has seen is the store's to say.
+#[derive(Debug)]
+pub struct Counted {
+    /// Its name.
+    pub id: String,
+    /// Of each slot that was ever counted in.
+    pub uses: Vec<Usage>,
+    path: PathBuf,
+}
+
+impl Counted {
+    /// Whether nobody has begun to forget it: until then the store knows what it has seen of it.
+    pub fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+}
+
+/// What every journal in `folder` has counted, those of living processes too, which go on counting.
+///
+/// A slot may change hands while it is read. Before that the store has seen all of its total, so that whoever reads the store
+/// afterwards finds nothing left in it; only whose it is has to be known for certain.
+///
+/// # Errors
+/// When the folder or a file can not be read.
+pub fn counted(folder: &Path) -> io::Result<Vec<Counted>> {
+    let mut all = Vec::new();
+    for path in
+        journals(folder)?.into_iter().filter(|path| path.extension().is_some_and(|it| it == EXTENSION))
+    {
+        let Some(id) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
+        let read = || std::fs::read(&path).map(|bytes| segment::read(&bytes));
+        let (first, again) = match read().and_then(|first| Ok((first, read()?))) {
+            Ok(both) => both,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let rows: HashMap<u32, u64> = again.iter().map(|usage| (usage.slot, usage.row)).collect();
+        let uses = first.into_iter().filter(|usage| rows.get(&usage.slot) == Some(&usage.row)).collect();
+        all.push(Counted { id, uses, path });
+    }
+    Ok(all)
 }
 
 /// Whether a living process has a journal in `folder`: a gateway runs on this store, on this machine.

@@ -23,7 +23,7 @@ pub use operations::{
 };
 pub use organizations::{Invitation, Invited, Joining, OrganizationMember, OrganizationRole, RoleName};
 pub use passwords::{Ending, NewPassword, PasswordReset};
-pub use people::{Account, Member, NewMember, NewOrganization, NewPerson};
+pub use people::{Account, Erased, Member, NewMember, NewOrganization, NewPerson};
 pub use second_factor::{FactorChange, PartialLogin, SecondFactor};
 pub use sessions::{RefreshToken, Session, Trade};
 pub use tokens::{Page, Position, Token, TokenFilter, TokenOrder, TokenPage, TokenSort};
@@ -33,7 +33,7 @@ pub use webhooks::{
     WebhookEndpoint,
 };
 
-use super::{Answer, Store};
+use super::{Answer, SigningKey, Store};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 
 /// What became of a write.
@@ -201,6 +201,32 @@ pub trait Management: Store + Directory + Outbox + Operations + Certificates {
     fn try_partial_login(&self, token: Digest, now_ms: u64) -> Answer<'_, Option<PartialLogin>>;
     /// Ends the login with this token. [`Written::Moved`] when somebody else was faster.
     fn end_partial_login(&self, token: Digest) -> Answer<'_, Written>;
+
+    /// Adds a signing key as [`add_signing_key`](Store::add_signing_key) does, and forgets those that have long retired.
+    /// [`Written::Moved`] when there is one of its algorithm that does not sign yet.
+    fn rotate_signing_key(
+        &self,
+        key: SigningKey,
+        older_retire_ms: u64,
+        now_ms: u64,
+        entry: AuditEntry,
+    ) -> Answer<'_, Written>;
+    /// Retires a signing key now. [`Written::Moved`] when it is gone.
+    fn retire_signing_key<'a>(&'a self, id: &'a str, now_ms: u64, entry: AuditEntry) -> Answer<'a, Written>;
+
+    /// Takes who somebody was, whose account is gone, out of everything that is kept: by their id or e-mail address, and by
+    /// what else they are known to be called. The entry is made where there was something.
+    fn erase_person<'a>(&'a self, named: &'a str, also: Vec<String>, entry: AuditEntry)
+    -> Answer<'a, Erased>;
+    /// Removes what is left of an organization that is gone, its part of the audit log too; says how many rows that were.
+    /// [`Written::Moved`] while it is there, or an operation of it is under way.
+    fn erase_organization<'a>(
+        &'a self,
+        id: &'a OrganizationId,
+        entry: AuditEntry,
+    ) -> Answer<'a, (Written, u64)>;
+    /// Removes what is older than this from the audit log.
+    fn forget_audit(&self, before_ms: u64) -> Answer<'_, ()>;
 
     /// Appends to the audit log what changes nothing else.
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()>;

@@ -37,6 +37,15 @@ pub struct Account {
     pub password: Option<Secret>,
 }
 
+/// What became of an erasure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// The ids that they had, which stay.
+    pub ids: Vec<String>,
+    /// How many rows were altered or removed.
+    pub rows: u64,
+}
+
 /// A person to be made.
 #[derive(Clone, Debug)]
 pub struct NewPerson {

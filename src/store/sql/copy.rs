@@ -3,6 +3,9 @@
 //! What the tables hold is taken over as it is, with every id, number and revision: keys go on being the same keys, and
 //! their uses are counted on. Both sides are of the same schema version, so that each column finds its like.
 
+pub(in crate::store) mod backup;
+mod checksum;
+
 use super::db::{Connection, Error, Lock, Value, params};
 use super::{postgres, sqlite};
 use crate::config::{PostgresStore, StoreUrl};
@@ -146,10 +149,23 @@ fn filled(db: &Connection) -> Result<Option<&'static str>, StoreError> {
 }
 
 fn all(from: &Connection, to: &Connection) -> Result<Vec<(&'static str, u64)>, StoreError> {
-    from.wait_at_most(MOST)?;
-    to.wait_at_most(MOST)?;
+    some(from, to, |_| true)
+}
+
+fn some(
+    from: &Connection,
+    to: &Connection,
+    is_copied: impl Fn(&Table) -> bool,
+) -> Result<Vec<(&'static str, u64)>, StoreError> {
+    for db in [from, to] {
+        db.wait_at_most(MOST)?;
+        if db.is_postgres() {
+            // While one side works, the other one hears nothing.
+            db.execute_batch("SET LOCAL idle_in_transaction_session_timeout = 0")?;
+        }
+    }
     let mut copied = Vec::new();
-    for table in TABLES {
+    for table in TABLES.iter().filter(|table| is_copied(table)) {
         copied.push((table.name, table.copy(from, to)?));
         if table.counted {
             table.go_on_counting(from, to)?;

@@ -1,17 +1,20 @@
 //! What the control side asks of SQLite: each method is a job of one transaction, done in the file of its entity.
 
 use super::{
-    Database, audit, invitations, members, organizations, partial_logins, password, refresh, roles,
-    second_factor, sessions, tokens, users,
+    Database, audit, erasure, invitations, members, organizations, partial_logins, password, refresh, roles,
+    second_factor, sessions, signing_keys, tokens, users,
 };
-use crate::store::Answer;
 use crate::store::management::{
-    Account, AuditEntry, AuditQuery, AuditRecord, Ending, FactorChange, Invitation, Joining, Management,
-    Member, NewMember, NewOrganization, NewPassword, NewPerson, OrganizationMember, OrganizationRole, Page,
-    PartialLogin, PasswordReset, Position, RefreshToken, RoleName, SecondFactor, Session, Token, TokenFilter,
-    TokenPage, Trade, Written,
+    Account, AuditEntry, AuditQuery, AuditRecord, Ending, Erased, FactorChange, Invitation, Joining,
+    Management, Member, NewMember, NewOrganization, NewPassword, NewPerson, OrganizationMember,
+    OrganizationRole, Page, PartialLogin, PasswordReset, Position, RefreshToken, RoleName, SecondFactor,
+    Session, Token, TokenFilter, TokenPage, Trade, Written,
 };
+use crate::store::{Answer, SigningKey};
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
+
+/// Entries of the audit log that one transaction forgets.
+const FORGOTTEN_AT_ONCE: u32 = 8192;
 
 impl Management for Database {
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>> {
@@ -254,6 +257,48 @@ impl Management for Database {
 
     fn end_partial_login(&self, token: Digest) -> Answer<'_, Written> {
         self.write_apart(move |db| partial_logins::end(db, &token))
+    }
+
+    fn rotate_signing_key(
+        &self,
+        key: SigningKey,
+        older_retire_ms: u64,
+        now_ms: u64,
+        entry: AuditEntry,
+    ) -> Answer<'_, Written> {
+        self.write(move |db| signing_keys::rotate(db, &key, older_retire_ms, now_ms, &entry))
+    }
+
+    fn retire_signing_key<'a>(&'a self, id: &'a str, now_ms: u64, entry: AuditEntry) -> Answer<'a, Written> {
+        let id = id.to_owned();
+        self.write(move |db| signing_keys::retire(db, &id, now_ms, &entry))
+    }
+
+    fn erase_person<'a>(
+        &'a self,
+        named: &'a str,
+        also: Vec<String>,
+        entry: AuditEntry,
+    ) -> Answer<'a, Erased> {
+        let named = named.to_owned();
+        self.write(move |db| erasure::person(db, &named, &also, &entry))
+    }
+
+    fn erase_organization<'a>(
+        &'a self,
+        id: &'a OrganizationId,
+        entry: AuditEntry,
+    ) -> Answer<'a, (Written, u64)> {
+        let id = id.clone();
+        self.write(move |db| erasure::organization(db, &id, &entry))
+    }
+
+    fn forget_audit(&self, before_ms: u64) -> Answer<'_, ()> {
+        Box::pin(async move {
+            // Not all in one transaction, which would keep everybody waiting who writes.
+            while self.write(move |db| erasure::forget_audit(db, before_ms, FORGOTTEN_AT_ONCE)).await? {}
+            Ok(())
+        })
     }
 
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()> {

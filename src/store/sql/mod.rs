@@ -9,6 +9,7 @@ pub(in crate::store) mod copy;
 pub(in crate::store) mod db;
 mod deliveries;
 mod directory;
+mod erasure;
 mod history;
 mod import;
 mod invitations;

@@ -332,6 +332,12 @@ fn take_values(db: &Connection, id: &str, entry: &AuditEntry) -> Result<Vec<Seal
     Ok(values)
 }
 
+/// Whether something of an organization is under way.
+pub(super) fn are_under_way(db: &Connection, organization: &OrganizationId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM operations WHERE organization = ?1 AND state IN ('pending', 'running')";
+    Ok(db.prepare_cached(sql)?.exists([organization.as_str()])?)
+}
+
 fn sweep(db: &Connection, now_ms: u64, old_ms: u64) -> Result<(), StoreError> {
     let mut statement =
         db.prepare_cached("SELECT digest, token FROM retiring_values WHERE until_ms <= ?1")?;

@@ -1,10 +1,14 @@
 //! Keys that sign upstream identities.
 
-use super::changes;
 use super::db::{Connection, Row, params};
 use super::row::{Columns, signed};
+use super::{audit, changes};
+use crate::store::management::{AuditEntry, Written};
 use crate::store::{ChangeSubject, SigningKey, StoreError};
 use crate::token::Secret;
+
+/// For how long a key that has retired is kept: nothing needs it.
+const KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
 
 pub(super) fn unretired(db: &Connection, now_ms: u64) -> Result<Vec<SigningKey>, StoreError> {
     let sql = "SELECT id, algorithm, private, signs_from_ms, retires_ms FROM signing_keys
@@ -46,6 +50,41 @@ pub(super) fn add(db: &Connection, key: &SigningKey, older_retire_ms: u64) -> Re
             signed(key.retires_ms)
         ],
     )?;
+    // Of the time at which it was made at the earliest: a key is not published for so long before it signs.
+    let long_retired = signed(key.signs_from_ms.saturating_sub(KEPT_MS));
+    db.execute("DELETE FROM signing_keys WHERE retires_ms < ?1", [long_retired])?;
     changes::append(db, &ChangeSubject::SigningKeys)?;
     changes::prune(db)
+}
+
+/// Adds a key at the operator's wish.
+pub(super) fn rotate(
+    db: &Connection,
+    key: &SigningKey,
+    older_retire_ms: u64,
+    now_ms: u64,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    let waits = "SELECT 1 FROM signing_keys WHERE algorithm = ?1 AND signs_from_ms > ?2";
+    if db.prepare_cached(waits)?.exists(params![key.algorithm, signed(now_ms)])? {
+        return Ok(Written::Moved);
+    }
+    add(db, key, older_retire_ms)?;
+    audit::append(db, entry)?;
+    Ok(Written::Done)
+}
+
+pub(super) fn retire(
+    db: &Connection,
+    id: &str,
+    now_ms: u64,
+    entry: &AuditEntry,
+) -> Result<Written, StoreError> {
+    let sql = "UPDATE signing_keys SET retires_ms = ?2 WHERE id = ?1 AND retires_ms > ?2";
+    if db.prepare_cached(sql)?.execute(params![id, signed(now_ms)])? == 0 {
+        return Ok(Written::Moved);
+    }
+    changes::append(db, &ChangeSubject::SigningKeys)?;
+    audit::append(db, entry)?;
+    Ok(Written::Done)
 }

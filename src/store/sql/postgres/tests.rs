@@ -99,7 +99,7 @@ fn the_tables_are_those_of_sqlite() {
 
 #[test]
 fn both_have_the_same_versions() {
-    assert_eq!(connect::MIGRATIONS.len(), crate::store::sql::sqlite::VERSIONS);
+    assert_eq!(connect::MIGRATIONS.len(), crate::store::sql::sqlite::SCHEMA as usize);
 }
 
 #[test]

@@ -26,9 +26,8 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/sqlite/0012_usage_history.sql"),
 ];
 
-/// How many versions there are.
-#[cfg(test)]
-pub(in crate::store::sql) const VERSIONS: usize = MIGRATIONS.len();
+/// The version of the schema that is known here: how many there are.
+pub(in crate::store::sql) const SCHEMA: u32 = MIGRATIONS.len() as u32;
 
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 64;
@@ -83,7 +82,7 @@ pub(in crate::store::sql) fn existing(path: &Path) -> Result<Option<Connection>,
         return Ok(None);
     }
     let connection = open_existing(path).map_err(Error::from)?;
-    let needed = MIGRATIONS.len() as u32;
+    let needed = SCHEMA;
     match schema_of(&connection).map_err(Error::from)? {
         None => Ok(None),
         Some(found) if found > needed => Err(StoreError::TooNew { found, known: needed }),

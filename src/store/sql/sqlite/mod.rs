@@ -5,9 +5,7 @@ mod connect;
 mod tests;
 
 pub use super::Database as Sqlite;
-#[cfg(test)]
-pub(super) use connect::VERSIONS;
-pub(super) use connect::{existing, watcher};
+pub(super) use connect::{SCHEMA, existing, watcher};
 
 use super::Database;
 use super::db::Connection;

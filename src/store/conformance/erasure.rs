@@ -1,0 +1,96 @@
+//! Who is erased is nowhere named any more, and what others are called stays.
+
+use super::management::entry;
+use super::{NOW_MS, fixture};
+use crate::store::management::{ActorKind, AuditEntry, AuditQuery, Management, Written};
+use serde_json::json;
+
+pub(super) async fn suite<S: Management, F: Fn() -> S>(make: &F) {
+    a_person_is_erased(&make()).await;
+    what_is_left_of_an_organization_goes_when_it_has_gone(&make()).await;
+    the_log_is_forgotten_by_its_age(&make()).await;
+}
+
+async fn a_person_is_erased(store: &dyn Management) {
+    store.import(&fixture(), NOW_MS).await.unwrap();
+    let (email, name) = ("Ann@example.com", "Ann Other");
+    let facts = json!({ "email": email, "name": name, "role": "viewer" });
+    let made = AuditEntry {
+        actor: Some("u1".to_owned()),
+        entity: "ann".to_owned(),
+        entity_name: Some(email.to_owned()),
+        after: Some(facts),
+        ..entry("user.created")
+    };
+    let did = AuditEntry {
+        actor: Some("ann".to_owned()),
+        actor_name: Some(email.to_lowercase()),
+        ..entry("api_token.created")
+    };
+    let failed = AuditEntry {
+        actor_kind: ActorKind::Anonymous,
+        actor: None,
+        actor_name: None,
+        entity_name: Some(email.to_owned()),
+        ..entry("auth.login_failed")
+    };
+    let other = AuditEntry {
+        actor: Some("u2".to_owned()),
+        actor_name: Some("joann@example.com".to_owned()),
+        after: Some(json!({ "name": name })),
+        ..entry("project.created")
+    };
+    for entry in [made, did, failed, other.clone()] {
+        store.append_audit(entry).await.unwrap();
+    }
+    let erased = store.erase_person(&email.to_uppercase(), vec![], entry("user.erased")).await.unwrap();
+    assert_eq!((erased.ids, erased.rows), (vec!["ann".to_owned()], 3));
+    let log = store.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
+    assert_eq!(log.len(), 5);
+    let [last, theirs, failed, did, made] = &log[..] else { panic!() };
+    assert_eq!((&*last.entry.action, &*last.entry.entity), ("user.erased", "ann"));
+    assert_eq!(theirs.entry, other, "somebody else of that name");
+    // Where somebody else was who did something about them is not about them.
+    assert!(made.entry.address.is_some() && made.entry.user_agent.is_some());
+    assert_eq!(made.entry.after, Some(json!({ "email": "erased", "name": "erased", "role": "viewer" })));
+    for record in [did, failed] {
+        assert_eq!((record.entry.address, record.entry.user_agent.clone()), (None, None));
+    }
+    assert_eq!((did.entry.actor.as_deref(), did.entry.actor_name.as_deref()), (Some("ann"), Some("erased")));
+    assert_eq!(failed.entry.entity_name.as_deref(), Some("erased"));
+    // Once more: there is nothing left. And the log is as closed as before.
+    let again = store.erase_person(email, vec![], entry("user.erased")).await.unwrap();
+    assert_eq!(again.rows, 0);
+    assert_eq!(store.audit_size(&AuditQuery::default()).await.unwrap(), 5);
+}
+
+async fn what_is_left_of_an_organization_goes_when_it_has_gone(store: &dyn Management) {
+    store.import(&fixture(), NOW_MS).await.unwrap();
+    store.append_audit(entry("a.one")).await.unwrap();
+    store.append_audit(AuditEntry { organization: Some("org-2".into()), ..entry("a.two") }).await.unwrap();
+    let (ours, erased) =
+        (fixture().organizations[0].id.clone(), || AuditEntry { organization: None, ..entry("o.erased") });
+    let kept = store.erase_organization(&ours, erased()).await.unwrap();
+    assert_eq!(kept, (Written::Moved, 0), "it is there");
+    let gone = AuditEntry { organization: Some(ours.clone()), ..entry("organization.deleted") };
+    assert_eq!(store.remove_organization(&ours, gone).await.unwrap(), Written::Done);
+    let (written, rows) = store.erase_organization(&ours, erased()).await.unwrap();
+    assert!(written == Written::Done && rows > 0, "{rows}");
+    let log = store.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
+    let left: Vec<&str> = log.iter().map(|record| &*record.entry.action).collect();
+    assert_eq!(left, ["o.erased", "a.two"]);
+    assert_eq!(store.erase_organization(&ours, erased()).await.unwrap(), (Written::Done, 0));
+}
+
+async fn the_log_is_forgotten_by_its_age(store: &dyn Management) {
+    for at_ms in [1, 2, 3, NOW_MS] {
+        store.append_audit(AuditEntry { at_ms, ..entry("a.one") }).await.unwrap();
+    }
+    store.forget_audit(3).await.unwrap();
+    let log = store.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
+    let left: Vec<u64> = log.iter().map(|record| record.entry.at_ms).collect();
+    assert_eq!(left, [NOW_MS, 3]);
+    store.append_audit(entry("a.two")).await.unwrap();
+    let log = store.audit(&AuditQuery { limit: 1, ..AuditQuery::default() }).await.unwrap();
+    assert_eq!(log[0].sequence, 5, "no number is given twice");
+}
