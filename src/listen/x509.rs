@@ -98,7 +98,8 @@ fn name(sequence: &[u8]) -> Option<String> {
     let mut parts = Vec::new();
     for (_, set) in elements(sequence) {
         let attributes: Option<Vec<String>> = elements(set).map(|(_, pair)| attribute(pair)).collect();
-        parts.push(attributes?.join("+"));
+        // Each has one at least (RFC 5280, 4.1.2.4).
+        parts.push(attributes.filter(|attributes| !attributes.is_empty())?.join("+"));
     }
     parts.reverse();
     Some(parts.join(","))

@@ -141,8 +141,9 @@ impl Multipart {
     }
 
     fn head(&mut self) -> Result<bool, Bad> {
-        let Some(end) = find(&self.held, b"\r\n\r\n") else {
-            let long = self.held.len() > HEAD_MOST;
+        // The bound is the same however the body is cut: a whole head that is too long is not taken either.
+        let Some(end) = find(&self.held, b"\r\n\r\n").filter(|end| *end <= HEAD_MOST) else {
+            let long = self.held.len() > HEAD_MOST + 3;
             return if long {
                 Err(Bad::Malformed("A part of the multipart body has too long a head."))
             } else {

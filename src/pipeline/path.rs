@@ -37,8 +37,10 @@ fn rewrite(path: &str) -> Result<String, AmbiguousPath> {
     let mut last_was_plain = false;
     for segment in path[1..].split('/') {
         let segment = unescape(segment)?;
-        let name = segment.split_once([';']).map_or(&*segment, |(name, _)| name);
-        let name = name.split_once("%3B").map_or(name, |(name, _)| name);
+        // However often the `;` is escaped that a server undoes once or twice.
+        let name = [";", "%3B", "%253B", "%253b"]
+            .iter()
+            .fold(&*segment, |name, mark| name.split_once(mark).map_or(name, |(name, _)| name));
         // Servers that drop parameters see nothing before `;` as an empty segment, or as `.`.
         if name == ".." || (matches!(name, "" | ".") && name.len() != segment.len()) {
             return Err(AmbiguousPath);
@@ -176,6 +178,8 @@ mod tests {
             "/a%25%32%65",
             "/..;/a",
             "/..%3b/a",
+            "/..%253b/a",
+            "/..%253B/a",
             "/.;x/a",
             "/a/;x/b",
             "/a/%3bx/b",

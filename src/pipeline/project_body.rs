@@ -19,6 +19,7 @@ use std::io::Read;
 
 const NOT_JSON: &str = "Send the body as JSON in UTF-8, with Content-Type: application/json.";
 const NOT_MULTIPART: &str = "Send the body as multipart/form-data with a boundary.";
+const NO_JSON: &str = "The body is not well-formed JSON in UTF-8.";
 const CODED: &str = "Send the body without a Content-Encoding: it has to be read to find projectId.";
 
 /// How the body of a request is to be read.
@@ -67,7 +68,9 @@ pub(super) async fn read(
         let project = parser.finish().map_err(bad_part)?;
         return Ok((project, Outgoing::spooled(spool)));
     }
-    let mut spool = spool(body, limit, trail, |_| Ok(())).await?;
+    let mut text = Utf8::default();
+    let mut spool = spool(body, limit, trail, |piece| text.feed(piece)).await?;
+    text.finish()?;
     let project = spool.inspect(json_project).await.map_err(disk)??;
     Ok((project, Outgoing::spooled(spool)))
 }
@@ -142,7 +145,7 @@ fn only<'h>(fields: &'h Fields, name: &HeaderName) -> Result<Option<&'h str>, Re
     Ok(Some(text.trim()))
 }
 
-fn bad_part(bad: multipart::Bad) -> Reject {
+pub(super) fn bad_part(bad: multipart::Bad) -> Reject {
     match bad {
         multipart::Bad::NotSingle => Reject::ProjectNotSingle,
         multipart::Bad::Malformed(why) => Reject::BadBody(why),
@@ -154,13 +157,49 @@ fn disk(error: std::io::Error) -> Reject {
 }
 
 /// The `projectId` of a JSON object's top level.
-fn json_project(reader: &mut dyn Read) -> Result<Option<String>, Reject> {
+pub(super) fn json_project(reader: &mut dyn Read) -> Result<Option<String>, Reject> {
     let mut json = serde_json::Deserializer::from_reader(reader);
     let top = json.deserialize_any(Top).and_then(|top| json.end().map(|()| top));
     match top {
         Ok(Found::Project(project)) => Ok(project.filter(|text| !text.is_empty())),
         Ok(Found::NotSingle) => Err(Reject::ProjectNotSingle),
-        Err(_) => Err(Reject::BadBody("The body is not well-formed JSON in UTF-8.")),
+        Err(_) => Err(Reject::BadBody(NO_JSON)),
+    }
+}
+
+/// Holds a body to UTF-8, piece by piece: the parser passes over what it does not keep, and a backend that is laxer might
+/// see a quotation mark there.
+#[derive(Debug, Default)]
+pub(super) struct Utf8 {
+    /// The beginning of a character that goes on in the next piece.
+    begun: Vec<u8>,
+}
+
+impl Utf8 {
+    pub(super) fn feed(&mut self, mut piece: &[u8]) -> Result<(), Reject> {
+        while !self.begun.is_empty() {
+            let Some((first, rest)) = piece.split_first() else { return Ok(()) };
+            self.begun.push(*first);
+            piece = rest;
+            if begun(&self.begun)?.is_empty() {
+                self.begun.clear();
+            }
+        }
+        self.begun.extend_from_slice(begun(piece)?);
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Result<(), Reject> {
+        if self.begun.is_empty() { Ok(()) } else { Err(Reject::BadBody(NO_JSON)) }
+    }
+}
+
+/// What of some bytes is the beginning of a character; all before it is UTF-8.
+fn begun(bytes: &[u8]) -> Result<&[u8], Reject> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(&[]),
+        Err(error) if error.error_len().is_none() => Ok(&bytes[error.valid_up_to()..]),
+        Err(_) => Err(Reject::BadBody(NO_JSON)),
     }
 }
 
@@ -321,6 +360,28 @@ mod tests {
         }
         for json in ["", "{", "{} {}", "\u{feff}{}", "{'a':1}", "{\"a\":NaN}", "nope"] {
             assert_eq!(project(json), Err("bad_body"), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_utf_8_to_its_end_however_it_is_cut() {
+        let held = |body: &[u8], size: usize| {
+            let mut text = Utf8::default();
+            body.chunks(size).try_for_each(|piece| text.feed(piece)).and_then(|()| text.finish()).is_ok()
+        };
+        for size in 1..6 {
+            assert!(held("{\"a\":\"\u{e4}\u{20ac}\u{1f600}\"}".as_bytes(), size), "{size}");
+            for bad in [
+                &b"\xff"[..],
+                b"\xc0\xa2",
+                b"a\xe2\x82",
+                b"\xe2\x82a",
+                b"\xed\xa0\x80",
+                b"\x80",
+                b"\xf0\x9f\x98",
+            ] {
+                assert!(!held(bad, size), "{bad:?} by {size}");
+            }
         }
     }
 

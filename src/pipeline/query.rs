@@ -73,7 +73,9 @@ fn read_plain(query: &str) -> Option<ProjectQuery<'_>> {
                 return None;
             }
             project = Some(Cow::Borrowed(value));
-        } else if pair.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
+        } else if pair.starts_with('=')
+            || pair.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME))
+        {
             return None;
         }
     }
@@ -265,6 +267,8 @@ mod tests {
             "+projectId=A",
             "a=1;projectId=B",
             "projectId=A;projectId=B",
+            "=projectId=B",
+            "projectId=A&=projectId=B",
             "projectId=A%00",
             "projectId=%ff",
         ] {

@@ -47,7 +47,7 @@ impl Files {
     }
 }
 
-fn readable(path: &Path) -> std::io::Result<()> {
+pub(super) fn readable(path: &Path) -> std::io::Result<()> {
     // Asked before it is opened: opening a pipe that nobody writes to would wait for ever.
     if !std::fs::metadata(path)?.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));

@@ -1,6 +1,6 @@
 //! `store.url: postgres://…`, and the keys beside it that only a server needs.
 
-use super::files::Files;
+use super::files::{Files, readable};
 use super::{or, services::secret_text};
 use crate::config::document::Value;
 use crate::config::problem::Code;
@@ -60,7 +60,7 @@ pub(super) fn store(section: &Section<'_>, url: &Value<'_>, files: &Files) -> Op
 
 fn authorities(url: &Value<'_>, files: &Files, path: &str) -> Option<PemFile> {
     let path = files.named(path);
-    match std::fs::read(&path) {
+    match readable(&path).and_then(|()| std::fs::read(&path)) {
         Ok(content) => Some(PemFile { path, content: content.into() }),
         Err(error) => {
             let what = format!("sslrootcert: cannot read the file `{}`: {error}", path.display());
