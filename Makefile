@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist deb demo test check format lint unit deny advisories supply hammer model fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
+.PHONY: help dist deb demo test check format lint unit deny advisories supply hammer model fuzz fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,10 @@ model: ## Go on longer through every order of lease, feed and cache than the tes
 
 fuzz-api: setup ## Let the API fuzzer try everything some hundred times (thirty of each take about two minutes)
 	FUZZ_API=$${FUZZ_API:-200} $(CARGO) test --locked --test main fuzzing_api
+
+# FUZZ_SECONDS=600 for longer, TARGETS="path query" for some of them.
+fuzz: ## Try each fuzz target for a minute, and fail with what is found (docs/fuzzing.md)
+	@scripts/fuzz.sh $(TARGETS)
 
 dist: ## Build the program to run in earnest, optimised for a recorded load: target/dist/portcullis (about fifteen minutes)
 	@scripts/dist.sh

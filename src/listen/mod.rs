@@ -3,6 +3,8 @@
 mod client;
 mod connection;
 mod crowd;
+#[doc(hidden)]
+pub mod fuzzing;
 mod h1;
 mod h2;
 mod proxy_protocol;

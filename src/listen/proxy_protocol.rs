@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
 /// What every header of version 2 begins with; chosen so that no other protocol begins with it.
@@ -18,12 +18,24 @@ const REST_MOST: usize = 16 * 1024;
 /// The addresses of version 2, for IPv6: two of sixteen bytes, two ports.
 const ADDRESSES_MOST: usize = 36;
 
+/// What a header is read from.
+pub(super) trait Source: AsyncRead + Unpin {
+    /// Looks at what comes next, without taking it.
+    async fn peek(&mut self, room: &mut [u8]) -> io::Result<usize>;
+}
+
+impl Source for TcpStream {
+    async fn peek(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        Self::peek(self, room).await
+    }
+}
+
 /// Reads the header of a connection. Gives the client's address, or nothing where the header speaks of none: the connection is
 /// the balancer's own then (`LOCAL`, as with health checks), or one whose client it can not name (`UNKNOWN`, `AF_UNSPEC`).
 ///
 /// # Errors
 /// When the bytes are no such header, or end in the middle of one.
-pub(super) async fn read(tcp: &mut TcpStream) -> io::Result<Option<IpAddr>> {
+pub(super) async fn read(tcp: &mut impl Source) -> io::Result<Option<IpAddr>> {
     let mut begun = [0; SIGNATURE.len()];
     // No header of either version is shorter.
     tcp.read_exact(&mut begun).await?;
@@ -31,7 +43,7 @@ pub(super) async fn read(tcp: &mut TcpStream) -> io::Result<Option<IpAddr>> {
 }
 
 /// Version 2, after its signature.
-async fn binary(tcp: &mut TcpStream) -> io::Result<Option<IpAddr>> {
+async fn binary(tcp: &mut impl Source) -> io::Result<Option<IpAddr>> {
     let mut fixed = [0; 4];
     tcp.read_exact(&mut fixed).await?;
     let [version_command, family, high, low] = fixed;
@@ -67,7 +79,7 @@ fn source(family: u8, addresses: &[u8]) -> io::Result<Option<IpAddr>> {
 }
 
 /// Passes over what a header says besides (TLVs).
-async fn skip(tcp: &mut TcpStream, mut length: usize) -> io::Result<()> {
+async fn skip(tcp: &mut impl Source, mut length: usize) -> io::Result<()> {
     let mut piece = [0; 256];
     while length > 0 {
         let most = length.min(piece.len());
@@ -78,7 +90,7 @@ async fn skip(tcp: &mut TcpStream, mut length: usize) -> io::Result<()> {
 }
 
 /// Version 1: a line of text.
-async fn line(tcp: &mut TcpStream, begun: &[u8]) -> io::Result<Option<IpAddr>> {
+async fn line(tcp: &mut impl Source, begun: &[u8]) -> io::Result<Option<IpAddr>> {
     if !begun.starts_with(b"PROXY ") {
         return Err(malformed());
     }

@@ -13,6 +13,8 @@ mod early;
 mod exchange;
 pub mod explain;
 mod forward;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod identity;
 mod ids;

@@ -27,6 +27,7 @@ mod diff;
 mod errors;
 mod explain;
 mod forwarding;
+mod fuzz_cases;
 mod fuzzing;
 mod fuzzing_api;
 mod h2_answers;

@@ -7,6 +7,7 @@
 mod answer;
 #[doc(hidden)]
 pub mod bench;
+pub(super) mod fuzzing;
 mod head;
 mod socket;
 

@@ -63,7 +63,7 @@ pub struct AccessRecord<'a> {
 
 impl AccessRecord<'_> {
     /// Appends the line, with its line end.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"time\":\"");
         timestamp(out, self.at.unix_ms);
         out.push(b'"');

@@ -1,6 +1,8 @@
 //! A stub resolver for the names of endpoints, on the control side. It tells how long an answer holds, which the system's
 //! own (`getaddrinfo`) does not, and asks the servers that the configuration names.
 
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod system;
 

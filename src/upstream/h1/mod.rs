@@ -9,6 +9,8 @@ pub mod bench;
 mod connection;
 mod decode;
 mod encode;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hop;
 
 pub(super) use connection::Connection;
