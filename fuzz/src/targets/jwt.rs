@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 const SECRET: &str = "the fuzzer's secret, of 32 characters or more";
 const NOW: Moment = Moment { mono_ns: 0, unix_ms: 1_800_000_000_000 };
 
-static TOKENS: LazyLock<ClientTokens> = LazyLock::new(|| ClientTokens::new(&Secret::from(SECRET)));
+static TOKENS: LazyLock<ClientTokens> = LazyLock::new(|| ClientTokens::new(&Secret::from(SECRET), None));
 
 pub(crate) fn check(data: &[u8]) {
     let [0, how, rest @ ..] = data else {
