@@ -51,7 +51,7 @@ put 0644 "$here/logrotate" etc/logrotate.d/portcullis
 put 0755 "$here/prepare" usr/lib/portcullis/prepare
 
 # --- what is read
-for document in docs/*.md; do put 0644 "$document" "usr/share/doc/portcullis/${document#docs/}"; done
+for document in docs/*.md docs/*/*.md; do put 0644 "$document" "usr/share/doc/portcullis/${document#docs/}"; done
 put 0644 config/portcullis.yaml usr/share/doc/portcullis/examples/portcullis.yaml
 put 0644 "$here/copyright" usr/share/doc/portcullis/copyright
 put 0644 "$here/lintian-overrides" usr/share/lintian/overrides/portcullis

@@ -248,3 +248,14 @@ def holds_the_rules_of_the_chart_are_those_beside_it():
     shown = only(rendered({"prometheusRule": {"enabled": True}}), "PrometheusRule")
     delivered = [yaml.safe_load(path.read_text())["groups"] for path in sorted((DEPLOY / "prometheus/rules").glob("*.yml"))]
     assert shown["spec"]["groups"] == sum(delivered, [])
+
+
+def holds_the_scrape_job_has_the_name_that_the_rules_look_for():
+    (endpoint,) = only(rendered(SETS["everything"]), "ServiceMonitor")["spec"]["endpoints"]
+    (job,) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
+    named = [one["replacement"] for one in endpoint["relabelings"] if one["targetLabel"] == "job"]
+    assert named == [job["job_name"]] == ["portcullis"]
+    looked_for = set()
+    for path in (DEPLOY / "prometheus/rules").glob("*.yml"):
+        looked_for |= set(re.findall(r'job="([^"]*)"', path.read_text()))
+    assert looked_for <= set(named), looked_for
