@@ -72,8 +72,10 @@ fn is_signed(token: &str, key: &[u8]) -> bool {
 }
 
 fn allows(token: &str, audience: &str) -> bool {
-    let json =
-        |part: &str| -> Option<Value> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok() };
+    // The library passes over what it does not keep, be it UTF-8 or not.
+    let json = |part: &str| -> Option<Value> {
+        serde_json::from_str(&String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(part).ok()?)).ok()
+    };
     let mut parts = token.split('.');
     let (Some(header), Some(claims)) = (parts.next().and_then(json), parts.next().and_then(json)) else {
         return false;
