@@ -10,6 +10,7 @@ fn record(request_id: &str) -> AccessRecord<'_> {
     AccessRecord {
         at: Moment { mono_ns: 0, unix_ms: 0 },
         request_id,
+        trace: None,
         client: IpAddr::from([192, 0, 2, 1]),
         method: "GET",
         host: "",
