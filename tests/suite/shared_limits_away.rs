@@ -2,7 +2,7 @@
 //! anything back by it.
 
 use super::shared_limits::{Nodes, TARGET, backend_up, limit};
-use crate::support::admissions::{Attempt, admitted, assert_within_bound, attempt, under_load};
+use crate::support::admissions::{Attempt, admitted, assert_within_bound_and, attempt, under_load};
 use crate::support::gateway::Gateway;
 use crate::support::redis::Redis;
 use crate::support::{assert_ocriva, get, wait};
@@ -181,7 +181,9 @@ fn in_every_window_the_bound_holds_while_redis_is_killed_and_comes_back_empty() 
                 redis.serve();
                 std::thread::sleep(Duration::from_secs(4));
             });
-        assert_within_bound(&attempts, 60, Duration::from_secs(3));
+        // Two may go on by themselves for a third of a second when the third has noticed that Redis is back, each with a
+        // third of 20 a second.
+        assert_within_bound_and(&attempts, 60, Duration::from_secs(3), 2.0 / 3.0 * 20.0 / 3.0);
         let passed = admitted(&attempts);
         assert!(passed >= 140, "{mode}: {passed} of {}", attempts.len());
         assert!(nodes.gateways.iter().all(|gateway| decided(gateway, "local") > 0.0));

@@ -64,13 +64,19 @@ pub(crate) fn admitted(attempts: &[Attempt]) -> usize {
 /// between two moments was decided between them.
 #[track_caller]
 pub(crate) fn assert_within_bound(attempts: &[Attempt], depth: u32, per: Duration) {
+    assert_within_bound_and(attempts, depth, per, 0.0);
+}
+
+/// The same, with `more` requests that may be let in besides.
+#[track_caller]
+pub(crate) fn assert_within_bound_and(attempts: &[Attempt], depth: u32, per: Duration, more: f64) {
     let mut let_in: Vec<&Attempt> = attempts.iter().filter(|attempt| attempt.reply.status == 200).collect();
     let_in.sort_by_key(|attempt| attempt.answered);
     let rate = f64::from(depth) / per.as_nanos() as f64;
     for begin in let_in.iter().map(|attempt| attempt.sent) {
         let inside = let_in.iter().filter(|attempt| attempt.sent >= begin);
         for (before, last) in inside.enumerate() {
-            let bound = f64::from(depth) + rate * (last.answered - begin) as f64;
+            let bound = f64::from(depth) + more + rate * (last.answered - begin) as f64;
             let count = before + 1;
             assert!(
                 count as f64 <= bound,
