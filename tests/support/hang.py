@@ -10,11 +10,13 @@ A debugger may stop the threads of its own child wherever a system lets anybody 
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 
 DETACH, SEIZE, INTERRUPT = 17, 0x4206, 0x4207
 WALL = 0x40000000
+PR_SET_PDEATHSIG = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -43,7 +45,10 @@ def stop(process, name):
 
 
 def main():
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+    # It ends with this one, however this one ends.
+    child = subprocess.Popen(
+        sys.argv[1:], stdin=subprocess.DEVNULL, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    )
     stopped = []
     for line in sys.stdin:
         match line.split():
