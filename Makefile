@@ -27,8 +27,10 @@ check: format lint ## Formatting and lints only
 format:
 	$(CARGO) fmt --all --check
 
+# The fuzz targets have a lock file of their own, which a new dependency has to reach as well.
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 # Examples in the documentation first, so that what is printed last is the verdict on the suite itself.
 unit:

@@ -196,6 +196,16 @@ impl<'g> Person<'g> {
         Self { gateway, id, access: jwt::hs256(&claims) }
     }
 
+    /// Waits until the store knows of each event that it was delivered or given up. A receiver has seen an event before
+    /// that, and what a test changes in between is judged by an attempt that lies behind it.
+    #[track_caller]
+    pub(crate) fn until_nothing_is_pending(&self) {
+        let pending = Self::path("/webhook-deliveries?status=pending");
+        wait::until("no delivery is pending", || {
+            self.send(super::get(&pending)).expect(200).json()["pagination"]["total"] == json!(0)
+        });
+    }
+
     /// Below `/api/v1/organizations/{organizationId}`, on a client listener.
     pub(crate) fn path(rest: &str) -> String {
         format!("/api/v1/organizations/{ORG}{rest}")
