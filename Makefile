@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist deb demo test check format lint unit deny advisories supply hammer model fuzz fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
+.PHONY: help dist deb release demo test check format lint unit deny advisories supply hammer model fuzz fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,6 +70,11 @@ dist: ## Build the program to run in earnest, optimised for a recorded load: tar
 
 deb: dist ## Make a Debian package of that program: target/debian/portcullis_*.deb
 	deploy/debian/build.sh
+
+# RELEASE=--twice builds it a second time in another folder, and compares.
+release: ## Make the files of a release from what is committed: target/release-files (docs/release.md)
+	@scripts/setup.sh release
+	@scripts/release.sh $(RELEASE)
 
 # PINGORA=1 builds and measures Pingora too; COMPARE has further options of the script, as `--peers nginx --rounds 15`.
 bench: ## Measure the policy alone, then a request and a connection beside nginx, HAProxy and Caddy

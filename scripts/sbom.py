@@ -3,6 +3,7 @@
 
     scripts/sbom.py                 the document, on standard output
     scripts/sbom.py --licences      the texts, for THIRD-PARTY.txt
+    scripts/sbom.py --target T      the same for another of Rust's targets than x86_64-unknown-linux-gnu
     scripts/sbom.py --allowed       nothing; fails where the console needs a package under a licence that deny.toml does not allow
 
 It says the same for the same sources, on any machine and at any time: sorted, without a date. Counted are the crates that are
@@ -22,7 +23,6 @@ import tomllib
 import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = "x86_64-unknown-linux-gnu"
 # Libraries in C that a crate has in it: their folder, and the file that says which version; where none does, the crate's own
 # version has it.
 BUNDLED = {
@@ -36,11 +36,12 @@ LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|copyright|notice|unlicense|auth
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--licences", action="store_true", help="the texts of the licences instead")
+    parser.add_argument("--target", default="x86_64-unknown-linux-gnu", help="one of Rust's targets")
     parser.add_argument("--allowed", action="store_true", help="only whether the licences of the console's packages are allowed")
     options = parser.parse_args()
     if options.allowed:
         return allowed(npm_parts())
-    root, crates = cargo_parts()
+    root, crates = cargo_parts(options.target)
     parts = crates + npm_parts()
     if options.licences:
         sys.stdout.write(licence_texts(parts))
@@ -59,9 +60,9 @@ def allowed(parts):
     return None
 
 
-def cargo_parts():
-    """The program itself, and the crates that are linked into it."""
-    command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET, "--features", "jemalloc"]
+def cargo_parts(target):
+    """The program itself, and the crates that are linked into it for a target."""
+    command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target, "--features", "jemalloc"]
     metadata = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
@@ -71,7 +72,7 @@ def cargo_parts():
         """What a crate links: its usual dependencies, without those that run in the compiler."""
         for dependency in node["deps"]:
             package = packages[dependency["pkg"]]
-            macro = any("proc-macro" in target["kind"] for target in package["targets"])
+            macro = any("proc-macro" in one["kind"] for one in package["targets"])
             if not macro and any(kind["kind"] is None for kind in dependency["dep_kinds"]):
                 yield dependency["pkg"]
 

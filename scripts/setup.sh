@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a task of the Makefile needs and this machine lacks, or names it and fails.
 #
-#   scripts/setup.sh demo | test | test-packages | supply | budget | bench | bench-pingora | dist
+#   scripts/setup.sh demo | test | test-packages | supply | budget | bench | bench-pingora | dist | release
 #
 # test-packages is the part of test that takes root, where the tests themselves are to run as somebody else.
 #
@@ -30,10 +30,11 @@ case "${1:-test}" in
   test) wanted=("${build[@]}" "${clients[@]}" "${browser[@]}" "${fuzzer[@]}" "${services[@]}" "${reader[@]}" "${judges[@]}") ;;
   supply) wanted=(cargo:rust python3:python3) ;;
   budget) wanted=("${build[@]}" "${counting[@]}") ;;
+  release) wanted=("${build[@]}" dpkg-shlibdeps:dpkg-dev strip:binutils python3:python3) ;;
   bench | dist) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}") ;;
   bench-pingora) wanted=("${build[@]}" "${clients[@]}" "${measuring[@]}" cmake:cmake) ;;
   *)
-    echo "usage: scripts/setup.sh demo | test | test-packages | supply | budget | bench | bench-pingora | dist" >&2
+    echo "usage: scripts/setup.sh demo | test | test-packages | supply | budget | bench | bench-pingora | dist | release" >&2
     exit 2
     ;;
 esac
