@@ -1,57 +1,77 @@
-//! systemd's watchdog (`sd_watchdog_enabled(3)`): as long as every worker and the control side go on, systemd is told so.
-//! When one of them does not, nothing is told, and systemd starts the process again after `WatchdogSec=`.
+//! Whether every worker goes on: `/healthz` answers 503 when one has hung for ten seconds, so that whoever supervises the
+//! process starts it again. When the control side hangs, `/healthz` does not answer at all.
 //!
-//! A store or a backend that does not answer is no reason for that: what waits for one goes on with everything else.
+//! Where systemd's watchdog asks (`sd_watchdog_enabled(3)`), it is told as long as all of them go on. When one does not,
+//! nothing is told, and systemd starts the process again after `WatchdogSec=`.
+//!
+//! A store or a backend that does not answer is no reason for either: what waits for one goes on with everything else.
 
 use super::{Parts, supervisor};
 use crate::deadline::TICK;
 use std::ffi::OsString;
-use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How often it is told in the time that systemd waits. One look that comes late must not be the end.
+/// How often systemd is told in the time that it waits. One look that comes late must not be the end.
 const LOOKS: u32 = 4;
 /// A worker is to have come round between two looks.
 const SHORTEST: Duration = TICK.saturating_mul(2);
+/// How long a worker may not come round before it hangs for good; a busy machine holds one up for much less.
+const HANGS: Duration = Duration::from_secs(10);
 
 /// The rounds of a worker, counted by itself.
 pub(super) type Rounds = Arc<AtomicU64>;
 
-/// Looks at the workers for as long as the process serves, if systemd asks for it.
+/// A worker, as it was at the last look.
+struct Watched {
+    rounds: Rounds,
+    seen: Option<u64>,
+    /// Looks in a row at which it had not come round.
+    still: u32,
+}
+
+impl Watched {
+    /// Whether it has come round since the last look.
+    fn goes_on(&mut self) -> bool {
+        let now = Some(self.rounds.load(Ordering::Relaxed));
+        self.still = if now == self.seen { self.still.saturating_add(1) } else { 0 };
+        self.seen = now;
+        self.still == 0
+    }
+}
+
+/// Looks at the workers for as long as the process serves.
 ///
 /// It is a task of the control side, whose word it needs: a timer of its own would go on when nothing else does.
 pub(super) fn start(parts: &Arc<Parts>, workers: Vec<Rounds>) {
     let own = std::process::id();
-    let Some(limit) = asked_for(std::env::var_os("WATCHDOG_USEC"), std::env::var_os("WATCHDOG_PID"), own)
-    else {
-        return;
-    };
-    tokio::spawn(watch(parts.clone(), workers, (limit / LOOKS).max(SHORTEST)));
+    let limit = asked_for(std::env::var_os("WATCHDOG_USEC"), std::env::var_os("WATCHDOG_PID"), own);
+    let workers = workers.into_iter().map(|rounds| Watched { rounds, seen: None, still: 0 });
+    tokio::spawn(watch(parts.clone(), workers.collect(), limit));
 }
 
-async fn watch(parts: Arc<Parts>, workers: Vec<Rounds>, pause: Duration) {
-    let mut seen: Vec<Option<u64>> = vec![None; workers.len()];
+async fn watch(parts: Arc<Parts>, mut workers: Vec<Watched>, limit: Option<Duration>) {
+    let pause = (limit.unwrap_or(HANGS) / LOOKS).clamp(SHORTEST, HANGS);
     let mut well = true;
     // What drains has another limit, `TimeoutStopSec=`, and after a hand-over it is the new process that is watched.
     while !parts.draining.load(Ordering::Relaxed) {
-        let rounds = workers.iter().map(|rounds| Some(rounds.load(Ordering::Relaxed)));
-        let now: Vec<_> = rounds.collect();
-        let hang: Vec<usize> = iter::zip(&now, &seen)
+        let still: Vec<usize> = workers
+            .iter_mut()
             .enumerate()
-            .filter(|(_, (now, seen))| now == seen)
-            .map(|(index, _)| index)
+            .filter_map(|(index, worker)| (!worker.goes_on()).then_some(index))
             .collect();
-        if hang.is_empty() {
+        if still.is_empty() && limit.is_some() {
             supervisor::tell("WATCHDOG=1");
-        } else if well {
-            tracing::error!(workers = ?hang, "workers hang: systemd is not told that all is well until they go on");
+        } else if !still.is_empty() && well {
+            tracing::error!(workers = ?still, "workers hang: unless they go on, what supervises this process is to start it again");
         }
-        well = hang.is_empty();
-        seen = now;
+        well = still.is_empty();
+        let hung = workers.iter().filter(|worker| pause * worker.still >= HANGS).count();
+        parts.shared.metrics.set_workers_hung(hung);
         tokio::time::sleep(pause).await;
     }
+    parts.shared.metrics.set_workers_hung(0);
 }
 
 /// How long systemd waits for a word of this process; `None` when it does not.

@@ -12,6 +12,9 @@ use http_body_util::Full;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Some clients' connections are answered and others never: of no use to a balancer, and only a new start helps.
+const HANGS: &str = r#"{"status":"a worker hangs"}"#;
+
 /// What health is judged by.
 #[derive(Debug)]
 pub struct Health {
@@ -39,13 +42,20 @@ impl Health {
             return response;
         }
         match path {
-            "/healthz" => json(StatusCode::OK, r#"{"status":"ok"}"#),
+            "/healthz" => self.alive(),
             "/readyz" => self.ready(clock),
             "/metrics" => self.metrics(headers),
             _ => refuse(
                 StatusCode::NOT_FOUND,
                 "The admin listener serves /healthz, /readyz, /metrics, /docs, /openapi.json and the control API.",
             ),
+        }
+    }
+
+    fn alive(&self) -> Response<Full<Bytes>> {
+        match self.metrics.workers_hang() {
+            true => json(StatusCode::SERVICE_UNAVAILABLE, HANGS),
+            false => json(StatusCode::OK, r#"{"status":"ok"}"#),
         }
     }
 
@@ -64,6 +74,9 @@ impl Health {
     fn hindrance(&self, now: Moment) -> Option<&'static str> {
         if self.draining.load(Ordering::Relaxed) {
             return Some(r#"{"status":"draining"}"#);
+        }
+        if self.metrics.workers_hang() {
+            return Some(HANGS);
         }
         if !self.tokens.fresh(now) {
             return Some(r#"{"status":"store out of reach"}"#);

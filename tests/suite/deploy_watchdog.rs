@@ -149,10 +149,21 @@ fn after_a_hand_over_it_is_the_new_process_that_tells() {
 }
 
 #[test]
-fn nobody_is_told_who_does_not_ask() {
+fn nobody_is_told_who_does_not_ask_and_who_asks_for_health_is() {
     let mut watched = Watched::start(None);
     watched.serves();
-    assert_eq!(watched.word(LIMIT), None);
+    watched.gateway.ask("/healthz").expect(200);
+    assert_eq!(watched.debug("stop worker-1"), 1);
+    let paths = ["/healthz", "/readyz"];
+    let say =
+        |watched: &Watched, status: u16| paths.iter().all(|path| watched.gateway.ask(path).status == status);
+    let hangs = wait::poll(Duration::from_secs(30), || say(&watched, 503).then_some(()));
+    assert!(hangs.is_some(), "all is said to be well; standard error:\n{}", watched.gateway.stderr());
+    assert_eq!(watched.gateway.ask("/healthz").json(), json!({ "status": "a worker hangs" }));
+    assert_eq!(watched.gateway.metric("portcullis_workers_hung", &[]), 1.0);
+    assert_eq!(watched.debug("go"), 1);
+    wait::until("all goes on", || say(&watched, 200));
+    assert_eq!(watched.word(Duration::from_millis(1)), None);
 }
 
 fn signal(process: i64, name: &str) {

@@ -28,7 +28,7 @@ use outcome::CacheCells;
 use series::Series;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ pub struct Metrics {
     store_connection_failures: AtomicU64,
     nodes: Gauge,
     nodes_lost: Counter,
+    workers_hung: AtomicUsize,
     usage_unwritten: Gauge,
     refusals_dropped: AtomicU64,
     tokens_expiring: Series<Gauge>,
@@ -146,6 +147,7 @@ impl Metrics {
             store_connection_failures: AtomicU64::default(),
             nodes: Gauge::default(),
             nodes_lost: Counter::default(),
+            workers_hung: AtomicUsize::default(),
             usage_unwritten: Gauge::default(),
             refusals_dropped: AtomicU64::default(),
             tokens_expiring: Series::new(),

@@ -3,6 +3,7 @@
 
 use super::exposition::{Family, Values};
 use super::{Metrics, lock};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The process and its bounds, as they are when somebody scrapes.
@@ -37,11 +38,26 @@ impl Metrics {
         self.nodes_lost.add(nodes as u64);
     }
 
+    /// Sets how many workers have hung for so long that they are not expected to go on.
+    pub fn set_workers_hung(&self, workers: usize) {
+        self.workers_hung.store(workers, Ordering::Relaxed);
+    }
+
+    /// Whether there is such a worker.
+    pub fn workers_hang(&self) -> bool {
+        self.workers_hung.load(Ordering::Relaxed) > 0
+    }
+
     pub(super) fn process_families(&self) -> Vec<Family> {
         let it = lock(&self.standing).clone();
         let whole = |number: u64| number as f64;
         vec![
             one("portcullis_ready", "Whether /readyz says that requests are served.", Some(it.ready.into())),
+            one(
+                "portcullis_workers_hung",
+                "Workers that have not come round for ten seconds.",
+                Some(whole(self.workers_hung.load(Ordering::Relaxed) as u64)),
+            ),
             one(
                 "portcullis_store_max_staleness_seconds",
                 "For how long keys are accepted while the store does not answer.",
