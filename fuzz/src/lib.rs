@@ -22,6 +22,7 @@ targets![
     cursor,
     dns,
     fixture,
+    forwarded,
     head,
     json,
     jwt,
@@ -30,5 +31,6 @@ targets![
     path,
     proxy,
     query,
+    traceparent,
     webhook,
 ];

@@ -3,6 +3,7 @@
 use super::multipart::{self, Multipart};
 use super::project_body::{Utf8, bad_part, json_project};
 use super::reject::Reject;
+use super::trace_context::Parent;
 
 /// The project that a JSON body names which comes in pieces of this size.
 ///
@@ -33,4 +34,9 @@ pub fn project_in_parts<'b>(
         parser.feed(piece).map_err(bad_part)?;
     }
     parser.finish().map_err(bad_part)
+}
+
+/// The trace, the span and the flags that a `traceparent` names.
+pub fn parent(value: &[u8]) -> Option<(u128, u64, u8)> {
+    Parent::parse(value).map(|parent| (parent.trace, parent.span, parent.flags))
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 17] = [
+const TARGETS: [(&str, Check); 19] = [
     ("answer", targets::answer::check),
     ("body", targets::body::check),
     ("certificate", targets::certificate::check),
@@ -18,6 +18,7 @@ const TARGETS: [(&str, Check); 17] = [
     ("cursor", targets::cursor::check),
     ("dns", targets::dns::check),
     ("fixture", targets::fixture::check),
+    ("forwarded", targets::forwarded::check),
     ("head", targets::head::check),
     ("json", targets::json::check),
     ("jwt", targets::jwt::check),
@@ -26,6 +27,7 @@ const TARGETS: [(&str, Check); 17] = [
     ("path", targets::path::check),
     ("proxy", targets::proxy::check),
     ("query", targets::query::check),
+    ("traceparent", targets::traceparent::check),
     ("webhook", targets::webhook::check),
 ];
 

@@ -9,6 +9,7 @@ pub(crate) mod credential;
 pub(crate) mod cursor;
 pub(crate) mod dns;
 pub(crate) mod fixture;
+pub(crate) mod forwarded;
 pub(crate) mod head;
 pub(crate) mod json;
 pub(crate) mod jwt;
@@ -17,6 +18,7 @@ pub(crate) mod multipart;
 pub(crate) mod path;
 pub(crate) mod proxy;
 pub(crate) mod query;
+pub(crate) mod traceparent;
 pub(crate) mod webhook;
 
 /// The input as text; what is none is of no interest to readers of text.
