@@ -15,7 +15,10 @@ impl Metrics {
         families.extend(self.limits_families());
         families.extend(self.connection_families());
         families.extend(self.upstream_families());
-        families.extend(self.control_families());
+        families.extend(self.configuration_families());
+        families.extend(self.store_families());
+        families.extend(self.stream_families());
+        families.extend(self.webhook_families());
         families.extend(self.process_families());
         families
     }
@@ -286,7 +289,8 @@ impl Metrics {
         ]
     }
 
-    fn control_families(&self) -> Vec<Family> {
+    /// Of the configuration, and of hand-overs.
+    fn configuration_families(&self) -> Vec<Family> {
         let reloads = [("success", &self.reloads_good), ("failure", &self.reloads_bad)]
             .map(|(l, c)| (vec![l.into()], c.value()));
         let handovers = [("success", &self.handovers_good), ("failure", &self.handovers_bad)]
@@ -314,6 +318,12 @@ impl Metrics {
                 labels: &["result"],
                 values: Values::Counters(handovers.into()),
             },
+        ]
+    }
+
+    /// Of the store, of the nodes on it, and of what is written to it late.
+    fn store_families(&self) -> Vec<Family> {
+        vec![
             gauge("portcullis_store_up", "Whether the store answers.", &self.store_up),
             gauge(
                 "portcullis_store_staleness_seconds",
@@ -356,6 +366,12 @@ impl Metrics {
                 &["within"],
                 &self.tokens_expiring,
             ),
+        ]
+    }
+
+    /// Of what outlives its request: tunnels, streams, lines of the log, spans.
+    fn stream_families(&self) -> Vec<Family> {
+        vec![
             Family {
                 name: "portcullis_access_log_dropped",
                 help: "Lines of the access log that were not written.",
@@ -380,6 +396,11 @@ impl Metrics {
                 labels: &["result"],
                 values: Values::Counters(self.spans.collect(Counter::value)),
             },
+        ]
+    }
+
+    fn webhook_families(&self) -> Vec<Family> {
+        vec![
             Family {
                 name: "portcullis_webhook_deliveries",
                 help: "Attempts to deliver an event to a webhook endpoint.",
@@ -396,12 +417,6 @@ impl Metrics {
                 "Age of the oldest delivery that is on its way.",
                 &self.webhook_oldest,
             ),
-            Family {
-                name: "portcullis_build_info",
-                help: "The version that runs; always 1.",
-                labels: &["version"],
-                values: Values::Gauges(vec![(vec![env!("CARGO_PKG_VERSION").into()], 1.0)]),
-            },
         ]
     }
 }

@@ -52,6 +52,12 @@ impl Metrics {
         let it = lock(&self.standing).clone();
         let whole = |number: u64| number as f64;
         vec![
+            Family {
+                name: "portcullis_build_info",
+                help: "The version that runs; always 1.",
+                labels: &["version"],
+                values: Values::Gauges(vec![(vec![env!("CARGO_PKG_VERSION").into()], 1.0)]),
+            },
             one("portcullis_ready", "Whether /readyz says that requests are served.", Some(it.ready.into())),
             one(
                 "portcullis_workers_hung",
