@@ -18,6 +18,7 @@ mod substitute;
 mod suggest;
 mod tls;
 mod units;
+mod url;
 pub mod watch;
 mod yaml;
 
@@ -31,3 +32,4 @@ pub use reference::key_reference;
 pub(crate) use section::Section;
 pub(crate) use substitute::Variables;
 use tls::tls_problem;
+pub use url::HttpUrl;

@@ -1,7 +1,8 @@
 //! URLs that customers write: one reading of where they lead, and never to ourselves.
 
 use super::text;
-use portcullis::control::webhooks::{Guard, Target};
+use portcullis::config::HttpUrl;
+use portcullis::control::webhooks::Guard;
 use std::net::IpAddr;
 
 pub(crate) fn check(data: &[u8]) {
@@ -11,10 +12,10 @@ pub(crate) fn check(data: &[u8]) {
         judged(&guard, IpAddr::from([octets[0], octets[1], octets[2], octets[3]]));
     }
     let Some(url) = text(data) else { return };
-    let Some(target) = Target::parse(url) else { return };
+    let Some(target) = HttpUrl::parse(url) else { return };
     let scheme = if target.secure { "https" } else { "http" };
     let again = format!("{scheme}://{}{}", target.authority, target.path);
-    assert_eq!(Target::parse(&again).as_ref(), Some(&target), "{url:?} and {again:?}");
+    assert_eq!(HttpUrl::parse(&again).as_ref(), Some(&target), "{url:?} and {again:?}");
     let (before, rest) = url.split_once("://").expect("a scheme");
     assert!(before.eq_ignore_ascii_case(scheme), "{url:?}");
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());

@@ -6,9 +6,9 @@ use super::{all, or};
 use crate::config::document::Value;
 use crate::config::problem::Code;
 use crate::config::section::Section;
-use crate::config::{AccessLog, Collector, LogPath, Telemetry, Traces};
+use crate::config::{AccessLog, Collector, HttpUrl, LogPath, Telemetry, Traces};
 use crate::token::Secret;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,14 +45,14 @@ fn log_path(value: &Value<'_>, files: &Files) -> Option<LogPath> {
 fn traces(value: &Value<'_>) -> Option<Traces> {
     let section = value.any_section()?;
     let headers = all(&section.items("headers"), header);
-    let collector = section.get("otlp").and_then(|value| collector(&value));
+    let url = section.get("otlp").and_then(|value| collector(&value));
     let share = |key, default| or(&section, key, |value| value.number(0.0, 1.0), || default);
     let (sample, requested) = (share("sample", 0.01), share("requested", 1.0));
     let service_name =
         or(&section, "service_name", |value| value.non_empty().map(Box::from), || "portcullis".into());
     let timeout = or(&section, "timeout", Value::duration, || Duration::from_secs(10));
     Some(Traces {
-        collector: Collector { headers: headers?, ..collector? },
+        collector: Collector { url: url?, headers: headers? },
         sample: sample?,
         requested: requested?,
         service_name: service_name?,
@@ -60,7 +60,7 @@ fn traces(value: &Value<'_>) -> Option<Traces> {
     })
 }
 
-fn collector(value: &Value<'_>) -> Option<Collector> {
+fn collector(value: &Value<'_>) -> Option<HttpUrl> {
     let text = value.non_empty()?;
     let read = parse(text);
     if read.is_none() {
@@ -70,24 +70,16 @@ fn collector(value: &Value<'_>) -> Option<Collector> {
     read
 }
 
-/// A URL with a host, and nothing in it that would not be sent: no credentials, no query.
-fn parse(text: &str) -> Option<Collector> {
-    let uri: Uri = text.parse().ok()?;
-    let secure = match uri.scheme_str()? {
-        "https" => true,
-        "http" => false,
-        _ => return None,
-    };
-    let authority = uri.authority()?;
-    if authority.as_str().contains('@') || uri.query().is_some() || authority.host().is_empty() {
+/// The URL of the traces, of that of a collector or its own.
+fn parse(text: &str) -> Option<HttpUrl> {
+    let url = HttpUrl::parse(text)?;
+    // What it wants to know of whoever sends goes into fields, which are kept secret.
+    if url.path.contains('?') {
         return None;
     }
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').into();
-    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let base = uri.path().trim_end_matches('/');
+    let base = url.path.trim_end_matches('/');
     let path = if base.ends_with("/v1/traces") { base.to_owned() } else { format!("{base}/v1/traces") };
-    let (authority, path) = (authority.as_str().into(), path.into());
-    Some(Collector { secure, host, port, authority, path, headers: Vec::new() })
+    Some(HttpUrl { path, ..url })
 }
 
 fn header(value: &Value<'_>) -> Option<(HeaderName, Secret)> {

@@ -1,5 +1,6 @@
 //! What the configuration says of logs and traces.
 
+use crate::config::HttpUrl;
 use crate::token::Secret;
 use http::HeaderName;
 use std::path::PathBuf;
@@ -53,16 +54,8 @@ pub struct Traces {
 /// A collector that speaks OTLP over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collector {
-    /// TLS, or plain HTTP.
-    pub secure: bool,
-    /// Name or address, without brackets.
-    pub host: Box<str>,
-    /// Port.
-    pub port: u16,
-    /// Host and port, as `Host` has them.
-    pub authority: Box<str>,
-    /// Path of the traces.
-    pub path: Box<str>,
+    /// Where it is; its path is that of the traces.
+    pub url: HttpUrl,
     /// Fields that it wants to see.
     pub headers: Vec<(HeaderName, Secret)>,
 }

@@ -3,7 +3,8 @@
 
 use super::actor::Subject;
 use super::{ATTEMPTS, By, CHANGING, Domain, DomainError, Violation};
-use crate::control::webhooks::{Guard, Target, is_secret, new_secret};
+use crate::config::HttpUrl;
+use crate::control::webhooks::{Guard, is_secret, new_secret};
 use crate::store::management::{
     AuditEntry, Delivery, DeliveryDetails, DeliveryFilter, DeliveryPage, DeliveryState, EVENT_TYPES,
     EVERY_EVENT, Page, WebhookEndpoint, Written,
@@ -303,7 +304,7 @@ fn valid(endpoint: &WebhookEndpoint, secret: Option<&Secret>, guard: &Guard) -> 
     let mut broken = |field: &'static str, constraint, message: String| {
         wrong.push(Violation::new(field, constraint, message));
     };
-    match Target::parse(&endpoint.url) {
+    match HttpUrl::parse(&endpoint.url) {
         None => broken("url", "format", "url must be an https URL without user name and fragment".to_owned()),
         Some(target) if !target.secure && !guard.allows_plain() => {
             broken("url", "scheme", "url must begin with https://".to_owned());

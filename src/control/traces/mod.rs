@@ -133,7 +133,7 @@ impl Exporter {
             Err(error) => {
                 self.failed.add(count);
                 if !std::mem::replace(&mut self.failing, true) {
-                    let collector = &config.collector.authority;
+                    let collector = &config.collector.url.authority;
                     tracing::warn!(%collector, cause = %chain(&error), "traces could not be sent and are dropped; this is told once until they can");
                 }
             }

@@ -84,17 +84,18 @@ impl Sender {
         collector: &config::Collector,
         body: Bytes,
     ) -> Result<Option<(u64, String)>, SendError> {
-        let mut request = Request::post(&*collector.path)
-            .header(HOST, &*collector.authority)
+        let url = &collector.url;
+        let mut request = Request::post(&url.path)
+            .header(HOST, &url.authority)
             .header(USER_AGENT, concat!("Portcullis/", env!("CARGO_PKG_VERSION")))
             .header(CONTENT_TYPE, otlp::CONTENT_TYPE);
         for (name, value) in &collector.headers {
             request = request.header(name, value.expose());
         }
         let request = request.body(Full::new(body)).map_err(SendError::Unusable)?;
-        let tcp = TcpStream::connect((&*collector.host, collector.port)).await.map_err(SendError::Connect)?;
-        let answered = if collector.secure {
-            let (tls, _) = self.tls.handshake(&collector.host, tcp).await.map_err(SendError::Connect)?;
+        let tcp = TcpStream::connect((&*url.host, url.port)).await.map_err(SendError::Connect)?;
+        let answered = if url.secure {
+            let (tls, _) = self.tls.handshake(&url.host, tcp).await.map_err(SendError::Connect)?;
             post::exchange(TokioIo::new(tls), request).await
         } else {
             post::exchange(TokioIo::new(tcp), request).await

@@ -3,7 +3,6 @@
 //! A URL that a customer wrote must not make the gateway talk to its own network. What is judged is the very address
 //! that is then connected to, so that a name that resolves differently the next time changes nothing.
 
-use http::Uri;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -78,62 +77,6 @@ fn is_public(address: IpAddr) -> bool {
             let global = bits >> 125 == 1;
             global && !SPECIAL_V6.iter().any(|(net, length)| (bits ^ u128::from(*net)) >> (128 - length) == 0)
         }
-    }
-}
-
-/// A URL that can be sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// TLS, or plain HTTP.
-    pub secure: bool,
-    /// Name or address, without brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// What stands between scheme and path.
-    pub authority: String,
-    /// Path and query.
-    pub path: String,
-}
-
-/// Longest URL, in bytes.
-const URL_MOST: usize = 2048;
-
-impl Target {
-    /// Reads an absolute `https` or `http` URL without user and fragment.
-    pub fn parse(url: &str) -> Option<Self> {
-        if url.len() > URL_MOST || url.contains(['#', '\\']) {
-            return None;
-        }
-        let uri: Uri = url.parse().ok()?;
-        let secure = match uri.scheme_str()? {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
-        let authority = uri.authority()?.as_str();
-        let host = uri.host().filter(|host| !host.is_empty() && !authority.contains('@'))?;
-        // What looks like a port and is none.
-        let bare = authority.strip_prefix(host)?;
-        if bare.is_empty() != uri.port_u16().is_none() || uri.port_u16() == Some(0) {
-            return None;
-        }
-        let host = match host.strip_prefix('[') {
-            Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.to_string(),
-            None => host.to_ascii_lowercase(),
-        };
-        Some(Self {
-            secure,
-            host,
-            port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
-            authority: authority.to_owned(),
-            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-        })
-    }
-
-    /// The address that the URL names, when it names one rather than a host.
-    pub fn address(&self) -> Option<IpAddr> {
-        self.host.parse().ok()
     }
 }
 
@@ -224,35 +167,5 @@ mod tests {
         }
         assert!(!guard.admits(ip("127.0.0.1"), true));
         assert!(!guard.admits(ip("8.8.8.8"), false));
-    }
-
-    #[test]
-    fn urls_are_read_strictly() {
-        let target = Target::parse("https://Hooks.example.com:8443/a?b=c").unwrap();
-        assert_eq!((target.host.as_str(), target.port, target.secure), ("hooks.example.com", 8443, true));
-        assert_eq!((target.authority.as_str(), target.path.as_str()), ("Hooks.example.com:8443", "/a?b=c"));
-        let target = Target::parse("https://[::1]").unwrap();
-        assert_eq!((target.address(), target.port, target.path.as_str()), (Some(ip("::1")), 443, "/"));
-        assert_eq!(Target::parse("http://10.0.0.1").unwrap().address(), Some(ip("10.0.0.1")));
-        let bad = [
-            "",
-            "hooks.example.com",
-            "/path",
-            "ftp://x",
-            "https://",
-            "https:///x",
-            "https://me@x/",
-            "https://me:pw@x/",
-            "https://x/#f",
-            "https://x\\@y/",
-            "https://x:0/",
-            "https://x:99999/",
-            "https://x:/",
-            "https://[::1",
-            "javascript:x",
-        ];
-        for url in bad {
-            assert_eq!(Target::parse(url), None, "{url}");
-        }
     }
 }

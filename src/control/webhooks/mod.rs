@@ -8,12 +8,12 @@ mod schedule;
 mod send;
 mod sign;
 
-pub use guard::{Guard, Target};
+pub use guard::Guard;
 pub use send::{Resolve, Resolved, SendError, SystemResolver};
 pub use sign::{is_secret, new_secret};
 
 use crate::clock::Moment;
-use crate::config;
+use crate::config::{self, HttpUrl};
 use crate::store::StoreError;
 use crate::store::management::{Attempt, Attempted, Due, Management};
 use crate::telemetry::log::chain;
@@ -189,7 +189,7 @@ impl Webhooks {
     }
 
     async fn attempt(&self, settings: &Settings, due: &Due, at: Moment) -> Result<u16, SendError> {
-        let target = Target::parse(&due.url).ok_or(SendError::Unusable)?;
+        let target = HttpUrl::parse(&due.url).ok_or(SendError::Unusable)?;
         let signature = sign::signature(&due.secret, &due.event, at.unix_s(), &due.body);
         let signature = signature.ok_or(SendError::Unusable)?;
         let message = Message {

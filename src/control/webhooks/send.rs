@@ -1,6 +1,7 @@
 //! Sends one event to one URL, and reads no more of the answer than its head.
 
-use super::guard::{Guard, Target};
+use super::guard::Guard;
+use crate::config::HttpUrl;
 use crate::control::post;
 use crate::upstream::tls;
 use bytes::Bytes;
@@ -56,7 +57,7 @@ pub enum SendError {
 /// A request to be sent.
 #[derive(Debug)]
 pub(super) struct Message<'m> {
-    pub(super) target: &'m Target,
+    pub(super) target: &'m HttpUrl,
     pub(super) id: &'m str,
     pub(super) timestamp_s: u64,
     pub(super) signature: &'m str,
@@ -126,7 +127,7 @@ impl Sender {
     }
 
     /// The addresses to connect to. Nothing is resolved after this.
-    async fn admitted(&self, guard: &Guard, target: &Target) -> Result<Vec<SocketAddr>, SendError> {
+    async fn admitted(&self, guard: &Guard, target: &HttpUrl) -> Result<Vec<SocketAddr>, SendError> {
         let found = match target.address() {
             Some(address) => vec![address],
             None => self.resolver.resolve(&target.host).await.map_err(|_| SendError::NoAddress)?,
@@ -191,7 +192,7 @@ mod tests {
     }
 
     async fn sent(sender: &Sender, guard: &Guard, url: &str) -> Result<u16, SendError> {
-        let target = Target::parse(url).unwrap();
+        let target = HttpUrl::parse(url).unwrap();
         let message =
             Message { target: &target, id: "e", timestamp_s: 1, signature: "v1,x", body: Bytes::from("{}") };
         sender.send(guard, Duration::from_secs(5), &message).await

@@ -1,17 +1,17 @@
 //! One request to the admin listener of a gateway, on a connection of its own.
 
 use super::super::failure::Failure;
+use crate::config::HttpUrl;
 use crate::telemetry::log::chain;
 use crate::upstream::tls;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use std::io;
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -27,11 +27,8 @@ const MOST: usize = 256 * 1024 * 1024;
 pub(super) struct Peer {
     /// As it is remembered by, and named in errors: without a closing slash.
     pub(super) url: String,
-    host: String,
-    port: u16,
-    authority: String,
-    /// What stands before every path, where the listener is behind a proxy.
-    prefix: String,
+    /// The same in parts. What it has for a path stands before every other one, where the listener is behind a proxy.
+    at: HttpUrl,
     tls: Option<tls::Client>,
 }
 
@@ -50,16 +47,9 @@ impl Peer {
     /// Reads a URL, and the certificates to trust.
     pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, Failure> {
         let bad = || Failure::usage(format!("{url} is no URL of a server: https://HOST:PORT"));
-        let uri: Uri = url.trim_end_matches('/').parse().map_err(|_| bad())?;
-        let encrypted = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(bad()),
-        };
-        let authority = uri.authority().filter(|it| !it.as_str().contains('@')).ok_or_else(bad)?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let mut at = HttpUrl::parse(url).filter(|it| !it.path.contains('?')).ok_or_else(bad)?;
         let trusted = match ca {
-            Some(file) if encrypted => {
+            Some(file) if at.secure => {
                 let read = std::fs::read(file).and_then(|pem| tls::Client::trusting(&pem));
                 read.map_err(|error| {
                     Failure::new(format!("the certificates of {} can not be used: {error}", file.display()))
@@ -67,21 +57,15 @@ impl Peer {
             }
             _ => tls::Client::http1(),
         };
-        let prefix = uri.path().trim_end_matches('/').to_owned();
-        let scheme = if encrypted { "https" } else { "http" };
-        Ok(Self {
-            url: format!("{scheme}://{}{prefix}", authority.as_str().to_ascii_lowercase()),
-            port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }),
-            authority: authority.as_str().to_owned(),
-            host,
-            prefix,
-            tls: encrypted.then_some(trusted),
-        })
+        at.path.truncate(at.path.trim_end_matches('/').len());
+        let scheme = if at.secure { "https" } else { "http" };
+        let url = format!("{scheme}://{}{}", at.authority.to_ascii_lowercase(), at.path);
+        Ok(Self { url, tls: at.secure.then_some(trusted), at })
     }
 
     /// Whether what is sent can be read by somebody on the way.
     pub(super) fn is_open_to_listeners(&self) -> bool {
-        let here = self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback());
+        let here = self.at.host == "localhost" || self.at.address().is_some_and(|it| it.is_loopback());
         self.tls.is_none() && !here
     }
 
@@ -91,12 +75,12 @@ impl Peer {
         let unreachable = |error: io::Error| {
             Failure::new(format!("{} can not be reached: {error}; is the gateway running?", self.url))
         };
-        let connecting = timeout(CONNECT, TcpStream::connect((self.host.as_str(), self.port)));
+        let connecting = timeout(CONNECT, TcpStream::connect((self.at.host.as_str(), self.at.port)));
         let tcp = connecting.await.map_err(|_| unreachable(io::ErrorKind::TimedOut.into()))?;
         let tcp = tcp.map_err(unreachable)?;
         let exchange = async {
             let Some(client) = &self.tls else { return exchange(TokioIo::new(tcp), request).await };
-            let (tls, _) = client.handshake(&self.host, tcp).await.map_err(|error| {
+            let (tls, _) = client.handshake(&self.at.host, tcp).await.map_err(|error| {
                 let help = "--ca FILE names certificates to trust";
                 format!("the TLS handshake failed: {}; {help}", chain(&error))
             })?;
@@ -112,8 +96,8 @@ impl Peer {
     fn request(&self, message: Message<'_>) -> Result<Request<Full<Bytes>>, Failure> {
         let mut request = Request::builder()
             .method(message.method)
-            .uri(format!("{}{}", self.prefix, message.target))
-            .header(HOST, &self.authority)
+            .uri(format!("{}{}", self.at.path, message.target))
+            .header(HOST, &self.at.authority)
             .header(USER_AGENT, concat!("portcullis/", env!("CARGO_PKG_VERSION")));
         if let Some(slug) = message.slug {
             request = request.header("x-org-slug", slug);
@@ -173,13 +157,13 @@ mod tests {
 
     #[test]
     fn a_server_is_known_by_its_url() {
-        let peer = |url: &str| Peer::new(url, None).map(|it| (it.url.clone(), it.host, it.port, it.prefix));
+        let peer = |url: &str| Peer::new(url, None).map(|it| (it.url, it.at.host, it.at.port, it.at.path));
         let whole = peer("HTTPS://Gateway.example.com:9443/admin/").unwrap();
         assert_eq!(whole.0, "https://gateway.example.com:9443/admin");
         assert_eq!((whole.1.as_str(), whole.2, whole.3.as_str()), ("gateway.example.com", 9443, "/admin"));
         assert_eq!(peer("http://[::1]:9000").unwrap().1, "::1");
         assert_eq!(peer("https://a").unwrap().2, 443);
-        for bad in ["gateway:9000", "ftp://a", "https://", "https://u:p@a", "a b", ""] {
+        for bad in ["gateway:9000", "ftp://a", "https://", "https://u:p@a", "https://a/?b", "a b", ""] {
             assert!(peer(bad).is_err(), "{bad}");
         }
         let open = |url: &str| Peer::new(url, None).unwrap().is_open_to_listeners();
