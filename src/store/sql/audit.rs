@@ -141,3 +141,16 @@ fn object(columns: &Columns<'_>, column: &str) -> Result<Option<Value>, StoreErr
     let read = |text: String| serde_json::from_str(&text).map_err(|_| columns.corrupt(column));
     text.map(read).transpose()
 }
+
+/// Forgets some of the entries that are older; false when nothing of them is left.
+pub(super) fn forget(db: &Connection, before_ms: u64, most: u32) -> Result<bool, StoreError> {
+    let old = "SELECT 1 FROM audit WHERE at_ms < ?1 LIMIT 1";
+    if !db.prepare_cached(old)?.exists([signed(before_ms)])? {
+        return Ok(false);
+    }
+    rewritten(db, |db| {
+        let sql = "DELETE FROM audit WHERE sequence IN
+                   (SELECT sequence FROM audit WHERE at_ms < ?1 ORDER BY sequence LIMIT ?2)";
+        Ok(db.prepare_cached(sql)?.execute(params![signed(before_ms), most])? == most as usize)
+    })
+}

@@ -296,7 +296,7 @@ impl Management for Database {
     fn forget_audit(&self, before_ms: u64) -> Answer<'_, ()> {
         Box::pin(async move {
             // Not all in one transaction, which would keep everybody waiting who writes.
-            while self.write(move |db| erasure::forget_audit(db, before_ms, FORGOTTEN_AT_ONCE)).await? {}
+            while self.write(move |db| audit::forget(db, before_ms, FORGOTTEN_AT_ONCE)).await? {}
             Ok(())
         })
     }
