@@ -382,7 +382,7 @@ impl Trail {
     fn attributes(&self, facts: &Facts, api: &str, route: &str) -> Vec<(&'static str, Value)> {
         let mut all: Vec<(&'static str, Value)> = vec![
             ("url.scheme", if facts.tls { "https" } else { "http" }.into()),
-            ("url.path", redact(&facts.path).into_owned().into()),
+            ("url.path", Value::beginning(&redact(&facts.path))),
             ("client.address", facts.client.to_string().into()),
             ("network.protocol.version", facts.protocol.trim_start_matches("HTTP/").into()),
             ("http.request.body.size", (self.received() as i64).into()),
@@ -403,7 +403,7 @@ impl Trail {
             ("portcullis.observed", facts.observed.map(Cow::Borrowed)),
         ];
         for (key, text) in texts {
-            all.extend(text.filter(|text| !text.is_empty()).map(|text| (key, text.into_owned().into())));
+            all.extend(text.filter(|text| !text.is_empty()).map(|text| (key, Value::beginning(&text))));
         }
         all
     }

@@ -13,8 +13,11 @@ pub type TraceId = u128;
 /// Names a span: 8 bytes, not all zero (W3C Trace Context, 3.2.2.4).
 pub type SpanId = u64;
 
-/// Requests that may wait to be sent. A request has about six spans, of about half a kilobyte each.
+/// Requests that may wait to be sent. A request has about six spans, of about half a kilobyte each, and few texts of its client's.
 const WAITING: usize = 4096;
+/// Bytes that are kept of a text which clients choose, as in the access log: they send as many as a head may have, and ask
+/// for the trace themselves.
+const TEXT_MAX: usize = 2048;
 
 /// One thing that took time.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +62,14 @@ pub enum Value {
     Text(Cow<'static, str>),
     /// A whole number.
     Integer(i64),
+}
+
+impl Value {
+    /// The beginning of a text that a client has chosen.
+    pub fn beginning(text: &str) -> Self {
+        // Copied: what is only cut short keeps the room of the whole.
+        Self::Text(Cow::Owned(text[..text.floor_char_boundary(TEXT_MAX)].to_owned()))
+    }
 }
 
 impl From<&'static str> for Value {
@@ -106,6 +117,13 @@ impl Traces {
 mod tests {
     use super::*;
     use crate::telemetry::metrics::Metrics;
+
+    #[test]
+    fn a_client_s_text_takes_no_more_room_than_its_beginning() {
+        assert_eq!(Value::beginning("a"), Value::Text("a".into()));
+        let Value::Text(kept) = Value::beginning(&"\u{20ac}".repeat(TEXT_MAX)) else { panic!() };
+        assert_eq!(kept, "\u{20ac}".repeat(TEXT_MAX / 3));
+    }
 
     #[test]
     fn what_finds_no_room_is_counted() {
