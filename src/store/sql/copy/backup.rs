@@ -15,8 +15,9 @@ use crate::store::{ChangeSubject, StoreError, usage_folder};
 use crate::token::Digest;
 use rusqlite::OpenFlags;
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The format of backups that are made here; no other is read.
@@ -284,7 +285,10 @@ pub(in crate::store) fn restore(
     // Another file, so that nothing of a backup is ever altered: an older one is brought up to date in it.
     let copied = tempfile::tempdir().map_err(|error| BackupError::File(std::env::temp_dir(), error))?;
     let draft = copied.path().join("backup");
-    fs::copy(file, &draft).map_err(|error| BackupError::File(draft.clone(), error))?;
+    // What it may be is copied too, and a backup may be kept so that nobody writes into it.
+    fs::copy(file, &draft)
+        .and_then(|_| fs::set_permissions(&draft, Permissions::from_mode(0o600)))
+        .map_err(|error| BackupError::File(draft.clone(), error))?;
     verified(&draft)?;
     let from = sqlite::made(&draft)?;
     if let Some(keep) = keep {

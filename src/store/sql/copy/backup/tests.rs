@@ -83,6 +83,7 @@ fn a_backup_of_an_older_schema_is_restored_and_stays_as_it_was() {
     db.execute("INSERT INTO backup VALUES (1, 11, '0.0.9', 5, ?1)", [checksum.0]).unwrap();
     drop(db);
     let before = fs::read(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
     let to = folder.path().join("new.db");
     let restored = restore(&path, &StoreUrl::Sqlite(to.clone()), None, 9).unwrap();
     assert_eq!((restored.backup.program.as_str(), restored.accepted_again.len()), ("0.0.9", 0));
