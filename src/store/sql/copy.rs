@@ -157,13 +157,8 @@ fn some(
     to: &Connection,
     is_copied: impl Fn(&Table) -> bool,
 ) -> Result<Vec<(&'static str, u64)>, StoreError> {
-    for db in [from, to] {
-        db.wait_at_most(MOST)?;
-        if db.is_postgres() {
-            // While one side works, the other one hears nothing.
-            db.execute_batch("SET LOCAL idle_in_transaction_session_timeout = 0")?;
-        }
-    }
+    patient(from)?;
+    patient(to)?;
     let mut copied = Vec::new();
     for table in TABLES.iter().filter(|table| is_copied(table)) {
         copied.push((table.name, table.copy(from, to)?));
@@ -172,6 +167,16 @@ fn some(
         }
     }
     Ok(copied)
+}
+
+/// Gives a transaction the time that work on everything takes.
+fn patient(db: &Connection) -> Result<(), StoreError> {
+    db.wait_at_most(MOST)?;
+    if db.is_postgres() {
+        // While one side works, the other one hears nothing.
+        db.execute_batch("SET LOCAL idle_in_transaction_session_timeout = 0")?;
+    }
+    Ok(())
 }
 
 impl Table {

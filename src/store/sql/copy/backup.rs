@@ -8,7 +8,7 @@ use super::super::db::{Connection, Lock, params};
 use super::super::row::signed;
 use super::super::{audit, changes, postgres, sqlite, usage};
 use super::checksum::{self, Label};
-use super::{TABLES, Table, filled, named, others_that_stay, some};
+use super::{TABLES, Table, filled, named, others_that_stay, patient, some};
 use crate::config::StoreUrl;
 use crate::store::journal::{self, Counted};
 use crate::store::{ChangeSubject, StoreError, usage_folder};
@@ -312,6 +312,8 @@ pub(in crate::store) fn restore(
 }
 
 fn put(from: &Connection, to: &Connection, now_ms: u64) -> Result<Vec<String>, StoreError> {
+    // A server would end what empties a large table as it ends what people wait for.
+    patient(to)?;
     let before = accepted(to)?;
     empty(to)?;
     some(from, to, is_taken)?;
