@@ -292,39 +292,56 @@ pub(in crate::store) fn restore(
     verified(&draft)?;
     let from = sqlite::made(&draft)?;
     if let Some(keep) = keep {
+        // Looked at before as well: else the name is taken when the command is given again.
+        if let Some(there) = existing(to)? {
+            nobody_else(&there)?;
+        }
         make(to, keep, now_ms)?;
     }
     let to = match to {
         StoreUrl::Sqlite(path) => sqlite::made(path)?,
         StoreUrl::Postgres(settings) => postgres::made(&named(settings))?,
     };
-    let others = others_that_stay(&to)?;
-    if others > 0 {
-        return Err(BackupError::Open(others));
-    }
-    if keep.is_none()
-        && let Some(table) = to.snapshot(filled)?
-    {
-        return Err(BackupError::NotEmpty(table));
-    }
-    let accepted_again = from.snapshot(|from| to.transaction(Lock::Changes, |to| put(from, to, now_ms)))?;
+    nobody_else(&to)?;
+    let replaces = keep.is_some();
+    let accepted_again =
+        from.snapshot(|from| to.transaction(Lock::Changes, |to| put(from, to, replaces, now_ms)))??;
     Ok(Restored { backup, accepted_again })
 }
 
-fn put(from: &Connection, to: &Connection, now_ms: u64) -> Result<Vec<String>, StoreError> {
+fn nobody_else(db: &Connection) -> Result<(), BackupError> {
+    match others_that_stay(db)? {
+        0 => Ok(()),
+        others => Err(BackupError::Open(others)),
+    }
+}
+
+/// Within the transaction it is looked at whether there is something in the store: what somebody has put there a moment ago must
+/// not be lost either.
+fn put(
+    from: &Connection,
+    to: &Connection,
+    replaces: bool,
+    now_ms: u64,
+) -> Result<Result<Vec<String>, BackupError>, StoreError> {
     // A server would end what empties a large table as it ends what people wait for.
     patient(to)?;
+    let there = filled(to)?;
+    if let Some(table) = there.filter(|_| !replaces) {
+        return Ok(Err(BackupError::NotEmpty(table)));
+    }
     let before = accepted(to)?;
     empty(to)?;
     some(from, to, is_taken)?;
     usage::restored(to, now_ms)?;
     // Whoever has followed the store that was there before reads everything anew.
     changes::append(to, &ChangeSubject::Everything)?;
-    if before.is_empty() {
-        return Ok(Vec::new());
+    // A store in which every key was blocked is none in which there was nothing.
+    if there.is_none() {
+        return Ok(Ok(Vec::new()));
     }
     let now = accepted(to)?;
-    Ok(now.into_iter().filter(|key| !before.contains(key)).map(|(id, _)| id).collect())
+    Ok(Ok(now.into_iter().filter(|key| !before.contains(key)).map(|(id, _)| id).collect()))
 }
 
 /// Keys that are not blocked, with what they are shown as.
