@@ -330,7 +330,7 @@ fn put(
     if let Some(table) = there.filter(|_| !replaces) {
         return Ok(Err(BackupError::NotEmpty(table)));
     }
-    let before = accepted(to)?;
+    let before = accepted(to, now_ms)?;
     empty(to)?;
     some(from, to, is_taken)?;
     usage::restored(to, now_ms)?;
@@ -340,14 +340,22 @@ fn put(
     if there.is_none() {
         return Ok(Ok(Vec::new()));
     }
-    let now = accepted(to)?;
-    Ok(Ok(now.into_iter().filter(|key| !before.contains(key)).map(|(id, _)| id).collect()))
+    let now = accepted(to, now_ms)?;
+    let mut again: Vec<_> = now.into_iter().filter(|key| !before.contains(key)).map(|(id, _)| id).collect();
+    again.sort();
+    // One for its value and for the one before it.
+    again.dedup();
+    Ok(Ok(again))
 }
 
-/// Keys that are not blocked, with what they are shown as.
-fn accepted(db: &Connection) -> Result<HashSet<(String, [u8; 32])>, StoreError> {
-    let sql = "SELECT id, digest FROM tokens WHERE active";
-    let all = db.prepare_cached(sql)?.query_all((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+/// Keys that are neither blocked nor over, with what they are shown as, and with what they were before for as long as that
+/// works on.
+fn accepted(db: &Connection, now_ms: u64) -> Result<HashSet<(String, [u8; 32])>, StoreError> {
+    let sql = "SELECT id, digest FROM tokens WHERE active AND (expires_ms IS NULL OR expires_ms > ?1)
+               UNION ALL
+               SELECT r.token, r.digest FROM retiring_values r JOIN tokens t ON t.id = r.token
+               WHERE t.active AND (t.expires_ms IS NULL OR t.expires_ms > ?1) AND r.until_ms > ?1";
+    let all = db.prepare_cached(sql)?.query_all([signed(now_ms)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(all.into_iter().collect())
 }
 
