@@ -13,7 +13,7 @@ use crate::telemetry::log::chain;
 use report::Seen;
 use scrape::Scrape;
 use serde_json::Value;
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,7 +73,18 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     loop {
         let seen = gateway.look(&runtime, before.take(), every);
         let code = match &seen {
-            Ok((seen, _)) => shown(&seen.report(), &arguments),
+            Ok((seen, _)) => {
+                let report = seen.report();
+                let code = if report["well"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+                match shown(&report, &arguments) {
+                    Ok(()) => code,
+                    // Nobody reads any more, which is what ends `--watch` in a pipe.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => return code,
+                    Err(error) => {
+                        return complain(format_args!("error: cannot write to standard output: {error}"));
+                    }
+                }
+            }
             Err(failure) if arguments.watch => {
                 // Who watches waits for it to come back.
                 if std::io::stdout().is_terminal() {
@@ -92,17 +103,17 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-fn shown(report: &Value, arguments: &Arguments) -> ExitCode {
-    let printed = match (arguments.output, arguments.watch) {
+fn shown(report: &Value, arguments: &Arguments) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match (arguments.output, arguments.watch) {
         // One line each, so that a program can read them as they come.
-        (Output::Json, true) => print(format_args!("{report}\n")),
-        (Output::Json, false) => print(format_args!("{report:#}\n")),
+        (Output::Json, true) => writeln!(out, "{report}"),
+        (Output::Json, false) => writeln!(out, "{report:#}"),
         (Output::Table, watch) => {
-            let clear = if watch && std::io::stdout().is_terminal() { CLEAR } else { "" };
-            print(format_args!("{clear}{}", text::of(report)))
+            let clear = if watch && out.is_terminal() { CLEAR } else { "" };
+            write!(out, "{clear}{}", text::of(report))
         }
-    };
-    if printed == ExitCode::SUCCESS && report["well"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
 }
 
 /// Who is asked.
