@@ -1,7 +1,7 @@
 //! `portcullis healthcheck`: what a container engine asks, where there is neither shell nor curl.
 
 use super::complain;
-use super::manage::{Failure, block_on, look, told};
+use super::manage::{Failure, Open, block_on, told};
 use super::print;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,10 +43,18 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let path = if arguments.live { "/healthz" } else { "/readyz" };
     block_on(async {
-        let asking = look(&arguments.server, arguments.ca.as_deref(), path);
-        match timeout(PATIENCE, asking).await {
-            Ok(Ok((status, body))) if status.is_success() => print(format_args!("{body}\n")),
-            Ok(Ok((status, body))) => complain(format_args!("error: {path} answers {status}: {body}")),
+        let listener = match Open::new(&arguments.server, arguments.ca.as_deref()) {
+            Ok(listener) => listener,
+            Err(failure) => return told(&failure),
+        };
+        match timeout(PATIENCE, listener.get(path)).await {
+            Ok(Ok((status, body))) => {
+                let body = String::from_utf8_lossy(&body);
+                match status.is_success() {
+                    true => print(format_args!("{body}\n")),
+                    false => complain(format_args!("error: {path} answers {status}: {body}")),
+                }
+            }
             Ok(Err(failure)) => told(&failure),
             Err(_) => {
                 let seconds = PATIENCE.as_secs();

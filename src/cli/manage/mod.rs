@@ -11,7 +11,7 @@ pub(super) use ask::{Ask, Body, escaped};
 pub(super) use backend::{Backend, Key};
 pub(super) use failure::Failure;
 pub(super) use render::{Column, list, record};
-pub(super) use server::{LogIn, Open, log_in, log_out, look};
+pub(super) use server::{LogIn, Open, log_in, log_out};
 
 use super::{complain, print};
 use serde_json::{Value, json};

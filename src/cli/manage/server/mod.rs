@@ -77,18 +77,6 @@ pub(in crate::cli) async fn log_out(url: &str) -> Result<bool, Failure> {
     ended.map(|()| true)
 }
 
-/// What a server answers to somebody who has not logged in.
-pub(in crate::cli) async fn look(
-    url: &str,
-    ca: Option<&Path>,
-    path: &str,
-) -> Result<(StatusCode, String), Failure> {
-    let message =
-        Message { method: Method::GET, target: path.to_owned(), slug: None, bearer: None, body: None };
-    let answer = Peer::new(url, ca)?.send(message).await?;
-    Ok((answer.status, String::from_utf8_lossy(&answer.body).into_owned()))
-}
-
 fn warn_of_listeners(peer: &Peer) {
     if peer.is_open_to_listeners() {
         // Nobody to tell is no reason not to go on.
