@@ -51,8 +51,8 @@ impl Segment {
     #[expect(unsafe_code, reason = "the mapping is memory that only atomics touch")]
     fn words(&self) -> &[AtomicU64] {
         // SAFETY: the mapping is page-aligned, SEGMENT_BYTES long and lives as long as `self`; every bit pattern is a
-        // valid u64; this process touches it through these atomics only, and other processes only read the file
-        // while its owner's lock is free.
+        // valid u64; this process touches it through these atomics only, and other processes only read the file: to
+        // recover it once its owner's lock is free, or for a backup while it is not.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast(), SLOTS * WORDS) }
     }
 
