@@ -216,14 +216,22 @@ async fn write_refusals(parts: Arc<Parts>) {
     }
 }
 
+/// Waits until it is for this node to do what one node does for all: what one has forgotten is forgotten.
+async fn until_first(parts: &Parts) -> Moment {
+    loop {
+        let now = parts.shared.clock.now();
+        if parts.shared.tokens.is_first(now) {
+            return now;
+        }
+        tokio::time::sleep(SECOND).await;
+    }
+}
+
 /// Has the history of uses kept as the configuration says, and forgets what is too old.
 async fn keep_history(parts: Arc<Parts>) {
     loop {
-        let now = parts.shared.clock.now();
-        // What one has forgotten is forgotten.
-        if parts.shared.tokens.is_first(now)
-            && let Err(error) = parts.store.keep_history(parts.config.load().store.history, now.unix_ms).await
-        {
+        let now = until_first(&parts).await;
+        if let Err(error) = parts.store.keep_history(parts.config.load().store.history, now.unix_ms).await {
             tracing::warn!(cause = %chain(&error), "the history of uses could not be looked after");
         }
         tokio::time::sleep(MINUTE).await;
@@ -233,10 +241,8 @@ async fn keep_history(parts: Arc<Parts>) {
 /// Forgets what is too old of the audit log, where it is not kept forever.
 async fn keep_audit(parts: Arc<Parts>) {
     loop {
-        let now = parts.shared.clock.now();
-        if let Some(keep) = parts.config.load().store.audit
-            && parts.shared.tokens.is_first(now)
-        {
+        let now = until_first(&parts).await;
+        if let Some(keep) = parts.config.load().store.audit {
             let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
             if let Err(error) = parts.store.forget_audit(now.unix_ms.saturating_sub(keep_ms)).await {
                 tracing::warn!(cause = %chain(&error), "what is too old of the audit log could not be removed");

@@ -11,20 +11,26 @@ impl Domain {
     /// everything that is kept. Their opaque id stays. May be done again, and for somebody who was removed long ago.
     ///
     /// # Errors
-    /// [`DomainError::Forbidden`]; [`DomainError::NotFound`] when nothing is known of them; [`DomainError::Conflict`] as for
-    /// [`delete_person`](Self::delete_person).
+    /// [`DomainError::Forbidden`]; [`DomainError::NotFound`] when nothing is known of them; [`DomainError::Conflict`] and
+    /// [`DomainError::Unconfirmed`] as for [`delete_person`](Self::delete_person), with all of it done where it is the latter.
     pub async fn erase_person(&self, by: &By, named: &str) -> Result<Erased, DomainError> {
         operator(by)?;
-        let mut known = vec![named.to_owned()];
-        let named = match self.person_named(named).await {
+        let mut unconfirmed = None;
+        let (named, account) = match self.person_named(named).await {
             Ok(person) => {
-                known.extend([person.member.email, person.member.name]);
-                self.delete_person(by, person.member.id.as_str()).await?.to_string()
+                let id = person.member.id.to_string();
+                match self.delete_person(by, &id).await {
+                    // They are removed, and the answer says that it is stored: what is left of them has to go too.
+                    Err(error @ DomainError::Unconfirmed(_)) => unconfirmed = Some(error),
+                    removed => {
+                        removed?;
+                    }
+                }
+                (id, Some((person.member.email, person.member.name)))
             }
-            Err(DomainError::NotFound(_)) => named.trim().to_owned(),
+            Err(DomainError::NotFound(_)) => (named.trim().to_owned(), None),
             Err(error) => return Err(error),
         };
-        known.retain(|it| *it != named);
         let entry = by.entry(Subject {
             action: "user.erased",
             organization: None,
@@ -33,8 +39,12 @@ impl Domain {
             before: None,
             after: None,
         });
-        let erased = self.store.erase_person(&named, known, entry).await?;
-        if erased.rows == 0 { Err(DomainError::NotFound("person")) } else { Ok(erased) }
+        let erased = self.store.erase_person(&named, account, entry).await?;
+        match unconfirmed {
+            Some(error) => Err(error),
+            None if erased.rows == 0 => Err(DomainError::NotFound("person")),
+            None => Ok(erased),
+        }
     }
 
     /// Removes what is left of an organization that was removed: its part of the audit log, its operations, its events.

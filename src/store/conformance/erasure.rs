@@ -43,7 +43,7 @@ async fn a_person_is_erased(store: &dyn Management) {
     for entry in [made, did, failed, other.clone()] {
         store.append_audit(entry).await.unwrap();
     }
-    let erased = store.erase_person(&email.to_uppercase(), vec![], entry("user.erased")).await.unwrap();
+    let erased = store.erase_person(&email.to_uppercase(), None, entry("user.erased")).await.unwrap();
     assert_eq!((erased.ids, erased.rows), (vec!["ann".to_owned()], 3));
     let log = store.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
     assert_eq!(log.len(), 5);
@@ -58,10 +58,25 @@ async fn a_person_is_erased(store: &dyn Management) {
     }
     assert_eq!((did.entry.actor.as_deref(), did.entry.actor_name.as_deref()), (Some("ann"), Some("erased")));
     assert_eq!(failed.entry.entity_name.as_deref(), Some("erased"));
+    // Who calls themselves by another's address does not take that one along.
+    let posing = AuditEntry {
+        actor: None,
+        entity: "u3".to_owned(),
+        entity_name: Some("posing@example.com".to_owned()),
+        after: Some(json!({ "name": "joann@example.com" })),
+        ..entry("user.created")
+    };
+    store.append_audit(posing).await.unwrap();
+    let account = ("posing@example.com".to_owned(), "joann@example.com".to_owned());
+    let erased = store.erase_person("u3", Some(account), entry("user.erased")).await.unwrap();
+    assert_eq!((erased.ids, erased.rows), (vec!["u3".to_owned()], 1));
+    let log = store.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
+    assert_eq!(log[1].entry.after, Some(json!({ "name": "erased" })));
+    assert!(log.iter().any(|record| record.entry == other), "somebody else of that address");
     // Once more: there is nothing left. And the log is as closed as before.
-    let again = store.erase_person(email, vec![], entry("user.erased")).await.unwrap();
+    let again = store.erase_person(email, None, entry("user.erased")).await.unwrap();
     assert_eq!(again.rows, 0);
-    assert_eq!(store.audit_size(&AuditQuery::default()).await.unwrap(), 5);
+    assert_eq!(store.audit_size(&AuditQuery::default()).await.unwrap(), 7);
 }
 
 async fn what_is_left_of_an_organization_goes_when_it_has_gone(store: &dyn Management) {

@@ -215,9 +215,13 @@ pub trait Management: Store + Directory + Outbox + Operations + Certificates {
     fn retire_signing_key<'a>(&'a self, id: &'a str, now_ms: u64, entry: AuditEntry) -> Answer<'a, Written>;
 
     /// Takes who somebody was, whose account is gone, out of everything that is kept: by their id or e-mail address, and by
-    /// what else they are known to be called. The entry is made where there was something.
-    fn erase_person<'a>(&'a self, named: &'a str, also: Vec<String>, entry: AuditEntry)
-    -> Answer<'a, Erased>;
+    /// address and name of the account, where it was there a moment ago. The entry is made where there was something.
+    fn erase_person<'a>(
+        &'a self,
+        named: &'a str,
+        account: Option<(String, String)>,
+        entry: AuditEntry,
+    ) -> Answer<'a, Erased>;
     /// Removes what is left of an organization that is gone, its part of the audit log too; says how many rows that were.
     /// [`Written::Moved`] while it is there, or an operation of it is under way.
     fn erase_organization<'a>(

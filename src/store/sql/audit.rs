@@ -142,15 +142,18 @@ fn object(columns: &Columns<'_>, column: &str) -> Result<Option<Value>, StoreErr
     text.map(read).transpose()
 }
 
-/// Forgets some of the entries that are older; false when nothing of them is left.
+/// Forgets some of the entries that are older; false when nothing of them is left. Only the `most` first entries are looked
+/// at, while everybody waits who writes: they are in the order of time, but for clocks that differ a little.
 pub(super) fn forget(db: &Connection, before_ms: u64, most: u32) -> Result<bool, StoreError> {
-    let old = "SELECT 1 FROM audit WHERE at_ms < ?1 LIMIT 1";
-    if !db.prepare_cached(old)?.exists([signed(before_ms)])? {
+    let old = "SELECT 1 FROM (SELECT at_ms FROM audit ORDER BY sequence LIMIT ?2) AS oldest
+               WHERE at_ms < ?1 LIMIT 1";
+    if !db.prepare_cached(old)?.exists(params![signed(before_ms), most])? {
         return Ok(false);
     }
     rewritten(db, |db| {
-        let sql = "DELETE FROM audit WHERE sequence IN
-                   (SELECT sequence FROM audit WHERE at_ms < ?1 ORDER BY sequence LIMIT ?2)";
+        let sql = "DELETE FROM audit WHERE sequence IN (
+                       SELECT sequence FROM (SELECT sequence, at_ms FROM audit ORDER BY sequence LIMIT ?2) AS oldest
+                       WHERE at_ms < ?1)";
         Ok(db.prepare_cached(sql)?.execute(params![signed(before_ms), most])? == most as usize)
     })
 }

@@ -277,11 +277,11 @@ impl Management for Database {
     fn erase_person<'a>(
         &'a self,
         named: &'a str,
-        also: Vec<String>,
+        account: Option<(String, String)>,
         entry: AuditEntry,
     ) -> Answer<'a, Erased> {
         let named = named.to_owned();
-        self.write(move |db| erasure::person(db, &named, &also, &entry))
+        self.write(move |db| erasure::person(db, &named, account.as_ref(), &entry))
     }
 
     fn erase_organization<'a>(

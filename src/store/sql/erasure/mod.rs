@@ -48,10 +48,10 @@ const PLACES: &[Place] = &[
 pub(super) fn person(
     db: &Connection,
     named: &str,
-    also: &[String],
+    account: Option<&(String, String)>,
     entry: &AuditEntry,
 ) -> Result<Erased, StoreError> {
-    let who = Somebody::known(db, named, also)?;
+    let who = Somebody::known(db, named, account)?;
     // What is deleted is overwritten too, and not only given free.
     if !db.is_postgres() {
         db.execute_batch("PRAGMA secure_delete = ON")?;

@@ -18,14 +18,20 @@ pub(super) struct Somebody {
 
 impl Somebody {
     /// What the log knows of them: every id, address and name that they have had.
-    pub(super) fn known(db: &Connection, named: &str, also: &[String]) -> Result<Self, StoreError> {
+    pub(super) fn known(
+        db: &Connection,
+        named: &str,
+        account: Option<&(String, String)>,
+    ) -> Result<Self, StoreError> {
         let mut who = Self::default();
-        match named.contains('@') {
-            true => who.emails.insert(named.trim().to_lowercase()),
-            false => who.ids.insert(named.to_owned()),
-        };
-        for text in also {
-            who.learn(text);
+        if named.contains('@') {
+            who.learn(named);
+        } else {
+            who.ids.insert(named.to_owned());
+        }
+        if let Some((email, name)) = account {
+            who.learn(email);
+            who.learn_name(name);
         }
         for email in who.emails.clone() {
             let sql = "SELECT DISTINCT entity FROM audit WHERE lower(entity_name) = ?1 AND action LIKE 'user.%'
@@ -44,9 +50,8 @@ impl Somebody {
                 }
                 for facts in [before, after].into_iter().flatten() {
                     let facts: Value = serde_json::from_str(&facts).unwrap_or_default();
-                    for member in ["email", "name"] {
-                        facts[member].as_str().into_iter().for_each(|text| who.learn(text));
-                    }
+                    facts["email"].as_str().into_iter().for_each(|email| who.learn(email));
+                    facts["name"].as_str().into_iter().for_each(|name| who.learn_name(name));
                 }
             }
         }
@@ -55,13 +60,20 @@ impl Somebody {
 
     fn learn(&mut self, text: &str) {
         let text = text.trim();
-        if text.is_empty() || text == NOBODY {
-            return;
+        if text.contains('@') {
+            // Also as it is spelt but for the letters of ASCII, which are all that is made small where texts are searched.
+            self.emails.extend([text.to_lowercase(), text.to_ascii_lowercase()]);
+        } else {
+            self.learn_name(text);
         }
-        match text.contains('@') {
-            true => self.emails.insert(text.to_lowercase()),
-            false => self.names.insert(text.to_owned()),
-        };
+    }
+
+    /// People choose their names: one that is somebody else's address must not erase them.
+    fn learn_name(&mut self, name: &str) {
+        let name = name.trim();
+        if !name.is_empty() && name != NOBODY {
+            self.names.insert(name.to_owned());
+        }
     }
 
     /// The text without their addresses; where it is about them, without their names too. None where nothing changes.
@@ -132,5 +144,12 @@ mod tests {
             assert_eq!(left(other), other);
         }
         assert_eq!(left("ก ann@example.com ก"), "ก erased ก");
+    }
+    #[test]
+    fn an_address_with_letters_beyond_ascii_is_found_as_it_was_spelt() {
+        let mut who = Somebody::default();
+        who.learn("J\u{dc}RGEN@example.com");
+        assert_eq!(who.without("J\u{dc}rgen@Example.com", false).as_deref(), Some(NOBODY));
+        assert_eq!(who.without("j\u{fc}rgen@example.com", false).as_deref(), Some(NOBODY));
     }
 }
