@@ -32,7 +32,7 @@ SETS = {
         "imagePullSecrets": [{"name": "registry"}],
         "autoscaling": {"targetRequestsPerSecond": 2000, "targetConnections": 5000},
         "networkPolicy": {"clients": [PEER], "egress": [{"to": [PEER]}]},
-        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "tlsConfig": {"serverName": "edge.example.com"}},
         "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
         "service": {"annotations": {"a.example/b": "c"}, "loadBalancerSourceRanges": ["10.0.0.0/8"]},
         "serviceAccount": {"annotations": {"a.example/b": "c"}},
@@ -213,6 +213,8 @@ def holds_load_is_measured_against_what_the_workers_can_use():
     assert container["resources"]["requests"]["cpu"] == str(config["workers"])
     assert scaler["minReplicas"] == config["limits"]["nodes"] and "replicas" not in only(objects, "Deployment")["spec"]
     assert scaler["metrics"][0]["containerResource"]["container"] == container["name"]
+    # Turned away before it is killed.
+    assert container["resources"]["limits"]["memory"] == "1Gi" and config["limits"]["memory"] == "800MiB"
 
 
 def holds_the_gateway_takes_the_configuration():
@@ -253,8 +255,13 @@ def holds_the_rules_of_the_chart_are_those_beside_it():
 def holds_the_scrape_job_has_the_name_that_the_rules_look_for():
     (endpoint,) = only(rendered(SETS["everything"]), "ServiceMonitor")["spec"]["endpoints"]
     (job,) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
-    named = [one["replacement"] for one in endpoint["relabelings"] if one["targetLabel"] == "job"]
+    named = [one["replacement"] for one in endpoint["relabelings"] if one.get("targetLabel") == "job"]
     assert named == [job["job_name"]] == ["portcullis"]
+    # What the operator puts to every target, and a metric has as well, is the metric's: rules and dashboards ask for that.
+    dropped = {one["regex"] for one in endpoint["relabelings"] if one["action"] == "labeldrop"}
+    documented = set(re.findall(r"`(\w+)`", "".join(
+        line.split("|")[3] for line in (ROOT / "docs/metrics.md").read_text().splitlines() if line.startswith("| `"))))
+    assert dropped == {"namespace", "service", "pod", "container", "endpoint"} & documented == {"endpoint"}, dropped
     looked_for = set()
     for path in (DEPLOY / "prometheus/rules").glob("*.yml"):
         looked_for |= set(re.findall(r'job="([^"]*)"', path.read_text()))
