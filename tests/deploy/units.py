@@ -74,6 +74,12 @@ def holds_it_is_given_the_time_to_drain():
     assert int(stop.removesuffix("s")) > sum(seconds)
 
 
+def holds_it_is_started_again_for_as_long_as_its_store_is_away():
+    unit = SERVICE.read_text().split("[Service]")[0]
+    assert "\nStartLimitIntervalSec=0\n" in unit and settings(SERVICE)["Restart"] == ["on-failure"]
+    assert settings(SOCKET)["TriggerLimitIntervalSec"] == ["0"]
+
+
 def refused_calls(into):
     """The unit's filter of system calls, in a file."""
     calls = into / "calls"
