@@ -3,10 +3,10 @@
 use super::{ConfigFile, complain, print};
 use crate::clock::Clock;
 use crate::dialect::time::iso_millis;
-use crate::store::{self, Backup, Made, Restored};
+use crate::store::{self, Backup, BackupError, Made, Restored};
 use crate::telemetry::log::chain;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const BACKUP_AFTER_HELP: &str = "\
@@ -90,10 +90,25 @@ pub(super) fn restore(arguments: Restore) -> ExitCode {
     let now_ms = Clock::new().now().unix_ms;
     match store::restore(&arguments.backup, &url, arguments.replace.as_deref(), now_ms) {
         Ok(restored) => print(told(&restored, arguments.replace.is_some())),
-        Err(error) => {
-            complain(format_args!("error: {}\nnothing was restored: the store is as it was", chain(&error)))
-        }
+        Err(error) => complain(format_args!(
+            "error: {}\n{}",
+            chain(&error),
+            unrestored(&error, arguments.replace.as_deref())
+        )),
     }
+}
+
+/// What stands where after a restore that failed.
+fn unrestored(error: &BackupError, keep: Option<&Path>) -> String {
+    let mut text = String::from("nothing was restored: the store is as it was");
+    // The answer to the end of a transaction may be what is lost.
+    if matches!(error, BackupError::Store(_)) {
+        text.push_str(", unless its server went away at the very end: look at it before you try again");
+    }
+    if let Some(keep) = keep.filter(|keep| keep.exists()) {
+        let _ = write!(text, "\n{} is a backup of it; another try takes another name", keep.display());
+    }
+    text
 }
 
 fn rows(backup: &Backup) -> String {

@@ -25,9 +25,16 @@ pub(crate) fn check(data: &[u8]) {
             let near = |name: &str| name.to_ascii_lowercase().contains("projectid");
             assert!(members.iter().any(|(name, _)| near(name)), "refused for no reason");
         }
+        // Refused in any case. Which words it is refused with hangs on what is found first.
+        (Err(reject), Some(members)) if reject.code() == "bad_body" && members.iter().any(is_no_text) => {}
         (Err(reject), Some(_)) => panic!("refused as {}, but it is JSON", reject.code()),
         (Err(_), None) => {}
     }
+}
+
+/// A project that is an object or an array, which nobody reads.
+fn is_no_text((name, value): &(String, Value)) -> bool {
+    name == "projectId" && value.is_boolean()
 }
 
 /// The members of the top level, as often as they stand there; `None` where the body is no JSON. What is not looked at

@@ -95,6 +95,9 @@ pub(super) fn how(
         }
         "jwt.access_expiry" | "jwt.refresh_expiry" if seen.grows() => Some("logins last longer"),
         "jwt.other_secret" if !seen.disappears() => Some("tokens of another secret are accepted"),
+        "store.audit" if seen.shrinks() || (seen.appears() && !seen.becomes("forever")) => {
+            Some("entries of the audit log that are older are deleted for good, within a minute")
+        }
         "telemetry.access_log.sample" if seen.shrinks() => Some("fewer requests are logged"),
         _ => other(pattern, &seen),
     }

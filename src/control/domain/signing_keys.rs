@@ -29,7 +29,8 @@ impl Domain {
     /// Makes a key that signs when it has been published for so long; the present one stays published until its last token is over.
     ///
     /// # Errors
-    /// [`DomainError::Forbidden`]; [`DomainError::Conflict`] while there is one that does not sign yet.
+    /// [`DomainError::Forbidden`]; [`DomainError::Conflict`] while there is one that signs as early, or within a minute. One that would
+    /// sign later is replaced.
     pub async fn rotate_signing_key(
         &self,
         by: &By,
@@ -52,7 +53,7 @@ impl Domain {
         match self.store.rotate_signing_key(key.clone(), older, by.now.unix_ms, entry).await? {
             Written::Done => Ok(key),
             Written::Moved | Written::Taken => Err(DomainError::Conflict(
-                "The next key is published already: wait until it signs.".to_owned(),
+                "The next key is published already and signs as early: wait until it does.".to_owned(),
             )),
         }
     }

@@ -25,6 +25,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Longest wait that a collector may ask for.
 const WAIT_MOST: Duration = Duration::from_secs(30);
 
+/// Most characters of what a collector says of spans that it has not taken.
+const REASON_MOST: usize = 200;
 /// How long the last spans may take at the end of the process.
 const FINISH: Duration = Duration::from_secs(3);
 
@@ -39,7 +41,7 @@ pub struct Exporter {
     sender: Sender,
     exported: Arc<Counter>,
     failed: Arc<Counter>,
-    /// The last spans could not be sent, which was told.
+    /// The last spans were not taken, or not all of them, which was told.
     failing: bool,
 }
 
@@ -122,12 +124,17 @@ impl Exporter {
         let body = otlp::export(&self.resource(&config), spans);
         match self.deliver(&config, body.into(), tries).await {
             Ok(rejected) => {
-                self.failing = false;
                 let (rejected, reason) = rejected.unwrap_or_default();
                 self.exported.add(count.saturating_sub(rejected));
                 self.failed.add(rejected.min(count));
-                if rejected > 0 {
-                    tracing::warn!(spans = rejected, reason, "the collector of traces has not taken some");
+                let told = std::mem::replace(&mut self.failing, rejected > 0);
+                if rejected > 0 && !told {
+                    let reason: String = reason.chars().take(REASON_MOST).collect();
+                    tracing::warn!(
+                        spans = rejected,
+                        reason,
+                        "the collector has not taken some traces; this is told once until it takes all"
+                    );
                 }
             }
             Err(error) => {
@@ -147,8 +154,9 @@ impl Exporter {
         body: bytes::Bytes,
         tries: u32,
     ) -> Result<Option<(u64, String)>, SendError> {
-        let mut pause = AGAIN;
-        for left in (0..tries).rev() {
+        let (mut pause, mut left) = (AGAIN, tries);
+        loop {
+            left -= 1;
             let error = match self.sender.send(config, body.clone()).await {
                 Ok(rejected) => return Ok(rejected),
                 Err(error) => error,
@@ -157,7 +165,6 @@ impl Exporter {
             tokio::time::sleep(wait.min(WAIT_MOST)).await;
             pause *= 2;
         }
-        Ok(None)
     }
 
     fn resource(&self, config: &config::Traces) -> [(&'static str, Value); 3] {

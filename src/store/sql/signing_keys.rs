@@ -10,6 +10,9 @@ use crate::token::Secret;
 /// For how long a key that has retired is kept: nothing needs it.
 const KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
 
+/// By how much clocks of nodes may differ.
+const CLOCKS_DIFFER_MS: u64 = 60_000;
+
 pub(super) fn unretired(db: &Connection, now_ms: u64) -> Result<Vec<SigningKey>, StoreError> {
     let sql = "SELECT id, algorithm, private, signs_from_ms, retires_ms FROM signing_keys
                WHERE retires_ms > ?1 ORDER BY signs_from_ms, id";
@@ -57,7 +60,8 @@ pub(super) fn add(db: &Connection, key: &SigningKey, older_retire_ms: u64) -> Re
     changes::prune(db)
 }
 
-/// Adds a key at the operator's wish.
+/// Adds a key at the operator's wish, in the place of one that waits and would sign later. [`Written::Moved`] where one waits that
+/// signs as early, or so soon that some node's clock may have let it sign.
 pub(super) fn rotate(
     db: &Connection,
     key: &SigningKey,
@@ -65,10 +69,16 @@ pub(super) fn rotate(
     now_ms: u64,
     entry: &AuditEntry,
 ) -> Result<Written, StoreError> {
-    let waits = "SELECT 1 FROM signing_keys WHERE algorithm = ?1 AND signs_from_ms > ?2";
-    if db.prepare_cached(waits)?.exists(params![key.algorithm, signed(now_ms)])? {
+    let waits =
+        "SELECT 1 FROM signing_keys WHERE algorithm = ?1 AND signs_from_ms > ?2 AND signs_from_ms <= ?3";
+    let as_early = key.signs_from_ms.max(now_ms + CLOCKS_DIFFER_MS);
+    if db.prepare_cached(waits)?.exists(params![key.algorithm, signed(now_ms), signed(as_early)])? {
         return Ok(Written::Moved);
     }
+    db.execute(
+        "DELETE FROM signing_keys WHERE algorithm = ?1 AND signs_from_ms > ?2",
+        params![key.algorithm, signed(now_ms)],
+    )?;
     add(db, key, older_retire_ms)?;
     audit::append(db, entry)?;
     Ok(Written::Done)

@@ -102,6 +102,9 @@ pub enum BackupError {
         /// Who made it.
         program: String,
     },
+    /// Somebody has written to the store after the backup of it was made.
+    #[error("somebody wrote to the store while {} was made: it is not replaced. Try again, with another name", .0.display())]
+    Written(PathBuf),
     /// Somebody counts on this store.
     #[error("a gateway counts uses in {}: end it first", .0.display())]
     InUse(PathBuf),
@@ -291,21 +294,24 @@ pub(in crate::store) fn restore(
         .map_err(|error| BackupError::File(draft.clone(), error))?;
     verified(&draft)?;
     let from = sqlite::made(&draft)?;
-    if let Some(keep) = keep {
-        // Looked at before as well: else the name is taken when the command is given again.
-        if let Some(there) = existing(to)? {
+    let kept = match (keep, existing(to)?) {
+        (Some(keep), Some(there)) => {
+            // Looked at before as well: else the name is taken when the command is given again.
             nobody_else(&there)?;
+            let before = there.snapshot(last_written)?;
+            make(to, keep, now_ms)?;
+            Some((keep, before))
         }
-        make(to, keep, now_ms)?;
-    }
+        (Some(_), None) => return Err(BackupError::Nothing),
+        (None, _) => None,
+    };
     let to = match to {
         StoreUrl::Sqlite(path) => sqlite::made(path)?,
         StoreUrl::Postgres(settings) => postgres::made(&named(settings))?,
     };
     nobody_else(&to)?;
-    let replaces = keep.is_some();
     let accepted_again =
-        from.snapshot(|from| to.transaction(Lock::Changes, |to| put(from, to, replaces, now_ms)))??;
+        from.snapshot(|from| to.transaction(Lock::Changes, |to| put(from, to, kept, now_ms)))??;
     Ok(Restored { backup, accepted_again })
 }
 
@@ -321,14 +327,18 @@ fn nobody_else(db: &Connection) -> Result<(), BackupError> {
 fn put(
     from: &Connection,
     to: &Connection,
-    replaces: bool,
+    kept: Option<(&Path, [i64; 2])>,
     now_ms: u64,
 ) -> Result<Result<Vec<String>, BackupError>, StoreError> {
     // A server would end what empties a large table as it ends what people wait for.
     patient(to)?;
     let there = filled(to)?;
-    if let Some(table) = there.filter(|_| !replaces) {
-        return Ok(Err(BackupError::NotEmpty(table)));
+    match (kept, there) {
+        (None, Some(table)) => return Ok(Err(BackupError::NotEmpty(table))),
+        (Some((keep, before)), _) if last_written(to)? != before => {
+            return Ok(Err(BackupError::Written(keep.to_owned())));
+        }
+        _ => {}
     }
     let before = accepted(to, now_ms)?;
     empty(to)?;
@@ -346,6 +356,15 @@ fn put(
     // One for its value and for the one before it.
     again.dedup();
     Ok(Ok(again))
+}
+
+/// The last change that nodes follow, and the last that was noted.
+fn last_written(db: &Connection) -> Result<[i64; 2], StoreError> {
+    let last = |sql| db.query_row(sql, (), |row| row.get(0));
+    Ok([
+        last("SELECT coalesce(max(sequence), 0) FROM changes")?,
+        last("SELECT coalesce(max(sequence), 0) FROM audit")?,
+    ])
 }
 
 /// Keys that are neither blocked nor over, with what they are shown as, and with what they were before for as long as that

@@ -5,10 +5,16 @@ mod somebody;
 use super::db::{Connection, Value as Sql, params};
 use super::{audit, operations};
 use crate::store::StoreError;
-use crate::store::management::{AuditEntry, Erased, Written};
+use crate::store::management::{AuditEntry, Written};
 use crate::token::OrganizationId;
 use serde_json::Value;
-use somebody::Somebody;
+pub(super) use somebody::Somebody;
+use std::time::Duration;
+
+/// How long a look at everything may take.
+const SEARCH: Duration = Duration::from_secs(300);
+/// What stands before a character of an address that would stand for any other.
+const ESCAPED: &str = "ESCAPE '!'";
 
 /// What of a table is looked through.
 struct Place {
@@ -44,31 +50,76 @@ const PLACES: &[Place] = &[
     Place { table: "webhook_endpoints", key: "row", about: &[], texts: &["description", "url"], json: &[] },
 ];
 
-/// Erases whoever has, or had, this id or e-mail address. Only when their account is gone.
-pub(super) fn person(
+/// A row that may name somebody.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    place: usize,
+    key: Sql,
+}
+
+/// Where somebody may be named. It is looked for apart from what alters it: that takes long, and everybody would wait who
+/// writes.
+pub(super) fn named(db: &Connection, who: &Somebody) -> Result<(Vec<Row>, Vec<String>), StoreError> {
+    db.wait_at_most(SEARCH)?;
+    let mut rows = Vec::new();
+    for (number, place) in PLACES.iter().enumerate() {
+        rows.extend(place.find(db, who)?.into_iter().map(|key| Row { place: number, key }));
+    }
+    Ok((rows, exports(db, who)?))
+}
+
+/// Erases somebody in these rows, and has it noted where that altered something.
+pub(super) fn rows(
     db: &Connection,
-    named: &str,
-    account: Option<&(String, String)>,
-    entry: &AuditEntry,
-) -> Result<Erased, StoreError> {
-    let who = Somebody::known(db, named, account)?;
-    // What is deleted is overwritten too, and not only given free.
+    who: &Somebody,
+    rows: &[Row],
+    entry: Option<&AuditEntry>,
+) -> Result<u64, StoreError> {
+    overwriting(db)?;
+    let altered = audit::rewritten(db, |db| {
+        rows.iter().try_fold(0, |sum, row| Ok(sum + PLACES[row.place].erase(db, who, &row.key)?))
+    })?;
+    noted(db, who, altered, entry)
+}
+
+/// Removes what waits for somebody, and exports that name them: made again, they do not.
+pub(super) fn leftovers(
+    db: &Connection,
+    who: &Somebody,
+    exports: &[String],
+    entry: Option<&AuditEntry>,
+) -> Result<u64, StoreError> {
+    overwriting(db)?;
+    let mut altered = 0;
+    for email in &who.emails {
+        altered += db.execute("DELETE FROM invitations WHERE lower(email) = ?1", [email])?;
+    }
+    for operation in exports {
+        altered += db.execute("DELETE FROM operation_pieces WHERE operation = ?1", [operation])?;
+        db.execute("UPDATE operations SET result_ms = NULL WHERE id = ?1", [operation])?;
+    }
+    noted(db, who, altered as u64, entry)
+}
+
+fn noted(
+    db: &Connection,
+    who: &Somebody,
+    altered: u64,
+    entry: Option<&AuditEntry>,
+) -> Result<u64, StoreError> {
+    if let Some(entry) = entry.filter(|_| altered > 0) {
+        let entity = who.ids.first().cloned().unwrap_or_default();
+        audit::append(db, &AuditEntry { entity, ..entry.clone() })?;
+    }
+    Ok(altered)
+}
+
+/// What is deleted is overwritten too, and not only given free.
+fn overwriting(db: &Connection) -> Result<(), StoreError> {
     if !db.is_postgres() {
         db.execute_batch("PRAGMA secure_delete = ON")?;
     }
-    let mut rows = invitations(db, &who)? + results(db, &who)?;
-    for place in PLACES {
-        rows += match place.table {
-            "audit" => audit::rewritten(db, |db| place.erase(db, &who))?,
-            _ => place.erase(db, &who)?,
-        };
-    }
-    if rows > 0 {
-        let entry =
-            AuditEntry { entity: who.ids.iter().next().cloned().unwrap_or_default(), ..entry.clone() };
-        audit::append(db, &entry)?;
-    }
-    Ok(Erased { ids: who.ids.into_iter().collect(), rows })
+    Ok(())
 }
 
 /// Erases what is left of an organization that is gone. [`Written::Moved`] while it is there, or something of it is under way.
@@ -81,9 +132,7 @@ pub(super) fn organization(
     if db.prepare_cached(there)?.exists([id.as_str()])? || operations::are_under_way(db, id)? {
         return Ok((Written::Moved, 0));
     }
-    if !db.is_postgres() {
-        db.execute_batch("PRAGMA secure_delete = ON")?;
-    }
+    overwriting(db)?;
     let rows = audit::rewritten(db, |db| {
         let mut rows = 0;
         for table in ["operations", "webhook_deliveries", "webhook_endpoints", "webhook_events", "audit"] {
@@ -97,38 +146,29 @@ pub(super) fn organization(
     Ok((Written::Done, rows))
 }
 
-/// Those that wait for them.
-fn invitations(db: &Connection, who: &Somebody) -> Result<u64, StoreError> {
-    let mut rows = 0;
+/// Operations whose results name them.
+fn exports(db: &Connection, who: &Somebody) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
     for email in &who.emails {
-        rows += db.execute("DELETE FROM invitations WHERE lower(email) = ?1", [email])?;
+        let sql = format!("SELECT operation, text FROM operation_pieces WHERE lower(text) LIKE ?1 {ESCAPED}");
+        let pieces: Vec<(String, String)> =
+            db.prepare_cached(&sql)?.query_all([like(email)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        found.extend(
+            pieces.into_iter().filter(|(_, text)| who.is_named_in(text)).map(|(operation, _)| operation),
+        );
     }
-    Ok(rows as u64)
+    found.dedup();
+    Ok(found)
 }
 
-/// Exports that name them: made again, they do not.
-fn results(db: &Connection, who: &Somebody) -> Result<u64, StoreError> {
-    let mut rows = 0;
-    for email in &who.emails {
-        let sql = "SELECT operation, text FROM operation_pieces WHERE lower(text) LIKE ?1";
-        let found: Vec<(String, String)> =
-            db.prepare_cached(sql)?.query_all([like(email)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        for (operation, _) in found.iter().filter(|(_, text)| who.is_named_in(text)) {
-            rows += db.execute("DELETE FROM operation_pieces WHERE operation = ?1", [operation])?;
-            db.execute("UPDATE operations SET result_ms = NULL WHERE id = ?1", [operation])?;
-        }
-    }
-    Ok(rows as u64)
-}
-
-/// What is left after this is looked at once more.
+/// What is found by this is looked at once more.
 fn like(email: &str) -> String {
-    format!("%{email}%")
+    format!("%{}%", email.replace('!', "!!").replace('%', "!%").replace('_', "!_"))
 }
 
 impl Place {
-    fn erase(&self, db: &Connection, who: &Somebody) -> Result<u64, StoreError> {
-        let columns = [self.texts, self.json].concat();
+    /// Keys of the rows that may name them.
+    fn find(&self, db: &Connection, who: &Somebody) -> Result<Vec<Sql>, StoreError> {
         let (mut conditions, mut values) = (Vec::new(), Vec::new());
         for id in &who.ids {
             for column in self.about {
@@ -137,33 +177,32 @@ impl Place {
             }
         }
         for email in &who.emails {
-            for column in &columns {
-                conditions.push(format!("lower({column}) LIKE ?"));
+            for column in self.columns() {
+                conditions.push(format!("lower({column}) LIKE ? {ESCAPED}"));
                 values.push(Sql::Text(like(email)));
             }
         }
         if conditions.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        let about = self.about.iter().map(|column| format!(", {column}")).collect::<String>();
-        let sql = format!(
-            "SELECT \"{}\", {}{about} FROM {} WHERE {}",
-            self.key,
-            columns.join(", "),
-            self.table,
-            conditions.join(" OR ")
-        );
-        let all = columns.len() + self.about.len();
-        let found = db.prepare_cached(&sql)?.query_all(&values, |row| {
-            let key: Sql = row.get(0)?;
-            let texts = (1..=all).map(|at| row.get(at)).collect::<Result<Vec<Option<String>>, _>>()?;
-            Ok((key, texts))
+        let (key, table, holds) = (self.key, self.table, conditions.join(" OR "));
+        let sql = format!("SELECT \"{key}\" FROM {table} WHERE {holds}");
+        Ok(db.prepare_cached(&sql)?.query_all(&values, |row| row.get(0))?)
+    }
+
+    fn columns(&self) -> Vec<&'static str> {
+        [self.texts, self.json].concat()
+    }
+
+    fn erase(&self, db: &Connection, who: &Somebody, key: &Sql) -> Result<u64, StoreError> {
+        let columns = self.columns();
+        let all = [&columns[..], self.about].concat();
+        let sql = format!("SELECT {} FROM {} WHERE \"{}\" = ?1", all.join(", "), self.table, self.key);
+        let found = db.prepare_cached(&sql)?.query_all(params![key], |row| {
+            (0..all.len()).map(|at| row.get(at)).collect::<Result<Vec<Option<String>>, _>>()
         })?;
-        let mut rows = 0;
-        for (key, texts) in found {
-            rows += self.erase_in(db, who, &columns, &key, &texts)?;
-        }
-        Ok(rows)
+        let Some(texts) = found.into_iter().next() else { return Ok(0) };
+        self.erase_in(db, who, &columns, key, &texts)
     }
 
     fn erase_in(
@@ -183,7 +222,7 @@ impl Place {
             let Some(left) = self.left(who, number, text, is_about) else { continue };
             let sql =
                 format!("UPDATE {} SET {} = ?1 WHERE \"{}\" = ?2", self.table, columns[number], self.key);
-            altered = db.execute(&sql, params![left, key])?;
+            altered = db.prepare_cached(&sql)?.execute(params![left, key])?;
         }
         // Where they were when they did it, and with what. Nobody is known where a login has failed.
         if self.table == "audit" && is_about {
@@ -191,7 +230,7 @@ impl Place {
                        AND (address IS NOT NULL OR user_agent IS NOT NULL) AND (actor_kind = 'anonymous' OR actor = ?2)";
             let actor = about.first().cloned().flatten().unwrap_or_default();
             let acted = if who.ids.contains(&actor) { actor } else { String::new() };
-            altered += db.execute(sql, params![key, acted])?;
+            altered += db.prepare_cached(sql)?.execute(params![key, acted])?;
         }
         Ok(u64::from(altered > 0))
     }

@@ -9,16 +9,18 @@ use std::collections::BTreeSet;
 const NOBODY: &str = "erased";
 
 /// Somebody, as far as it is known: under one account after the other.
-#[derive(Debug, Default)]
-pub(super) struct Somebody {
-    pub(super) ids: BTreeSet<String>,
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Somebody {
+    pub(in super::super) ids: BTreeSet<String>,
     pub(super) emails: BTreeSet<String>,
+    /// What rows call them that are about them.
     names: BTreeSet<String>,
 }
 
 impl Somebody {
-    /// What the log knows of them: every id, address and name that they have had.
-    pub(super) fn known(
+    /// What the log knows of them: every id, address and name that they have had. Whoever has an account now is somebody else,
+    /// and so is their address, but for rows that are about the one who had it before.
+    pub(in super::super) fn known(
         db: &Connection,
         named: &str,
         account: Option<&(String, String)>,
@@ -55,7 +57,23 @@ impl Somebody {
                 }
             }
         }
+        who.leave_living(db)?;
         Ok(who)
+    }
+
+    fn leave_living(&mut self, db: &Connection) -> Result<(), StoreError> {
+        for id in self.ids.clone() {
+            if db.prepare_cached("SELECT 1 FROM users WHERE id = ?1")?.exists([&id])? {
+                self.ids.remove(&id);
+            }
+        }
+        for email in self.emails.clone() {
+            if db.prepare_cached("SELECT 1 FROM users WHERE email_key = ?1")?.exists([&email])? {
+                self.emails.remove(&email);
+                self.names.insert(email);
+            }
+        }
+        Ok(())
     }
 
     fn learn(&mut self, text: &str) {
@@ -78,7 +96,7 @@ impl Somebody {
 
     /// The text without their addresses; where it is about them, without their names too. None where nothing changes.
     pub(super) fn without(&self, text: &str, is_about: bool) -> Option<String> {
-        if is_about && self.names.iter().any(|name| name == text) {
+        if is_about && self.names.iter().any(|name| name.eq_ignore_ascii_case(text)) {
             return Some(NOBODY.to_owned());
         }
         let mut left = text.to_owned();
