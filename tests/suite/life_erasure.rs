@@ -132,6 +132,32 @@ fn whoever_is_erased_is_found_nowhere_in_a_file() {
     is_erased(house, &|gateway, _| gateway.path("life.db"));
 }
 
+#[test]
+fn the_audit_log_is_kept_as_long_as_the_configuration_says() {
+    let mut house = House::with(|settings| settings.with(|value| value["store"]["audit"] = json!("30d")));
+    let file = house.gateway.db_path();
+    let ages = || -> Vec<i64> {
+        let db = rusqlite::Connection::open(&file).expect("open");
+        db.busy_timeout(std::time::Duration::from_secs(10)).expect("a time-out");
+        let mut read = db.prepare("SELECT at_ms FROM audit WHERE action = 'test.done'").expect("a statement");
+        let all = read.query_map([], |row| row.get(0)).expect("read");
+        all.map(|age| age.expect("a time")).collect()
+    };
+    let now = wait::now().unix_ms as i64;
+    let days = |count: i64| now - count * 24 * 3_600_000;
+    house.gateway.stop();
+    for at_ms in [days(31), days(29)] {
+        let sql =
+            "INSERT INTO audit (at_ms, actor_kind, action, entity) VALUES (?1, 'operator', 'test.done', 'x')";
+        crate::support::hooks::write(&house.gateway, sql, [at_ms]);
+    }
+    house.gateway.serve();
+    wait::until("what is too old is gone", || ages() == [days(29)]);
+    // The triggers that nobody passes are there again.
+    let db = rusqlite::Connection::open(&file).expect("open");
+    assert!(db.execute("DELETE FROM audit WHERE action = 'test.done'", []).is_err());
+}
+
 fn on_server(database: &Database) -> serde_json::Value {
     let (user, port, name) = (postgres::USER, database.port, &database.name);
     let password = postgres::PASSWORD.replace('@', "%40").replace('/', "%2F");

@@ -7,7 +7,7 @@ use crate::support::jwt;
 use crate::support::person;
 use crate::support::settings::{SLUG, Settings};
 use crate::support::upstream::Upstream;
-use crate::support::world::organization;
+use crate::support::world::{organization, with_one_key};
 use crate::support::{get, post, wait};
 use portcullis::clock::Moment;
 use serde_json::json;
@@ -182,4 +182,39 @@ fn the_key_that_signs_is_rotated_on_two_nodes_under_load_and_no_identity_is_reje
     assert!(String::from_utf8_lossy(&retired.stderr).contains("is good until"), "{retired:?}");
     let unknown = nodes[0].run_words(&["signing-key", "retire"], &["nobody"]);
     assert_eq!(unknown.status.code(), Some(1));
+}
+
+#[test]
+fn a_key_that_waits_is_replaced_when_there_is_haste() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url())
+        .unlimited()
+        .with(|value| value["jwt"]["upstream"]["ttl"] = json!("3s"));
+    let (gateway, key) = with_one_key(&settings);
+    let keys = || -> Vec<(String, String)> {
+        let output = gateway.run_words(&["signing-key", "list"], &["--output", "json"]);
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let keys = list["data"].as_array().expect("keys").iter();
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+        keys.map(|key| (text(&key["id"]), text(&key["state"]))).collect()
+    };
+    let rotate = |more: &[&str]| gateway.run_words(&["signing-key", "rotate"], more);
+    assert!(rotate(&["--publish-for", "86400"]).status.success());
+    let waiting = keys();
+    assert_eq!(waiting.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>(), ["signs", "next"]);
+    assert!(!rotate(&["--publish-for", "172800"]).status.success(), "one waits that signs earlier");
+    let haste = rotate(&["--publish-for", "0"]);
+    assert!(haste.status.success(), "{}", String::from_utf8_lossy(&haste.stderr));
+    let left = keys();
+    assert_eq!(left.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>(), ["published", "signs"]);
+    assert_eq!(left[0].0, waiting[0].0);
+    assert_ne!(left[1].0, waiting[1].0, "whoever knows the one that waited can sign nothing with it");
+    let mut verifier = Verifier::of(&gateway);
+    wait::until("it signs", || {
+        let reply = gateway.send(&get(TEMPLATES).key(&key)).expect(200);
+        let record = upstream.one(&reply.tag);
+        let token =
+            record.header("authorization").and_then(|it| it.strip_prefix("Bearer ").map(str::to_owned));
+        verifier.verified(&gateway, &token.expect("an identity")) == left[1].0
+    });
 }

@@ -34,7 +34,7 @@ pub(crate) fn check(data: &[u8]) {
 
 /// A project that is an object or an array, which nobody reads.
 fn is_no_text((name, value): &(String, Value)) -> bool {
-    name == "projectId" && value.is_boolean()
+    name == "projectId" && value.is_array()
 }
 
 /// The members of the top level, as often as they stand there; `None` where the body is no JSON. What is not looked at
@@ -69,8 +69,11 @@ impl<'de> serde::Deserialize<'de> for Members {
                 let mut all = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                     let is_project = name == "projectId" && !value.get().starts_with(['{', '[']);
-                    let value =
-                        if is_project { serde_json::from_str(value.get()) } else { Ok(Value::Bool(false)) };
+                    let value = if is_project {
+                        serde_json::from_str(value.get())
+                    } else {
+                        Ok(Value::Array(Vec::new()))
+                    };
                     all.push((name, value.map_err(serde::de::Error::custom)?));
                 }
                 Ok(Members(all))

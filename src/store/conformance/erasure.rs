@@ -1,12 +1,13 @@
 //! Who is erased is nowhere named any more, and what others are called stays.
 
-use super::management::entry;
+use super::management::{entry, person};
 use super::{NOW_MS, fixture};
 use crate::store::management::{ActorKind, AuditEntry, AuditQuery, Management, Written};
 use serde_json::json;
 
 pub(super) async fn suite<S: Management, F: Fn() -> S>(make: &F) {
     a_person_is_erased(&make()).await;
+    who_came_back_is_somebody_else(&make()).await;
     what_is_left_of_an_organization_goes_when_it_has_gone(&make()).await;
     the_log_is_forgotten_by_its_age(&make()).await;
 }
@@ -77,6 +78,25 @@ async fn a_person_is_erased(store: &dyn Management) {
     let again = store.erase_person(email, None, entry("user.erased")).await.unwrap();
     assert_eq!(again.rows, 0);
     assert_eq!(store.audit_size(&AuditQuery::default()).await.unwrap(), 7);
+}
+
+async fn who_came_back_is_somebody_else(store: &dyn Management) {
+    store.import(&fixture(), NOW_MS).await.unwrap();
+    let email = "back_again@example.com";
+    let made = |id: &str| AuditEntry {
+        entity: id.to_owned(),
+        entity_name: Some(email.to_owned()),
+        after: None,
+        ..entry("user.created")
+    };
+    store.append_audit(made("before")).await.unwrap();
+    assert_eq!(store.add_person(person("since", email), made("since")).await.unwrap(), Written::Done);
+    let noted = AuditEntry { entity_name: None, after: None, ..entry("user.erased") };
+    let erased = store.erase_person("before", None, noted).await.unwrap();
+    assert_eq!((erased.ids, erased.rows), (vec!["before".to_owned()], 1));
+    let log = store.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
+    let names: Vec<Option<&str>> = log.iter().map(|record| record.entry.entity_name.as_deref()).collect();
+    assert_eq!(names[1..], [Some(email), Some("erased")], "the one who is there, the one who was");
 }
 
 async fn what_is_left_of_an_organization_goes_when_it_has_gone(store: &dyn Management) {

@@ -320,7 +320,7 @@ async fn an_import_counts_as_a_write(store: &dyn Management) {
     assert_eq!(store.token(&id).await.unwrap().unwrap().lifetime_ms, None, "it never had one");
 }
 
-fn person(id: &str, email: &str) -> NewPerson {
+pub(super) fn person(id: &str, email: &str) -> NewPerson {
     NewPerson {
         id: id.into(),
         email: email.to_owned(),

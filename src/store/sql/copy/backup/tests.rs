@@ -49,6 +49,28 @@ fn what_a_journal_counted_before_a_restore_counts_for_nothing_and_what_it_counts
     }
 }
 
+#[test]
+fn what_was_written_after_the_backup_of_a_store_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (source, backup) = (path("a.db"), path("a.backup"));
+    let store = Database::open(&source).unwrap();
+    runtime().block_on(store.import(&fixture(), NOW_MS)).unwrap();
+    drop(store);
+    make(&StoreUrl::Sqlite(source.clone()), &backup, 7).unwrap();
+    let (from, to) = (sqlite::made(&backup).unwrap(), sqlite::made(&source).unwrap());
+    let before = last_written(&to).unwrap();
+    let keep = path("keep");
+    let replaced = |seen| {
+        from.snapshot(|from| to.transaction(Lock::Changes, |to| put(from, to, Some((&keep, seen)), 0)))
+            .unwrap()
+    };
+    assert!(matches!(replaced([before[0] - 1, before[1]]), Err(BackupError::Written(kept)) if kept == keep));
+    assert_eq!(last_written(&to).unwrap(), before, "and nothing is altered");
+    replaced(before).unwrap();
+    assert_ne!(last_written(&to).unwrap(), before);
+}
+
 /// The schema before the present one.
 const BEFORE: [&str; 11] = [
     include_str!("../../migrations/sqlite/0001_start.sql"),
