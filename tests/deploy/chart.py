@@ -34,7 +34,8 @@ SETS = {
         "networkPolicy": {"clients": [PEER], "egress": [{"to": [PEER]}]},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "tlsConfig": {"serverName": "edge.example.com"}},
         "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
-        "service": {"annotations": {"a.example/b": "c"}, "loadBalancerSourceRanges": ["10.0.0.0/8"]},
+        "service": {"annotations": {"a.example/b": "c"}, "loadBalancerSourceRanges": ["10.0.0.0/8"],
+                    "morePorts": [{"name": "http", "port": 80, "targetPort": "api-1"}]},
         "serviceAccount": {"annotations": {"a.example/b": "c"}},
         "podAnnotations": {"a": "b"}, "podLabels": {"team": "edge"}, "priorityClassName": "high", "nodeSelector": {"pool": "edge"},
         "tolerations": [{"key": "edge", "operator": "Exists"}],
@@ -203,6 +204,13 @@ def holds_services_probes_and_policies_name_ports_that_there_are():
             (service,) = [one for (kind, _), one in objects.items()
                           if kind == "Service" and selected <= one["metadata"]["labels"].items()]
             assert service["metadata"]["name"].endswith("-admin")
+
+
+def holds_further_listeners_are_reached_where_that_is_wanted():
+    service = rendered(SETS["everything"])["Service", "edge-portcullis"]
+    assert [port["port"] for port in service["spec"]["ports"]] == [443, 80]
+    (only_one,) = rendered({})["Service", "edge-portcullis"]["spec"]["ports"]
+    assert only_one["targetPort"] == "api"
 
 
 def holds_load_is_measured_against_what_the_workers_can_use():
