@@ -15,8 +15,17 @@ pub(super) fn standing(parts: &Parts, started: Moment) -> Standing {
         memory_limit: config.limits.memory,
         started_s: started.unix_ms as f64 / 1000.0,
         cpu_s: cpu_s(),
-        open_files: std::fs::read_dir("/proc/self/fd").ok().map(|files| files.count() as u64),
+        open_files: open_files(),
         most_files: getrlimit(Resource::Nofile).current,
+    }
+}
+
+/// Since Linux 6.2 the folder's size is the number (proc_pid_fd(5)); to list a hundred thousand of them at each scrape takes long.
+fn open_files() -> Option<u64> {
+    const FOLDER: &str = "/proc/self/fd";
+    match std::fs::metadata(FOLDER).ok()?.len() {
+        0 => Some(std::fs::read_dir(FOLDER).ok()?.count() as u64),
+        files => Some(files),
     }
 }
 
