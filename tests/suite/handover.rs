@@ -2,15 +2,17 @@
 
 use crate::support::client::Connection;
 use crate::support::fixture::Fixture;
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, PROGRAM};
 use crate::support::load::Load;
 use crate::support::settings::Settings;
 use crate::support::upstream::Upstream;
 use crate::support::world::{organization, with_one_key};
 use crate::support::{get, wait};
 use serde_json::json;
+use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 const TARGET: &str = "/v1/openapi/templates";
@@ -41,6 +43,33 @@ fn no_request_fails_while_processes_hand_over() {
     old.into_iter().for_each(crate::support::gateway::Departing::end);
     assert_eq!((handovers(&gateway, "success"), handovers(&gateway, "failure")), (3.0, 0.0));
     assert_eq!(gateway.send(&get(TARGET).key(&key)).status, 200);
+    assert!(gateway.stop().success());
+}
+
+/// As a package manager does it: the new file takes the name, and the old one has none any more.
+#[test]
+fn what_has_taken_the_program_s_place_takes_over() {
+    let upstream = Upstream::http();
+    let settings = Settings::usual(&upstream.url()).unlimited();
+    let mut gateway = Gateway::prepare(&settings);
+    gateway.program = gateway.path("portcullis");
+    std::fs::copy(PROGRAM, &gateway.program).expect("a program of its own");
+    let mut org = organization();
+    let key = org.org_key();
+    gateway.import(&Fixture::default().with(org).text()).expect_success();
+    gateway.serve();
+    let load = Load::start(gateway.address, TARGET, &key);
+    load.goes_on();
+    let (newer, told) = (gateway.path("portcullis.new"), gateway.path("told"));
+    let script = format!("#!/bin/sh\necho \"$1\" > {}\nexec {PROGRAM} \"$@\"\n", told.display());
+    std::fs::write(&newer, script).expect("the newer one");
+    std::fs::set_permissions(&newer, Permissions::from_mode(0o755)).expect("its mode");
+    std::fs::rename(&newer, &gateway.program).expect("its name");
+    gateway.hand_over().end();
+    load.goes_on();
+    load.end();
+    assert_eq!(std::fs::read_to_string(told).expect("it was run"), "serve\n");
+    assert_eq!(handovers(&gateway, "success"), 1.0);
     assert!(gateway.stop().success());
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Gateway {
     /// The TLS listener, when the settings ask for one.
     pub(crate) tls: Option<SocketAddr>,
     pub(crate) admin: SocketAddr,
+    /// What `serve` is run of.
+    pub(crate) program: PathBuf,
     running: Option<Running>,
 }
 
@@ -62,7 +64,7 @@ impl Gateway {
         // One with certificates of its own, or whatever the second listener of the settings asks for.
         let secure = !settings.tls.is_empty() || settings.value["listeners"].get(1).is_some();
         let tls = secure.then_some(tls);
-        let gateway = Self { folder, address, tls, admin, running: None };
+        let gateway = Self { folder, address, tls, admin, program: PROGRAM.into(), running: None };
         fs::write(gateway.path("authority.pem"), certificate::authority_pem()).expect("write");
         gateway.configure(settings);
         gateway
@@ -169,7 +171,7 @@ impl Gateway {
             let options = File::options().create(true).append(true).open(self.path(name));
             Stdio::from(options.expect("a log file"))
         };
-        let child = Command::new(PROGRAM)
+        let child = Command::new(&self.program)
             .args(["serve", "--config"])
             .arg(self.config())
             .arg("--pid-file")
