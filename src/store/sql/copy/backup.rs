@@ -294,16 +294,16 @@ pub(in crate::store) fn restore(
         .map_err(|error| BackupError::File(draft.clone(), error))?;
     verified(&draft)?;
     let from = sqlite::made(&draft)?;
-    let kept = match (keep, existing(to)?) {
-        (Some(keep), Some(there)) => {
+    let kept = match keep {
+        Some(keep) => {
+            let there = existing(to)?.ok_or(BackupError::Nothing)?;
             // Looked at before as well: else the name is taken when the command is given again.
             nobody_else(&there)?;
             let before = there.snapshot(last_written)?;
             make(to, keep, now_ms)?;
             Some((keep, before))
         }
-        (Some(_), None) => return Err(BackupError::Nothing),
-        (None, _) => None,
+        None => None,
     };
     let to = match to {
         StoreUrl::Sqlite(path) => sqlite::made(path)?,
