@@ -9,6 +9,8 @@ use portcullis::clock::Moment;
 use portcullis::token::Secret;
 use portcullis::token::jwt::{Audience, ClientTokens};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 const SECRET: &str = "the fuzzer's secret, of 32 characters or more";
@@ -72,20 +74,29 @@ fn is_signed(token: &str, key: &[u8]) -> bool {
 }
 
 fn allows(token: &str, audience: &str) -> bool {
-    // The library passes over what it does not keep, be it UTF-8 or not.
-    let json = |part: &str| -> Option<Value> {
-        serde_json::from_str(&String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(part).ok()?)).ok()
+    // The library passes over what it does not keep, be it UTF-8 or not, and numbers beyond all bounds.
+    let json = |part: &str| -> Option<BTreeMap<String, Value>> {
+        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+        let members: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(&String::from_utf8_lossy(&bytes)).ok()?;
+        let value = |text: &RawValue| serde_json::from_str(text.get()).unwrap_or(Value::Bool(false));
+        Some(members.into_iter().map(|(name, text)| (name, value(&text))).collect())
     };
     let mut parts = token.split('.');
     let (Some(header), Some(claims)) = (parts.next().and_then(json), parts.next().and_then(json)) else {
         return false;
     };
+    let claim = |name: &str| claims.get(name).unwrap_or(&Value::Null);
     let now = NOW.unix_s();
     let kind = if audience == "portcullis:ocore" { "access" } else { "ocriva_key" };
-    let names = claims["iss"] == "portcullis" && claims["aud"] == audience && claims["typ"] == kind;
-    let over = claims["exp"].as_u64().is_none_or(|exp| exp <= now);
-    let early = !claims["nbf"].is_null() && claims["nbf"].as_u64().is_none_or(|nbf| nbf > now);
-    header["alg"] == "HS256" && header.get("crit").is_none_or(Value::is_null) && names && !over && !early
+    let names = *claim("iss") == "portcullis" && *claim("aud") == audience && *claim("typ") == kind;
+    let over = claim("exp").as_u64().is_none_or(|exp| exp <= now);
+    let early = !claim("nbf").is_null() && claim("nbf").as_u64().is_none_or(|nbf| nbf > now);
+    header.get("alg").is_some_and(|alg| alg == "HS256")
+        && header.get("crit").is_none_or(Value::is_null)
+        && names
+        && !over
+        && !early
 }
 
 fn ocriva_key() -> Vec<u8> {
