@@ -90,7 +90,9 @@ fn line() -> io::Result<Secret> {
 
 fn ask() -> Result<Secret, PasswordError> {
     let _silent = Silent::begin();
-    let first = prompt("Password (empty: one is made): ")?;
+    let first = prompt(
+        "Password, 8 characters or more with a letter and a digit (Enter alone: one is made, and shown): ",
+    )?;
     if first.expose().is_empty() || first == prompt("Again: ")? {
         Ok(first)
     } else {

@@ -180,7 +180,7 @@ pub(in crate::control) fn address_taken() -> DomainError {
 }
 
 fn somebody() -> DomainError {
-    let message = "There are people in this store already. Name the organization that the person is to join.";
+    let message = "There are people in this store already: no organization is made with a person any more. Name one that is there, by its id or slug.";
     DomainError::Conflict(message.to_owned())
 }
 
