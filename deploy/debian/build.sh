@@ -65,8 +65,10 @@ mkdir "$root/DEBIAN" "$root/debian"
 printf 'Source: portcullis\n\nPackage: portcullis\nArchitecture: any\n' >"$root/debian/control"
 loaded=$(cd "$root" && dpkg-shlibdeps -O --ignore-missing-info usr/bin/portcullis 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 rm -r "$root/debian"
+# As dpkg-gencontrol counts it: what the disk gives out differs from one time to the next.
+size=$(find "$root" \( -type f -printf '%s\n' \) -o -printf '1\n' | awk '{ sum += int(($1 + 1023) / 1024) } END { print sum }')
 sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@LOADED@/$loaded/" \
-  -e "s/@SIZE@/$(du --summarize --block-size=1024 "$root" | cut -f1)/" "$here/control" >"$root/DEBIAN/control"
+  -e "s/@SIZE@/$size/" "$here/control" >"$root/DEBIAN/control"
 printf '/etc/portcullis/portcullis.yaml\n/etc/logrotate.d/portcullis\n' >"$root/DEBIAN/conffiles"
 for script in postinst prerm postrm; do put 0755 "$here/$script" "DEBIAN/$script"; done
 (cd "$root" && find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"

@@ -166,12 +166,13 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>,
 fn cookie_of<'a>(all: impl Iterator<Item = Field<'a>>, name: &str) -> Result<Option<&'a str>, Unusable> {
     let mut found = None;
     for (_, value) in all.filter(|(field, _)| *field == COOKIE) {
-        let Some(text) = wire::text(value) else { continue };
-        for pair in text.split(';') {
-            let Some((key, value)) = pair.trim().split_once('=') else { continue };
-            if key != name || value.is_empty() {
+        // Pair by pair: other cookies may have any bytes.
+        for pair in value.split(|&byte| byte == b';').map(<[u8]>::trim_ascii) {
+            let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+            else {
                 continue;
-            }
+            };
+            let Some(value) = wire::text(value).filter(|value| !value.is_empty()) else { continue };
             if found.is_some_and(|first| first != value) {
                 return Err(Unusable::Contradictory);
             }

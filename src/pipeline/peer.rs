@@ -2,7 +2,7 @@
 
 use super::reject::Reject;
 use crate::upstream::Added;
-use crate::wire::{self, Fields, Request, write_field};
+use crate::wire::{Fields, Request, write_field};
 use http::header::{EXPECT, HOST, HeaderName, HeaderValue};
 use http::{Method, Version};
 use ipnet::IpNet;
@@ -77,9 +77,10 @@ impl Peer {
         let Some(trusted) = &self.trusted else { return self.address };
         let mut client = self.address;
         for line in fields.get_all(&X_FORWARDED_FOR).rev() {
-            let Some(text) = wire::text(line) else { return client };
-            for entry in text.rsplit(',') {
-                let Some(address) = parse(entry.trim()) else { return client };
+            // Entry by entry, not as a text: what a client wrote to the left must not hide what a proxy has added to it.
+            for entry in line.rsplit(|&byte| byte == b',') {
+                let address = std::str::from_utf8(entry).ok().and_then(|entry| parse(entry.trim()));
+                let Some(address) = address else { return client };
                 client = address;
                 if !contains(trusted, address) {
                     return client;
@@ -217,7 +218,7 @@ mod tests {
     fn headers(lines: &[&'static str]) -> Fields {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(&X_FORWARDED_FOR, HeaderValue::from_static(line));
+            headers.append(&X_FORWARDED_FOR, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         Fields::of(&headers, &Scratch::default())
     }
@@ -250,6 +251,7 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["1.1.1.1, 203.0.113.9"]), "203.0.113.9");
         assert_eq!(client("10.0.0.1", &["1.1.1.1", "203.0.113.9, 10.0.0.2"]), "203.0.113.9");
         assert_eq!(client("10.0.0.1", &["203.0.113.9, nonsense"]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, \u{e9}, 203.0.113.9"]), "203.0.113.9");
         assert_eq!(client("::ffff:10.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
         assert_eq!(client("10.0.0.1", &["::ffff:203.0.113.9"]), "203.0.113.9");
     }

@@ -10,7 +10,7 @@ use super::{Peer, Worker, marks, rewrite};
 use crate::config::is_judged;
 pub(super) use crate::config::is_reserved as is_ours;
 use crate::upstream::{Added, Head, Service};
-use crate::wire::{self, Fields, Request, Target};
+use crate::wire::{Fields, Request, Target};
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE};
 use http::uri::PathAndQuery;
 use std::borrow::Cow;
@@ -146,13 +146,12 @@ impl Told {
 }
 
 fn listed(value: &[u8]) -> impl Iterator<Item = HeaderName> {
-    let line = wire::text(value).unwrap_or_default();
-    line.split(',').filter_map(|name| name.trim().parse().ok())
+    value.split(|&byte| byte == b',').filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
 }
 
 fn contains_token(value: &[u8], wanted: &str) -> bool {
-    wire::text(value)
-        .is_some_and(|text| text.split(',').any(|token| token.trim().eq_ignore_ascii_case(wanted)))
+    let mut tokens = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    tokens.any(|token| token.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
 /// The host that the client asked for: the authority of an absolute target wins over `Host` (RFC 9112, 3.2.2). What

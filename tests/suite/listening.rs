@@ -310,6 +310,7 @@ fn only_trusted_proxies_may_name_the_client() {
         "rubbish, 203.0.113.7, 10.1.2.3",
         "2001:db8::7",
         "::ffff:203.0.113.7",
+        "r\u{e9}sum\u{e9}, 203.0.113.7",
     ] {
         let reply = gateway.send(&ask(good));
         assert_eq!(reply.status, 200, "{good}: {}", reply.text());

@@ -36,8 +36,9 @@ fn b2_r7_login_answers_with_the_person_tokens_and_cookies() {
     assert_eq!(*refresh, text(&body, "refreshToken"));
     assert_eq!(*attributes, ["HttpOnly", "Max-Age=2592000", "Path=/api/auth", "SameSite=Lax", "Secure"]);
     assert_eq!(reply.header("cache-control"), Some("no-store"));
-    // Bearer and cookie are one credential.
-    let by_cookie = get("/api/anything").header("Cookie", format!("access_token={access}")).org(SLUG);
+    // Bearer and cookie are one credential; beside a cookie of somebody else's, in letters that few expect there.
+    let cookies = format!("theme=d\u{e9}but; access_token={access}");
+    let by_cookie = get("/api/anything").header("Cookie", cookies).org(SLUG);
     house.send(&by_cookie).expect(200);
     house.send(&get("/api/anything").bearer(access).org(SLUG)).expect(200);
 }
