@@ -155,6 +155,7 @@ fn what_held_without_being_said_is_compared_too() {
     let cors = [("    rate_limit", "    cors: { origins: [https://a.test] }\n    rate_limit")];
     let memory = [("x.db }", "x.db }\nlimits: { memory: 1GiB }")];
     let body = [("{ path: /v1/y,", "{ path: /v1/y, body_limit: 1MiB,")];
+    let (year, forever) = ([("x.db }", "x.db, audit: 365d }")], [("x.db }", "x.db, audit: forever }")]);
     let with = |rate: &str| format!("    rate_limit: {rate}\n    routes:");
     for (before, (from, to), mark) in [
         (&[limit][..], ("    routes:", &*with("{ requests: 61, per: 1m }")), "more requests"),
@@ -171,6 +172,12 @@ fn what_held_without_being_said_is_compared_too() {
         (&body, ("1MiB", "2MiB"), "larger bodies"),
         (&body, (" body_limit: 1MiB,", ""), "larger bodies"),
         (&body, ("1MiB", "900KiB"), ""),
+        (&[], ("x.db }", "x.db, audit: 30d }"), "deleted for good"),
+        (&forever, ("forever", "30d"), "deleted for good"),
+        (&year, ("365d", "30d"), "deleted for good"),
+        (&year, ("365d", "400d"), ""),
+        (&year, ("365d", "forever"), ""),
+        (&year, (", audit: 365d", ""), ""),
     ] {
         let found = marks(before, &[(from, to)]);
         let weaker = found.len() == 1 && found[0].contains("[weaker: ");

@@ -95,7 +95,7 @@ pub(super) fn how(
         }
         "jwt.access_expiry" | "jwt.refresh_expiry" if seen.grows() => Some("logins last longer"),
         "jwt.other_secret" if !seen.disappears() => Some("tokens of another secret are accepted"),
-        "store.audit" if seen.shrinks() || (seen.appears() && !seen.becomes("forever")) => {
+        "store.audit" if seen.shrinks() || seen.is_no_longer_forever() => {
             Some("entries of the audit log that are older are deleted for good, within a minute")
         }
         "telemetry.access_log.sample" if seen.shrinks() => Some("fewer requests are logged"),
@@ -226,6 +226,12 @@ impl Seen<'_> {
 
     fn shrinks(&self) -> bool {
         matches!(self.numbers(), Some((old, new)) if new < old)
+    }
+
+    /// What stays forever where nothing is said.
+    fn is_no_longer_forever(&self) -> bool {
+        let forever = |part: &Part| *part == Part::Nothing || part.meaning() == "forever";
+        forever(self.old) && !forever(self.new)
     }
 
     /// Both as numbers; a value that is left to a default as the default.

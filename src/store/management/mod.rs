@@ -203,7 +203,8 @@ pub trait Management: Store + Directory + Outbox + Operations + Certificates {
     fn end_partial_login(&self, token: Digest) -> Answer<'_, Written>;
 
     /// Adds a signing key as [`add_signing_key`](Store::add_signing_key) does, and forgets those that have long retired.
-    /// [`Written::Moved`] when there is one of its algorithm that does not sign yet.
+    /// One of its algorithm that waits and would sign later is removed; [`Written::Moved`] when there is one that signs as early, or
+    /// within a minute.
     fn rotate_signing_key(
         &self,
         key: SigningKey,
