@@ -4,16 +4,16 @@ use super::names::Names;
 use super::section::Line;
 use super::{MOST_FIELDS, Spans};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName};
-use std::cell::RefCell;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-/// Most of each kind that are kept for later.
-const SPARES: usize = 64;
+/// Most bytes of one kind that are kept for later: what some hundred requests take that are under way at once.
+const SPARES: usize = 1024 * 1024;
 /// Smallest of them that is worth it: one that grows while an answer is read costs more than a new one.
 const SMALLEST_MAP: usize = 16;
 /// Largest of them, in fields and bytes.
@@ -31,10 +31,10 @@ const MOST_ROOM: usize = 8 * 1024;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) names: Names,
-    lines: RefCell<Vec<Vec<Line>>>,
-    texts: RefCell<Vec<String>>,
-    maps: RefCell<Vec<HeaderMap>>,
-    outs: RefCell<Vec<Vec<u8>>>,
+    lines: Spares<Vec<Line>>,
+    texts: Spares<String>,
+    maps: Spares<HeaderMap>,
+    outs: Spares<Vec<u8>>,
     read: RefCell<BytesMut>,
     /// Fields of the early hints that were heard last.
     hints: RefCell<Option<HeaderMap>>,
@@ -50,29 +50,27 @@ impl Scratch {
 
     /// An empty list of a request's fields.
     pub(super) fn lines(&self) -> Vec<Line> {
-        self.lines.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(LINES))
+        self.lines.take().unwrap_or_else(|| Vec::with_capacity(LINES))
     }
 
     /// Takes back a list that is no longer needed.
     pub(super) fn give_lines(&self, mut list: Vec<Line>) {
-        let mut lists = self.lines.borrow_mut();
-        if lists.len() < SPARES && (LINES..=MOST_FIELDS).contains(&list.capacity()) {
+        if (LINES..=MOST_FIELDS).contains(&list.capacity()) {
             list.clear();
-            lists.push(list);
+            self.lines.give(list);
         }
     }
 
     /// An empty text for a request's target.
     pub(super) fn text(&self) -> String {
-        self.texts.borrow_mut().pop().unwrap_or_else(|| String::with_capacity(TEXT))
+        self.texts.take().unwrap_or_else(|| String::with_capacity(TEXT))
     }
 
     /// Takes back a text that is no longer needed.
     pub(crate) fn give_text(&self, mut text: String) {
-        let mut texts = self.texts.borrow_mut();
-        if texts.len() < SPARES && (TEXT..=LARGEST_TEXT).contains(&text.capacity()) {
+        if (TEXT..=LARGEST_TEXT).contains(&text.capacity()) {
             text.clear();
-            texts.push(text);
+            self.texts.give(text);
         }
     }
 
@@ -88,15 +86,14 @@ impl Scratch {
 
     /// An empty map.
     pub fn map(&self) -> HeaderMap {
-        self.maps.borrow_mut().pop().unwrap_or_else(|| HeaderMap::with_capacity(24))
+        self.maps.take().unwrap_or_else(|| HeaderMap::with_capacity(24))
     }
 
     /// Takes back a map that is no longer needed.
     pub fn recycle(&self, mut map: HeaderMap) {
-        let mut maps = self.maps.borrow_mut();
-        if maps.len() < SPARES && (SMALLEST_MAP..=LARGEST_MAP).contains(&map.capacity()) {
+        if (SMALLEST_MAP..=LARGEST_MAP).contains(&map.capacity()) {
             map.clear();
-            maps.push(map);
+            self.maps.give(map);
         }
     }
 
@@ -112,16 +109,15 @@ impl Scratch {
 
     /// An empty buffer for what is to be written.
     pub fn out(&self) -> Out {
-        let bytes = self.outs.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(2048));
+        let bytes = self.outs.take().unwrap_or_else(|| Vec::with_capacity(2048));
         Out { bytes, sent: 0 }
     }
 
     /// Takes back a buffer whose bytes are written or of no use.
     pub fn give(&self, mut out: Out) {
-        let mut outs = self.outs.borrow_mut();
-        if outs.len() < SPARES && (1..=LARGEST_OUT).contains(&out.bytes.capacity()) {
+        if (1..=LARGEST_OUT).contains(&out.bytes.capacity()) {
             out.bytes.clear();
-            outs.push(out.bytes);
+            self.outs.give(out.bytes);
         }
     }
 
@@ -152,6 +148,62 @@ impl Scratch {
         let read = ready!(pin!(stream.read_buf(&mut *shared)).poll(cx))?;
         *held = shared.split();
         Poll::Ready(Ok(read))
+    }
+}
+
+/// Memory of one kind that waits for its next use.
+#[derive(Debug)]
+struct Spares<T> {
+    kept: RefCell<Vec<T>>,
+    /// What is kept, in bytes.
+    bytes: Cell<usize>,
+}
+
+impl<T> Default for Spares<T> {
+    fn default() -> Self {
+        Self { kept: RefCell::default(), bytes: Cell::default() }
+    }
+}
+
+impl<T: Room> Spares<T> {
+    /// What was given back last.
+    fn take(&self) -> Option<T> {
+        let spare = self.kept.borrow_mut().pop()?;
+        self.bytes.set(self.bytes.get() - spare.room());
+        Some(spare)
+    }
+
+    /// Keeps it, unless there is enough.
+    fn give(&self, spare: T) {
+        let bytes = self.bytes.get() + spare.room();
+        if bytes <= SPARES {
+            self.bytes.set(bytes);
+            self.kept.borrow_mut().push(spare);
+        }
+    }
+}
+
+/// What takes memory: how much, in bytes.
+trait Room {
+    fn room(&self) -> usize;
+}
+
+impl<T> Room for Vec<T> {
+    fn room(&self) -> usize {
+        self.capacity() * size_of::<T>()
+    }
+}
+
+impl Room for String {
+    fn room(&self) -> usize {
+        self.capacity()
+    }
+}
+
+impl Room for HeaderMap {
+    /// About: of a name and a value for each field.
+    fn room(&self) -> usize {
+        self.capacity() * 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>())
     }
 }
 
@@ -218,6 +270,19 @@ impl Out {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_and_used_again() {
+        let scratch = Scratch::default();
+        for size in [2048, LARGEST_OUT] {
+            let made = (0..4 * SPARES / size).map(|_| Out { bytes: Vec::with_capacity(size), sent: 0 });
+            made.collect::<Vec<_>>().into_iter().for_each(|out| scratch.give(out));
+            assert_eq!(scratch.outs.bytes.get(), SPARES);
+            let used = (0..SPARES / size).map(|_| scratch.out()).collect::<Vec<_>>();
+            assert!(used.iter().all(|out| out.bytes.capacity() == size));
+            assert_eq!((scratch.outs.bytes.get(), scratch.outs.take()), (0, None));
+        }
+    }
 
     #[test]
     fn a_connection_that_waits_holds_no_memory() {

@@ -25,6 +25,11 @@ impl Alive {
         Self { pings, deadlines: deadlines.clone(), slot: None, asked: false }
     }
 
+    /// Whether the client has been silent for so long that it was asked, and has not answered.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     /// Ready when the client is gone. There is one wait for the whole of a silence, not one for each byte that ends one.
     pub(super) fn poll(&mut self, news: &News, cx: &mut Context<'_>) -> Poll<()> {
         let Some(pings) = &mut self.pings else { return Poll::Pending };

@@ -40,8 +40,9 @@ const MOST_ERRORS: usize = 256;
 const ROUNDS: usize = 4;
 /// Streams that are polled in one turn of a connection's task, before others have theirs.
 const STREAMS_AT_ONCE: usize = 32;
-/// Places of streams that a connection keeps when none is under way.
-const KEPT: usize = 4;
+/// Places of streams that a connection keeps when none is under way: as many as a client asks for at once and again. One that
+/// is silent for long keeps none.
+const KEPT: usize = 32;
 
 /// Serves a connection to its end. `ahead` is what was read of it before.
 pub(super) async fn serve(
@@ -202,6 +203,9 @@ impl<'c> Serving<'c> {
             self.connection.abrupt_shutdown(Reason::NO_ERROR);
             return self.connection.poll_closed(cx).map(|_| ());
         }
+        if self.alive.is_asked() {
+            self.give_up_places(0);
+        }
         Poll::Pending
     }
 
@@ -256,8 +260,13 @@ impl<'c> Serving<'c> {
             self.poll_stream(index, &date);
         }
         self.due = due;
-        if self.free.len() == self.streams.len() && self.streams.len() > KEPT {
-            // One that waits holds no memory for as many as there once were. What is due is nobody's any more.
+        self.give_up_places(KEPT);
+    }
+
+    /// Where none is under way and there are more than `kept`: who waits holds no memory for as many as there once were.
+    fn give_up_places(&mut self, kept: usize) {
+        if self.free.len() == self.streams.len() && self.streams.len() > kept {
+            // What is due is nobody's any more.
             (self.streams, self.free, self.due) = (Vec::new(), Vec::new(), Vec::new());
         }
     }
