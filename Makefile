@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help dist deb release demo test check format lint unit deny advisories supply hammer model fuzz fuzz-api bench scale budget budget-update stages scale clean setup console openapi endure nodes nodes-limits book
+.PHONY: help dist deb release demo test check format lint unit deny advisories supply hammer model fuzz fuzz-api bench budget budget-update stages crowd scale clean setup console openapi endure nodes nodes-limits book
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +94,11 @@ budget-update: ## Count them, and write that file
 stages: ## What each stage of a request costs by itself: instructions and nanoseconds
 	@scripts/setup.sh budget
 	benches/budget/stages.py
+
+crowd: ## What a request costs by function where many are under way at once, over HTTP/2 and TLS
+	@scripts/setup.sh budget
+	@scripts/setup.sh bench
+	benches/budget/crowd.py
 
 scale: ## Measure many keys and many routes: starts, memory, CPU per request (about ten minutes)
 	@scripts/setup.sh bench

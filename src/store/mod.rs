@@ -319,6 +319,9 @@ pub struct Connections {
     pub failed: u64,
 }
 
+/// By how much the clocks of nodes may differ, and how long one may take to follow the others.
+pub const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 /// A key that signs upstream identities.
 #[derive(Clone, Debug)]
 pub struct SigningKey {

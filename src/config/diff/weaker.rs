@@ -27,8 +27,22 @@ pub(super) fn how(
     if key == "mode" && seen.becomes("observe") {
         return Some("no longer refuses, only records");
     }
+    match pattern.split(['.', '[']).next() {
+        Some("listeners" | "admin") => entrance(pattern, &seen),
+        Some("apis") if pattern.starts_with("apis[].routes[]") => of_route(pattern, &seen),
+        Some("apis") => of_api(pattern, &seen),
+        Some("limits") => limits(pattern, &seen),
+        _ => rest(pattern, &seen),
+    }
+    .or_else(|| other(pattern, &seen))
+}
+
+/// Where clients and operators come in.
+fn entrance(pattern: &str, seen: &Seen<'_>) -> Option<&'static str> {
     match pattern {
-        "listeners[]" if seen.appears() && *new.get("tls") == Part::Nothing => Some("a listener without TLS"),
+        "listeners[]" if seen.appears() && *seen.new.get("tls") == Part::Nothing => {
+            Some("a listener without TLS")
+        }
         "listeners[].tls" | "admin.tls" if seen.disappears() => Some("no longer encrypted"),
         "listeners[].trusted_proxies" if seen.gains() => {
             Some("more peers are believed about who the client is")
@@ -44,8 +58,46 @@ pub(super) fn how(
         }
         "admin.tls.client_ca" if seen.disappears() => Some("client certificates are no longer asked for"),
         "admin.insecure" if seen.becomes("true") => Some("operators may be listened to without encryption"),
-        "apis[].routes[]" if seen.appears() => open(new).or_else(|| any_key(new)),
-        "apis[].routes[]" if seen.disappears() && asks(old) => {
+        _ => None,
+    }
+}
+
+/// An API.
+fn of_api(pattern: &str, seen: &Seen<'_>) -> Option<&'static str> {
+    match pattern {
+        "apis[]" if seen.appears() && seen.new.get("routes").items().iter().any(|it| open(it).is_some()) => {
+            Some("some of its routes are open to everyone")
+        }
+        "apis[]"
+            if seen.appears() && seen.new.get("routes").items().iter().any(|it| any_key(it).is_some()) =>
+        {
+            Some("some of its routes ask for any key")
+        }
+        "apis[].hosts" if seen.disappears() => Some("it is served on every host"),
+        "apis[].redirect_to_https" if seen.old.meaning() == "true" => {
+            Some("clients may come without encryption")
+        }
+        "apis[].cors" if seen.appears() => Some("pages of other origins may use it"),
+        "apis[].cors.origins" if seen.gains() && !seen.gains_everything() => {
+            Some("pages of more origins may use it")
+        }
+        "apis[].cors.credentials" if seen.becomes("true") => {
+            Some("pages of other origins may use the browser's credentials")
+        }
+        "apis[].rate_limit" if seen.appears() => seen.looser_than_usual(),
+        "apis[].rate_limit" if seen.disappears() || seen.becomes("none") => Some("the limit falls away"),
+        "apis[].body_limit" if seen.grows() => Some("larger bodies are let in"),
+        "apis[].rate_limit.requests" if seen.grows() => Some("more requests are let in"),
+        "apis[].rate_limit.per" if seen.shrinks() => Some("more requests are let in"),
+        _ => None,
+    }
+}
+
+/// A route of an API.
+fn of_route(pattern: &str, seen: &Seen<'_>) -> Option<&'static str> {
+    match pattern {
+        "apis[].routes[]" if seen.appears() => open(seen.new).or_else(|| any_key(seen.new)),
+        "apis[].routes[]" if seen.disappears() && asks(seen.old) => {
             Some("its requirement goes with it; requests go to the next route that matches, if there is one")
         }
         "apis[].routes[].auth" if seen.becomes("none") => Some("the route becomes open to everyone"),
@@ -57,37 +109,29 @@ pub(super) fn how(
         "apis[].routes[].project.required" if seen.becomes("never") => {
             Some("a request need not name its project")
         }
-        "apis[]" if seen.appears() && new.get("routes").items().iter().any(|it| open(it).is_some()) => {
-            Some("some of its routes are open to everyone")
-        }
-        "apis[]" if seen.appears() && new.get("routes").items().iter().any(|it| any_key(it).is_some()) => {
-            Some("some of its routes ask for any key")
-        }
-        "apis[].hosts" if seen.disappears() => Some("it is served on every host"),
-        "apis[].redirect_to_https" if old.meaning() == "true" => Some("clients may come without encryption"),
-        "apis[].cors" if seen.appears() => Some("pages of other origins may use it"),
-        "apis[].cors.origins" if seen.gains() && !seen.gains_everything() => {
-            Some("pages of more origins may use it")
-        }
-        "apis[].cors.credentials" if seen.becomes("true") => {
-            Some("pages of other origins may use the browser's credentials")
-        }
-        "apis[].rate_limit" if seen.appears() => seen.looser_than_usual(),
-        "apis[].rate_limit" if seen.disappears() || seen.becomes("none") => Some("the limit falls away"),
-        "apis[].rate_limit.requests" | "limits.unknown_keys.requests" if seen.grows() => {
-            Some("more requests are let in")
-        }
-        "apis[].rate_limit.per" | "limits.unknown_keys.per" if seen.shrinks() => {
-            Some("more requests are let in")
-        }
-        "apis[].body_limit" if seen.grows() => Some("larger bodies are let in"),
         "apis[].routes[].body_limit" if seen.larger_bodies() => Some("larger bodies are let in"),
+        _ => None,
+    }
+}
+
+/// What holds for all APIs together.
+fn limits(pattern: &str, seen: &Seen<'_>) -> Option<&'static str> {
+    match pattern {
         "limits.memory" if seen.disappears() => Some("memory has no ceiling"),
         "limits.unknown_keys" if seen.becomes("none") => Some("strangers may try any number of keys"),
         "limits.backend" if seen.becomes("local") => Some("each node grants the whole limit by itself"),
         "limits.nodes" if seen.shrinks() => Some("a node grants more by itself while its backend is away"),
         "limits.on_backend_failure" if seen.becomes("allow") => Some("without its backend no limit holds"),
-        "accounts.signup" if !seen.becomes("closed") => opened(&seen, &["closed", "invited", "open"]),
+        "limits.unknown_keys.requests" if seen.grows() => Some("more requests are let in"),
+        "limits.unknown_keys.per" if seen.shrinks() => Some("more requests are let in"),
+        _ => None,
+    }
+}
+
+/// Everything else that stands in one place.
+fn rest(pattern: &str, seen: &Seen<'_>) -> Option<&'static str> {
+    match pattern {
+        "accounts.signup" if !seen.becomes("closed") => opened(seen, &["closed", "invited", "open"]),
         "accounts.organizations" if seen.becomes("anyone") => Some("everybody may make organizations"),
         "webhooks.allow_networks" if seen.gains() => Some("events may be sent into more networks"),
         "store.max_staleness" if seen.grows() => {
@@ -99,7 +143,7 @@ pub(super) fn how(
             Some("entries of the audit log that are older are deleted for good, within a minute")
         }
         "telemetry.access_log.sample" if seen.shrinks() => Some("fewer requests are logged"),
-        _ => other(pattern, &seen),
+        _ => None,
     }
 }
 

@@ -6,15 +6,13 @@ use super::{By, Domain, DomainError};
 use crate::config::UpstreamIdentity;
 use crate::control::signing::{generate, millis, older_retire_ms};
 use crate::dialect::time::iso;
-use crate::store::SigningKey;
 use crate::store::management::Written;
+use crate::store::{CLOCKS_DIFFER, SigningKey};
 use serde_json::json;
 use std::time::Duration;
 
 /// Longest time for which a key is published before it signs.
 const LONGEST_PUBLISHED: Duration = Duration::from_secs(7 * 24 * 3600);
-/// By how much clocks may differ, and how long a node may take to follow.
-const SLACK: Duration = Duration::from_secs(60);
 
 impl Domain {
     /// The keys that are published, oldest first.
@@ -79,7 +77,7 @@ impl Domain {
         let Some(after_ms) = after else {
             return needed("Identities are signed with it, or will be: rotate first.".to_owned());
         };
-        let over_ms = after_ms + millis(identity.ttl) + millis(SLACK);
+        let over_ms = after_ms + millis(identity.ttl) + millis(CLOCKS_DIFFER);
         if by.now.unix_ms < over_ms {
             return needed(format!("What it has signed is good until {}: retire it then.", iso(over_ms)));
         }

@@ -1,6 +1,5 @@
 //! What the control side asks of SQLite: each method is a job of one transaction, done in the file of its entity.
 
-use super::erasure::Somebody;
 use super::{
     Database, audit, erasure, invitations, members, organizations, partial_logins, password, refresh, roles,
     second_factor, sessions, signing_keys, tokens, users,
@@ -16,8 +15,6 @@ use crate::token::{Digest, OrganizationId, TokenId, UserId};
 
 /// Entries of the audit log that one transaction forgets.
 const FORGOTTEN_AT_ONCE: u32 = 8192;
-/// Rows in which one transaction erases somebody.
-const ERASED_AT_ONCE: usize = 1024;
 
 impl Management for Database {
     fn token<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Option<Token>> {
@@ -283,30 +280,7 @@ impl Management for Database {
         account: Option<(String, String)>,
         entry: AuditEntry,
     ) -> Answer<'a, Erased> {
-        Box::pin(async move {
-            let named = named.to_owned();
-            let who = self.ask(move |db| Somebody::known(db, &named, account.as_ref())).await?;
-            let mut altered = 0;
-            // Once more as long as there was something: it may have been written while it was looked for.
-            loop {
-                let before = altered;
-                let somebody = who.clone();
-                let (rows, exports) = self.ask(move |db| erasure::named(db, &somebody)).await?;
-                let (somebody, note) = (who.clone(), (altered == 0).then(|| entry.clone()));
-                altered +=
-                    self.write(move |db| erasure::leftovers(db, &somebody, &exports, note.as_ref())).await?;
-                // Not all in one transaction, for which everybody would wait who writes.
-                for some in rows.chunks(ERASED_AT_ONCE) {
-                    let (somebody, some) = (who.clone(), some.to_vec());
-                    let note = (altered == 0).then(|| entry.clone());
-                    altered +=
-                        self.write(move |db| erasure::rows(db, &somebody, &some, note.as_ref())).await?;
-                }
-                if altered == before {
-                    return Ok(Erased { ids: who.ids.into_iter().collect(), rows: altered });
-                }
-            }
-        })
+        Box::pin(erasure::person(self, named.to_owned(), account, entry))
     }
 
     fn erase_organization<'a>(

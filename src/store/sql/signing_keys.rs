@@ -4,14 +4,11 @@ use super::db::{Connection, Row, params};
 use super::row::{Columns, signed};
 use super::{audit, changes};
 use crate::store::management::{AuditEntry, Written};
-use crate::store::{ChangeSubject, SigningKey, StoreError};
+use crate::store::{CLOCKS_DIFFER, ChangeSubject, SigningKey, StoreError};
 use crate::token::Secret;
 
 /// For how long a key that has retired is kept: nothing needs it.
 const KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
-
-/// By how much clocks of nodes may differ.
-const CLOCKS_DIFFER_MS: u64 = 60_000;
 
 pub(super) fn unretired(db: &Connection, now_ms: u64) -> Result<Vec<SigningKey>, StoreError> {
     let sql = "SELECT id, algorithm, private, signs_from_ms, retires_ms FROM signing_keys
@@ -71,7 +68,7 @@ pub(super) fn rotate(
 ) -> Result<Written, StoreError> {
     let waits =
         "SELECT 1 FROM signing_keys WHERE algorithm = ?1 AND signs_from_ms > ?2 AND signs_from_ms <= ?3";
-    let as_early = key.signs_from_ms.max(now_ms + CLOCKS_DIFFER_MS);
+    let as_early = key.signs_from_ms.max(now_ms + CLOCKS_DIFFER.as_millis() as u64);
     if db.prepare_cached(waits)?.exists(params![key.algorithm, signed(now_ms), signed(as_early)])? {
         return Ok(Written::Moved);
     }

@@ -3,16 +3,18 @@
 mod somebody;
 
 use super::db::{Connection, Value as Sql, params};
-use super::{audit, operations};
+use super::{Database, audit, operations};
 use crate::store::StoreError;
-use crate::store::management::{AuditEntry, Written};
+use crate::store::management::{AuditEntry, Erased, Written};
 use crate::token::OrganizationId;
 use serde_json::Value;
-pub(super) use somebody::Somebody;
+use somebody::Somebody;
 use std::time::Duration;
 
 /// How long a look at everything may take.
 const SEARCH: Duration = Duration::from_secs(300);
+/// Rows in which one transaction erases somebody.
+const AT_ONCE: usize = 1024;
 /// What stands before a character of an address that would stand for any other.
 const ESCAPED: &str = "ESCAPE '!'";
 
@@ -52,14 +54,42 @@ const PLACES: &[Place] = &[
 
 /// A row that may name somebody.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+struct Row {
     place: usize,
     key: Sql,
 }
 
+/// Erases a person who is named so, or whose account it is (issuer and subject).
+pub(super) async fn person(
+    store: &Database,
+    named: String,
+    account: Option<(String, String)>,
+    entry: AuditEntry,
+) -> Result<Erased, StoreError> {
+    let who = store.ask(move |db| Somebody::known(db, &named, account.as_ref())).await?;
+    let mut altered = 0;
+    // Once more as long as there was something: it may have been written while it was looked for.
+    loop {
+        let before = altered;
+        let somebody = who.clone();
+        let (found, exports) = store.ask(move |db| find(db, &somebody)).await?;
+        let (somebody, note) = (who.clone(), (altered == 0).then(|| entry.clone()));
+        altered += store.write(move |db| leftovers(db, &somebody, &exports, note.as_ref())).await?;
+        // Not all in one transaction, for which everybody would wait who writes.
+        for some in found.chunks(AT_ONCE) {
+            let (somebody, some) = (who.clone(), some.to_vec());
+            let note = (altered == 0).then(|| entry.clone());
+            altered += store.write(move |db| rows(db, &somebody, &some, note.as_ref())).await?;
+        }
+        if altered == before {
+            return Ok(Erased { ids: who.ids.into_iter().collect(), rows: altered });
+        }
+    }
+}
+
 /// Where somebody may be named. It is looked for apart from what alters it: that takes long, and everybody would wait who
 /// writes.
-pub(super) fn named(db: &Connection, who: &Somebody) -> Result<(Vec<Row>, Vec<String>), StoreError> {
+fn find(db: &Connection, who: &Somebody) -> Result<(Vec<Row>, Vec<String>), StoreError> {
     db.wait_at_most(SEARCH)?;
     let mut rows = Vec::new();
     for (number, place) in PLACES.iter().enumerate() {
@@ -69,7 +99,7 @@ pub(super) fn named(db: &Connection, who: &Somebody) -> Result<(Vec<Row>, Vec<St
 }
 
 /// Erases somebody in these rows, and has it noted where that altered something.
-pub(super) fn rows(
+fn rows(
     db: &Connection,
     who: &Somebody,
     rows: &[Row],
@@ -83,7 +113,7 @@ pub(super) fn rows(
 }
 
 /// Removes what waits for somebody, and exports that name them: made again, they do not.
-pub(super) fn leftovers(
+fn leftovers(
     db: &Connection,
     who: &Somebody,
     exports: &[String],
