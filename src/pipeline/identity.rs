@@ -40,24 +40,24 @@ struct Minted {
     project: Option<ProjectId>,
     /// The fields as lines.
     lines: Box<[u8]>,
-    /// Seconds since 1970; from then on a new one is signed.
-    fresh_until_s: u64,
 }
 
 /// Names a record in memory. The weak reference keeps the address from being used again, so that two records never
 /// share an identity, without keeping the record itself.
 #[derive(Debug)]
 enum Holder {
+    /// Of whom no upstream is told.
+    Nobody,
     Key(Weak<Entry>),
     User(Weak<UserEntry>, Option<(String, MemberRole)>),
 }
 
 impl Holder {
-    fn of(grant: &Grant) -> Option<Self> {
+    fn of(grant: &Grant) -> Self {
         match grant.known() {
-            Known::Anonymous => None,
-            Known::Key(entry) => Some(Self::Key(Arc::downgrade(entry))),
-            Known::User(user) => Some(Self::User(Arc::downgrade(&user.entry), place(grant))),
+            Known::Anonymous => Self::Nobody,
+            Known::Key(entry) => Self::Key(Arc::downgrade(entry)),
+            Known::User(user) => Self::User(Arc::downgrade(&user.entry), place(grant)),
         }
     }
 
@@ -106,10 +106,8 @@ impl Identities {
 
     fn write_signed(&self, asked: Asked<'_>, out: &mut Vec<u8>) -> Result<(), Reject> {
         let Asked { grant, service, now, .. } = asked;
-        let place = self.place(grant, service);
-        let is_over = |minted: &Minted| minted.fresh_until_s <= now.unix_s();
-        if let Some(minted) = self.minted.borrow().find(place)
-            && !is_over(minted)
+        let (place, now_s) = (self.place(grant, service), now.unix_s());
+        if let Some(minted) = self.minted.borrow().find(place, now_s)
             && minted.service == service.id()
             && minted.project.as_ref() == grant.project()
             && minted.holder.is(grant)
@@ -117,15 +115,17 @@ impl Identities {
             out.extend_from_slice(&minted.lines);
             return Ok(());
         }
-        let Some(holder) = Holder::of(grant) else { return Ok(()) };
+        if matches!(grant.known(), Known::Anonymous) {
+            return Ok(());
+        }
         let from = out.len();
         lines::write(out, grant);
         out.extend_from_slice(b"authorization: Bearer ");
         let fresh_until_s = sign(asked, out)?;
         out.extend_from_slice(b"\r\n");
-        self.minted.borrow_mut().keep(place, is_over, || {
+        self.minted.borrow_mut().keep(place, fresh_until_s, now_s, || {
             let (project, lines) = (grant.project().cloned(), out[from..].into());
-            Minted { holder, service: service.id(), project, lines, fresh_until_s }
+            Minted { holder: Holder::of(grant), service: service.id(), project, lines }
         });
         Ok(())
     }
@@ -149,7 +149,7 @@ impl Identities {
 
     /// Forgets some of what is over. What an older key has signed stays good: that key is still published.
     pub(super) fn sweep(&self, now: Moment) {
-        self.minted.borrow_mut().sweep(|minted| minted.fresh_until_s <= now.unix_s());
+        self.minted.borrow_mut().sweep(now.unix_s());
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) const SIGNATURE: usize = 64;
 const LEAST: usize = 1024;
 /// Places looked at for one code, from the one that it points to.
 const WINDOW: usize = 8;
+/// A table grows when one of so many of its signatures had to make room: each is made once more, which costs as much as a
+/// whole request.
+const MOST_DISPLACED: usize = 32;
 /// Words of a place: its state, the tag, eight of the signature.
 const WORDS: usize = 10;
 /// Set in the state while a place is written.
@@ -72,7 +75,7 @@ struct Times {
 #[derive(Debug)]
 struct Table {
     places: Box<[Place]>,
-    /// The smaller one before it, as long as something in it may be good.
+    /// The smaller one before it, as long as something in it may be good; behind it those before that.
     outgrown: ArcSwapOption<Table>,
 }
 
@@ -119,11 +122,16 @@ impl Signatures {
         if let Some(signed) = table.find(code).filter(good) {
             return Some(signed);
         }
-        let outgrown = table.outgrown.load();
-        let signed = outgrown.as_ref()?.find(code).filter(good)?;
-        // It moves, as those do that are used. That is no new one.
-        table.keep(code, &signed, since_s);
-        Some(signed)
+        let mut outgrown = table.outgrown.load_full();
+        while let Some(before) = outgrown {
+            if let Some(signed) = before.find(code).filter(good) {
+                // It moves, as those do that are used. That is no new one.
+                table.keep(code, &signed, since_s);
+                return Some(signed);
+            }
+            outgrown = before.outgrown.load_full();
+        }
+        None
     }
 
     /// Keeps a signature. Those made before `since_s` make room first, then the oldest.
@@ -147,7 +155,7 @@ impl Signatures {
             return self.replace(&mut times, now_s, Table::new(LEAST, None));
         }
         let displaced = self.displaced.load(Ordering::Relaxed);
-        if displaced > places / 8 && places < self.most {
+        if displaced > places / MOST_DISPLACED && places < self.most {
             let wanted = (places + displaced).max(places * 2).min(self.most);
             return self.replace(&mut times, now_s, Table::new(wanted, Some(table)));
         }
@@ -173,8 +181,6 @@ impl Signatures {
 
 impl Table {
     fn new(places: usize, outgrown: Option<Arc<Self>>) -> Self {
-        // Of three tables one after the other, the first is missed by few.
-        outgrown.iter().for_each(|outgrown| outgrown.outgrown.store(None));
         let places = (0..places).map(|_| Place::default()).collect();
         Self { places, outgrown: ArcSwapOption::new(outgrown) }
     }
@@ -315,6 +321,25 @@ mod tests {
         assert!(signatures.places() > LEAST);
         signatures.tend(now + 241, 240);
         assert_eq!(signatures.places(), LEAST);
+    }
+
+    #[test]
+    fn what_was_signed_while_it_grew_is_found_until_it_is_over() {
+        let signatures = Signatures::new(200_000);
+        let (keys, began) = (100_000, 10_000);
+        for number in 0..keys {
+            signatures.keep(code(&signatures, number), &signed(number, began), 0);
+            if number % 5_000 == 0 {
+                signatures.tend(began.into(), 240);
+            }
+        }
+        assert!(signatures.places() > keys as usize);
+        let lost =
+            (0..keys).filter(|number| signatures.find(code(&signatures, *number), 0).is_none()).count();
+        // Those of the first moment, for which there was no room yet, and some of each table.
+        assert!(lost < 5_000 + keys as usize / MOST_DISPLACED, "{lost}");
+        signatures.tend(u64::from(began) + 241, 240);
+        assert!(signatures.table.load().outgrown.load().is_none());
     }
 
     #[test]
