@@ -156,7 +156,9 @@ impl Signatures {
         }
         let displaced = self.displaced.load(Ordering::Relaxed);
         if displaced > places / MOST_DISPLACED && places < self.most {
-            let wanted = (places + displaced).max(places * 2).min(self.most);
+            let wanted = (places + displaced).max(places * 2);
+            // Not to end just below the most: the tables that were outgrown have less than half of it together.
+            let wanted = if wanted > self.most / 2 { self.most } else { wanted };
             return self.replace(&mut times, now_s, Table::new(wanted, Some(table)));
         }
         if now_s > times.table.saturating_add(life_s) {

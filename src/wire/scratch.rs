@@ -91,7 +91,8 @@ impl Scratch {
 
     /// Takes back a map that is no longer needed.
     pub fn recycle(&self, mut map: HeaderMap) {
-        if (SMALLEST_MAP..=LARGEST_MAP).contains(&map.capacity()) {
+        // What repeated names take is in no capacity, and is kept by `clear`.
+        if (SMALLEST_MAP..=LARGEST_MAP).contains(&map.capacity()) && map.len() <= LARGEST_MAP {
             map.clear();
             self.maps.give(map);
         }
@@ -201,7 +202,7 @@ impl Room for String {
 }
 
 impl Room for HeaderMap {
-    /// About: of a name and a value for each field.
+    /// About: a name and a value for each field, and once more for what binds them and for repeated names.
     fn room(&self) -> usize {
         self.capacity() * 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>())
     }

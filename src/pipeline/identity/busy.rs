@@ -69,8 +69,8 @@ impl<T> Busy<T> {
                 return;
             }
         };
-        (set.tags[way], set.until_s[way]) = (tag, until_s);
         set.values[way] = Some(Box::new(make()));
+        (set.tags[way], set.until_s[way]) = (tag, until_s);
     }
 
     /// Forgets all.
@@ -82,9 +82,9 @@ impl<T> Busy<T> {
     pub(super) fn sweep(&mut self, now_s: u64) {
         self.swept = (self.swept + 1) % SWEEPS;
         for set in self.sets.iter_mut().skip(self.swept).step_by(SWEEPS) {
-            for (value, until_s) in set.values.iter_mut().zip(&set.until_s) {
+            for (value, until_s) in set.values.iter_mut().zip(&mut set.until_s) {
                 if *until_s <= now_s {
-                    *value = None;
+                    (*value, *until_s) = (None, 0);
                 }
             }
         }
