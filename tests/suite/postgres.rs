@@ -192,8 +192,10 @@ fn an_encrypted_server_that_proves_itself_will_do() {
     let (all, encrypted) = counts.split_once('|').expect("two counts");
     assert!(all == encrypted && all != "0", "{counts}");
     let metric = |name| house.gateway.metric(name, &[]);
-    assert!((1.0..=6.0).contains(&metric("portcullis_store_connections")));
-    assert!(metric("portcullis_store_connections_opened_total") >= metric("portcullis_store_connections"));
+    let held = metric("portcullis_store_connections");
+    assert!((1.0..=6.0).contains(&held));
+    // One more may have been opened since, and none fewer.
+    assert!(metric("portcullis_store_connections_opened_total") >= held);
     assert_eq!(metric("portcullis_store_connection_failures_total"), 0.0);
 }
 
