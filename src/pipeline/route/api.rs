@@ -32,7 +32,7 @@ pub struct RoutedApi {
     pub cells: Arc<ApiCells>,
     /// What pages of other origins may do with it.
     pub cors: Option<Box<Cors>>,
-    pub(super) routes: Arc<[Route]>,
+    pub(super) routes: Vec<Route>,
     pub(super) tree: Node<Candidate>,
 }
 
@@ -113,7 +113,7 @@ impl RoutedApi {
         }
         let limit = api.rate_limit.map(|limit| PreparedLimit::new(limit, limiter.slot(&api.name)));
         let cors = api.cors.as_ref().map(|cors| Box::new(Cors::new(cors, api.dialect)));
-        Self { index, limit, cors, cells: metrics.api(&api.name), routes: routes.into(), tree, config: api }
+        Self { index, limit, cors, cells: metrics.api(&api.name), routes, tree, config: api }
     }
 
     /// What is counted for paths that no route has.

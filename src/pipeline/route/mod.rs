@@ -35,8 +35,6 @@ pub struct Router {
     hosts: Hosts,
     /// The last one has the routes of no API: what the gateway serves beside them.
     apis: Vec<RoutedApi>,
-    /// The routes of each API once more: where they are stands here together, and not in a thousand APIs.
-    routes: Box<[Arc<[Route]>]>,
 }
 
 /// A request's place: its API, its route, its path in normal form.
@@ -83,8 +81,7 @@ impl Router {
         let mut routed: Vec<RoutedApi> = apis.iter().enumerate().map(prepare).collect();
         routed.push(RoutedApi::outside(routed.len(), limiter, metrics));
         let hosts = Hosts::new(apis);
-        let routes = routed.iter().map(|api| api.routes.clone()).collect();
-        Self { quick: Quick::new(&hosts, &routed), hosts, apis: routed, routes }
+        Self { quick: Quick::new(&hosts, &routed), hosts, apis: routed }
     }
 
     /// Finds a request's place.
@@ -119,7 +116,7 @@ impl Router {
                 return Some((api, route, refused));
             }
             if entry.takes(bit) {
-                return Some((api, &self.routes[place.api][entry.index()], None));
+                return Some((api, &api.routes[entry.index()], None));
             }
         }
         None
@@ -174,6 +171,6 @@ impl Router {
 
     /// The route at this place of the API at that place.
     pub fn route(&self, api: usize, route: usize) -> &Route {
-        &self.routes[api][route]
+        &self.apis[api].routes[route]
     }
 }
