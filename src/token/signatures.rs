@@ -157,7 +157,7 @@ impl Signatures {
         let displaced = self.displaced.load(Ordering::Relaxed);
         if displaced > places / MOST_DISPLACED && places < self.most {
             let wanted = (places + displaced).max(places * 2);
-            // Not to end just below the most: the tables that were outgrown have less than half of it together.
+            // Not to end just below the most: so those that were outgrown take no more together than the last one.
             let wanted = if wanted > self.most / 2 { self.most } else { wanted };
             return self.replace(&mut times, now_s, Table::new(wanted, Some(table)));
         }
