@@ -169,6 +169,6 @@ def _connects(port):
 
 def _ready(admin):
     with contextlib.suppress(OSError):
-        with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=1) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=10) as answer:
             return answer.status == 200
     return False

@@ -45,6 +45,7 @@ use super::{
     Answer, ChangeId, Connections, LiveSession, Organization, SigningKey, Store, StoreError, TokenRecord,
     TokenRow, Usage, UserRecord,
 };
+use crate::clock::Clock;
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use db::{Connection, Lock};
 use std::ops::Range;
@@ -61,12 +62,21 @@ pub struct Database {
     /// What people ask for takes as long as they like, and comes as often. What the edge asks for must not wait for it: a
     /// store that does not answer the edge in time has it accept no key at all.
     askers: Threads,
-    /// What is counted, where it need not wait for what is written otherwise. A file has one writer for everything.
-    counters: Option<Threads>,
+    counters: Counters,
     /// What nodes tell of themselves does not wait until something else is written for good.
     enroller: Threads,
     watch: Watch,
     writers: Threads,
+}
+
+/// Who writes what is counted.
+#[derive(Debug)]
+enum Counters {
+    /// Threads of their own: it need not wait for what is written otherwise.
+    Apart(Threads),
+    /// The writer: a file has one at a time, whichever process it belongs to. Who waits for the file looks again now and then,
+    /// up to a tenth of a second later, so that it has to be free for a part of the time and not only for an instant.
+    TakingTurns(Clock),
 }
 
 impl Database {
@@ -117,14 +127,25 @@ impl Database {
         self.enroller.run(|connection| connection.transaction(Lock::Roll, job))
     }
 
-    /// Writes what was counted in a journal: nothing that anybody follows.
+    /// Writes what was counted in a journal: nothing that anybody follows. A million keys take hundreds of these, one after
+    /// another, while others have to tell that they are there.
     fn count<T: Send + 'static>(
         &self,
         journal: String,
         job: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
-        let threads = self.counters.as_ref().unwrap_or(&self.writers);
-        threads.run(move |connection| connection.transaction(Lock::Journal(&journal), job))
+        let job = move |connection: &Connection| connection.transaction(Lock::Journal(&journal), job);
+        match &self.counters {
+            Counters::Apart(threads) => threads.run(job),
+            Counters::TakingTurns(clock) => {
+                let (start, answer) = (clock.now(), self.writers.run(job));
+                Box::pin(async move {
+                    let answer = answer.await;
+                    tokio::time::sleep(clock.now().since(start)).await;
+                    answer
+                })
+            }
+        }
     }
 }
 

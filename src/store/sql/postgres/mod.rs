@@ -5,7 +5,7 @@ mod connect;
 pub(in crate::store) mod tests;
 pub(super) mod tls;
 
-use super::Database;
+use super::{Counters, Database};
 use super::db::{Connection, Health, Patience, Session, Target};
 use super::threads::Threads;
 use super::watch::{Place, Watch};
@@ -59,7 +59,7 @@ impl Database {
         Ok(Self {
             readers: Threads::start("store-read", some(readers, EDGE), Some(EDGE_JOB))?,
             askers: Threads::start("store-ask", some(askers, PEOPLE), Some(JOB))?,
-            counters: Some(Threads::start("store-count", some(1, PEOPLE), Some(JOB))?),
+            counters: Counters::Apart(Threads::start("store-count", some(1, PEOPLE), Some(JOB))?),
             writers: Threads::start("store-write", some(writers, PEOPLE), Some(JOB))?,
             enroller: Threads::start("store-enrol", some(1, EDGE), Some(EDGE_JOB))?,
             watch: Watch::new(Place::Server(target)),

@@ -4,7 +4,7 @@ use super::*;
 use crate::store::conformance::{self, NOW_MS, fixture};
 use crate::store::management::Management;
 use crate::store::sql::{changes, db};
-use crate::store::{Change, ChangeId, ChangeSubject, Store};
+use crate::store::{Change, ChangeId, ChangeSubject, Store, Usage};
 use crate::token::Digest;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -137,6 +137,30 @@ async fn another_process_s_changes_are_seen() {
     there.import(&fixture(), NOW_MS).await.unwrap();
     assert_eq!(here.newest_change().await.unwrap(), there.newest_change().await.unwrap());
     assert!(here.token_by_digest(Digest::of("ocr_1")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn who_counts_a_lot_lets_other_processes_write_in_between() {
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    let (here, there) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
+    here.import(&fixture(), NOW_MS).await.unwrap();
+    let mut counted = 0;
+    let count = async {
+        loop {
+            counted += 1;
+            let used = |slot| Usage { slot, row: 1, total: counted, last_used_ms: NOW_MS };
+            here.add_usage("j1", (0..4096).map(used).collect()).await.unwrap();
+        }
+    };
+    let write = async {
+        for _ in 0..10 {
+            there.import(&fixture(), NOW_MS).await.unwrap();
+        }
+    };
+    tokio::select! { () = count => {}, () = write => {} }
+    // Two or three for each: it is looked after 1, 3, 8, 18, 33 and 53 milliseconds, and then ever less often.
+    assert!((1..200).contains(&counted), "{counted} times was counted while ten times was written");
 }
 
 #[tokio::test]
