@@ -22,6 +22,7 @@ import tomllib
 import drive
 import gateway
 import profiles
+from counted import Failed
 
 ROOT = gateway.ROOT
 BUDGET = pathlib.Path(__file__).with_name("budget.toml")
@@ -157,7 +158,7 @@ def main():
     budget = tomllib.loads(BUDGET.read_text()) if BUDGET.exists() else {}
     counted_with = budget.get("counted-with", {})
     if not given.write and counted_with.get("machine", platform.machine()) != platform.machine():
-        raise gateway.Failed(f"the budget is for {counted_with['machine']}, this is {platform.machine()}")
+        raise Failed(f"the budget is for {counted_with['machine']}, this is {platform.machine()}")
     binary = given.binary or gateway.build()[0]
     rounds = count_requests(binary, LINES | SHOWN if given.all else LINES)
     # What happens beside the requests only adds.
@@ -176,5 +177,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except gateway.Failed as failed:
+    except Failed as failed:
         sys.exit(f"budget: {failed}")

@@ -9,7 +9,8 @@ import socket
 import ssl
 import struct
 
-from gateway import KEY, PROJECT, Failed
+from counted import Failed
+from gateway import KEY, PROJECT
 
 TARGET = f"/v1/openapi/processing-history?projectId={PROJECT}&page=1&limit=20"
 FIELDS = {"host": "api.example.com", "x-api-key": KEY, "user-agent": "budget/1.0", "accept": "application/json"}

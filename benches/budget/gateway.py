@@ -1,78 +1,42 @@
-"""The gateway under callgrind: started, asked for its counts, stopped.
-
-Only instructions are counted, so that neither the machine nor what else it does matters. valgrind shows the program one
-fixed processor (with AVX2, where the machine has it, and nothing newer), so that what is chosen by the processor's
-features is the same on every x86-64 machine of the last ten years.
-"""
+"""The gateway under callgrind, with everything on that a plain request passes."""
 
 import contextlib
 import json
 import os
 import pathlib
-import shutil
-import socket
-import string
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
-import profiles
+from counted import PATIENCE_S, Counted, Failed, certificate, free_ports, write
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 PROJECT = "68db4aa2967d9c03fa9b5e74"
 KEY = "ocr_" + "5eed" * 16
+# Never reached.
+LIMIT = "{ requests: 100000000, per: 1m, algorithm: token_bucket }"
 # System calls in which a worker waits for something to do, by their numbers on x86-64 and AArch64.
 WAITING = {"232", "281", "441", "22"}
-PATIENCE_S = 120
 
 
-class Failed(Exception):
-    """Nothing can be said about the budget; the text says why."""
+class Gateway(Counted):
+    """`portcullis serve` with one worker; of `sample` requests of one the access log tells."""
 
-
-class Config(string.Template):
-    """A file with `@{name}` to fill in."""
-
-    delimiter = "@"
-
-
-class Gateway:
-    """`portcullis serve` with one worker, under callgrind."""
-
-    def __init__(self, binary, folder, backend, sample):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, binary, folder, backend, sample, limit=LIMIT):
         self.plain, self.tls, admin = free_ports(3)
-        self._names = {
+        names = {
             "folder": folder, "plain": self.plain, "tls": self.tls, "admin": admin, "backend": backend,
-            "sample": sample, "project": PROJECT, "key": KEY,
+            "sample": sample, "limit": limit, "project": PROJECT, "key": KEY,
         }  # fmt: skip
-        self._certificate()
-        config, fixture = self._write("portcullis.yaml"), self._write("fixture.yaml")
+        certificate(folder)
+        config, fixture = (write(folder, HERE / name, names) for name in ("portcullis.yaml", "fixture.yaml"))
         done = subprocess.run([binary, "import", "--config", config, fixture], capture_output=True, text=True)
         if done.returncode:
             raise Failed(f"portcullis import failed:\n{done.stdout}{done.stderr}")
-        self._log = open(self.folder / "serve.log", "w", encoding="utf-8")
-        self._process = subprocess.Popen(
-            callgrind(self.folder / "profile", "--separate-threads=yes", binary, "serve", "--config", config),
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, env=environment(),
-        )  # fmt: skip
-        self._part = 0
-        self._until(lambda: _ready(admin), "it is not ready")
+        super().__init__(folder, [binary, "serve", "--config", config], lambda: _ready(admin))
         self._worker = self._thread("worker-0")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._process.terminate()
-        try:
-            self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
 
     def settle(self):
         """Waits until the worker waits: what happens next then finds it asleep, every time."""
@@ -90,44 +54,11 @@ class Gateway:
         # The fourth argument is how long: with zero it only looks.
         return call[0] in WAITING and int(call[4], 16) != 0
 
-    def count(self):
-        """Instructions since the last time, and the profile of them, by thread (in callgrind's numbers)."""
-        self._part += 1
-        done = subprocess.run(
-            ["vgdb", f"--pid={self._process.pid}", "--wait=60", "--max-invoke-ms=0", "dump"],
-            capture_output=True, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            raise Failed(f"vgdb failed:\n{done.stdout}{done.stderr}")
-        files = self.folder.glob(f"profile.{self._part}-*")
-        return {file.name.rpartition("-")[2]: (profiles.total(file), file) for file in files}
-
     def _thread(self, name):
         for task in pathlib.Path(f"/proc/{self._process.pid}/task").iterdir():
             if (task / "comm").read_text().strip() == name:
                 return task
         raise Failed(f"there is no thread {name}")
-
-    def _until(self, holds, otherwise):
-        end = time.monotonic() + PATIENCE_S
-        while not holds():
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise Failed(f"the gateway did not start: {otherwise}\n{self._said()}")
-            time.sleep(0.1)
-
-    def _said(self):
-        self._log.flush()
-        return pathlib.Path(self._log.name).read_text()[-2000:]
-
-    def _certificate(self):
-        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-        names = ["-keyout", self.folder / "key.pem", "-out", self.folder / "cert.pem"]
-        subprocess.run([*command.split(), *names], check=True, capture_output=True)
-
-    def _write(self, name):
-        target = self.folder / name
-        target.write_text(Config((HERE / name).read_text()).substitute(self._names))
-        return target
 
 
 def build():
@@ -141,29 +72,6 @@ def build():
     messages = map(json.loads, done.stdout.splitlines())
     made = {it["target"]["name"]: it["executable"] for it in messages if it.get("executable")}
     return made["portcullis"], made["stages"]
-
-
-def callgrind(out, *arguments):
-    """The command that runs a program under callgrind."""
-    if not shutil.which("valgrind"):
-        raise Failed("valgrind is missing: `scripts/setup.sh test` installs it")
-    options = ["--tool=callgrind", f"--callgrind-out-file={out}", "--dump-line=no"]
-    return ["valgrind", "--quiet", *options, *map(str, arguments)]
-
-
-def environment():
-    """The environment of what is counted. glibc copies with AVX2, as on most machines, and by no single instruction,
-    which would be counted for each byte."""
-    without = ["AVX512F", "AVX512VL", "AVX512BW", "ERMS", "FSRM"]
-    return os.environ | {"GLIBC_TUNABLES": f"glibc.cpu.hwcaps={','.join('-' + feature for feature in without)}"}
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _ready(admin):

@@ -17,7 +17,7 @@ MODES = {
 }
 SUITE, GROUP = "TLS_AES_128_GCM_SHA256", "X25519"
 WRK = ["wrk", "--threads", "1", "--connections", "64"]
-H2LOAD = ["h2load", "--threads=1", "--warm-up-time=0", f"--tls13-ciphers={SUITE}", f"--groups={GROUP}"]
+H2LOAD = ["h2load", "--threads=1", f"--tls13-ciphers={SUITE}", f"--groups={GROUP}"]
 # Not wrk: it comes again with the session that a server has given it, which is no full handshake. ab does not; it wants
 # a number of requests as well, and is given more than it can make in the time. What it offers of TLS is in `CLIENT`.
 AB = ["ab", "-q", "-c", "16"]
@@ -46,7 +46,7 @@ def _command(server, mode, seconds):
     if mode == "handshake":
         return [*AB, "-t", str(seconds), "-n", "200000", "-H", key, tls]
     shape = ["--h1", "--clients=64"] if mode == "tls" else ["--clients=16", "--max-concurrent-streams=16"]
-    return [*H2LOAD, f"--duration={seconds}", "--header", key, *shape, tls]
+    return [*H2LOAD, "--warm-up-time=0", f"--duration={seconds}", "--header", key, *shape, tls]
 
 
 def _wrk(text):
