@@ -49,6 +49,7 @@ use crate::clock::Clock;
 use crate::token::{Digest, OrganizationId, TokenId, UserId};
 use db::{Connection, Lock};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use threads::Threads;
 use watch::Watch;
@@ -74,9 +75,36 @@ pub struct Database {
 enum Counters {
     /// Threads of their own: it need not wait for what is written otherwise.
     Apart(Threads),
-    /// The writer: a file has one at a time, whichever process it belongs to. Who waits for the file looks again now and then,
-    /// up to a tenth of a second later, so that it has to be free for a part of the time and not only for an instant.
-    TakingTurns(Clock),
+    /// The writer: a file has one at a time, whichever process it belongs to.
+    Writer(Turns),
+}
+
+/// Leaves a file to others now and then. Who waits for it looks again after some milliseconds, later on after a tenth of a
+/// second, so that it has to be free for a part of the time and not only for the instant between two transactions.
+#[derive(Debug)]
+struct Turns {
+    clock: Clock,
+    /// Until when it is left to others; nanoseconds of the clock.
+    until_ns: AtomicU64,
+}
+
+impl Turns {
+    fn new() -> Self {
+        Self { clock: Clock::new(), until_ns: AtomicU64::new(0) }
+    }
+
+    /// Does `job` when the file has been left to others for as long as the one before took.
+    async fn take<F: Future>(&self, job: impl FnOnce() -> F) -> F::Output {
+        let left_ns = self.until_ns.load(Ordering::Relaxed).saturating_sub(self.clock.now().mono_ns);
+        if left_ns > 0 {
+            tokio::time::sleep(Duration::from_nanos(left_ns)).await;
+        }
+        let start = self.clock.now();
+        let answer = job().await;
+        let end = self.clock.now();
+        self.until_ns.store(2 * end.mono_ns - start.mono_ns, Ordering::Relaxed);
+        answer
+    }
 }
 
 impl Database {
@@ -137,14 +165,7 @@ impl Database {
         let job = move |connection: &Connection| connection.transaction(Lock::Journal(&journal), job);
         match &self.counters {
             Counters::Apart(threads) => threads.run(job),
-            Counters::TakingTurns(clock) => {
-                let (start, answer) = (clock.now(), self.writers.run(job));
-                Box::pin(async move {
-                    let answer = answer.await;
-                    tokio::time::sleep(clock.now().since(start)).await;
-                    answer
-                })
-            }
+            Counters::Writer(turns) => Box::pin(turns.take(|| self.writers.run(job))),
         }
     }
 }

@@ -5,10 +5,10 @@ mod connect;
 pub(in crate::store) mod tests;
 pub(super) mod tls;
 
-use super::{Counters, Database};
 use super::db::{Connection, Health, Patience, Session, Target};
 use super::threads::Threads;
 use super::watch::{Place, Watch};
+use super::{Counters, Database};
 use crate::config::PostgresStore;
 use crate::store::StoreError;
 use std::sync::Arc;

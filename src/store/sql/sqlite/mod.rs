@@ -7,11 +7,10 @@ mod tests;
 pub use super::Database as Sqlite;
 pub(super) use connect::{SCHEMA, existing, watcher};
 
-use super::{Counters, Database};
 use super::db::Connection;
 use super::threads::Threads;
 use super::watch::{Place, Watch};
-use crate::clock::Clock;
+use super::{Counters, Database, Turns};
 use crate::store::StoreError;
 use std::path::Path;
 
@@ -54,7 +53,7 @@ impl Database {
             writers: Threads::start("store-write", writers, None)?,
             readers: Threads::start("store-read", readers, None)?,
             askers: Threads::start("store-ask", askers, None)?,
-            counters: Counters::TakingTurns(Clock::new()),
+            counters: Counters::Writer(Turns::new()),
             enroller: Threads::start("store-enrol", enrollers, None)?,
             watch: Watch::new(Place::File(path.to_owned())),
         })
