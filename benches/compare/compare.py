@@ -98,8 +98,8 @@ def measure(mode, names, count, figure):
     return taken
 
 
-def loaded(bench, start, given, core):
-    """The modes under load: all servers run, one at a time is loaded."""
+def loaded(bench, start, given, core, busy):
+    """The modes under load: all servers run, one at a time is loaded. `busy` gets the share of its core that each used."""
     modes = [mode for mode in given.modes if mode in load.MODES]
     if not modes:
         return {}
@@ -111,9 +111,14 @@ def loaded(bench, start, given, core):
         for name in names:
             load.run(running[name], mode, 1, core)  # opens the connections to the backend, fills the caches
         resumed = proof.resumed(running["portcullis"])
-        results[mode] = measure(
-            mode, names, given.rounds, lambda name: microseconds(bench, running[name], mode, given.seconds, core)
-        )
+        shares = busy[mode] = {name: [] for name in names}
+
+        def figure(name):
+            cost, share = microseconds(bench, running[name], mode, given.seconds, core)
+            shares[name].append(share)
+            return cost
+
+        results[mode] = measure(mode, names, given.rounds, figure)
         if mode == "handshake" and proof.resumed(running["portcullis"]) != resumed:
             raise Failed("handshake: sessions were resumed, these were no full handshakes")
     for server in running.values():
@@ -122,12 +127,12 @@ def loaded(bench, start, given, core):
 
 
 def microseconds(bench, server, mode, seconds, core):
-    """CPU time of one request to `server`."""
+    """CPU time of one request to `server`, and the share of the time in which it was at work."""
     opened, before = proof.connections_to_backend(bench), server.cpu_seconds()
     answered = load.run(server, mode, seconds, core)
     spent = server.cpu_seconds() - before
     proof.kept(server, mode, proof.connections_to_backend(bench) - opened, answered)
-    return spent * 1e6 / answered
+    return spent * 1e6 / answered, spent / seconds
 
 
 def idle(bench, start, given):
@@ -155,11 +160,12 @@ def main():
     described = machine.about(given)
     with servers.Bench(proxy_core, load_core) as bench:
         start = starters(bench, given)
-        results = {**loaded(bench, start, given, load_core), **idle(bench, start, given)}
+        busy = {}
+        results = {**loaded(bench, start, given, load_core, busy), **idle(bench, start, given)}
     if given.json:
         with open(given.json, "w", encoding="utf-8") as file:
-            json.dump({"about": described, "rounds": results}, file, indent=1)
-    print(f"{described}\n\n{table.costs(results)}\n\n{table.CAPTION}\n\n{table.verdict(results)}")
+            json.dump({"about": described, "rounds": results, "busy": busy}, file, indent=1)
+    print(f"{described}\n\n{table.costs(results)}\n\n{table.CAPTION}\n\n{table.shares(busy)}\n\n{table.verdict(results)}")
 
 
 if __name__ == "__main__":

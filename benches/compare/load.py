@@ -16,10 +16,12 @@ MODES = {
     "handshake": "a full TLS 1.3 handshake and one request, 16 at a time",
 }
 SUITE, GROUP = "TLS_AES_128_GCM_SHA256", "X25519"
+# Also over TLS: h2load reads three times for an answer there, so that it, and not the proxy, is what there is too little
+# of. It says nothing about terms, but what it offers of TLS is in `CLIENT`, which allows no others.
 WRK = ["wrk", "--threads", "1", "--connections", "64"]
 H2LOAD = ["h2load", "--threads=1", f"--tls13-ciphers={SUITE}", f"--groups={GROUP}"]
 # Not wrk: it comes again with the session that a server has given it, which is no full handshake. ab does not; it wants
-# a number of requests as well, and is given more than it can make in the time. What it offers of TLS is in `CLIENT`.
+# a number of requests as well, and is given more than it can make in the time.
 AB = ["ab", "-q", "-c", "16"]
 CLIENT = pathlib.Path(__file__).with_name("configs") / "client.cnf"
 
@@ -33,7 +35,7 @@ def run(server, mode, seconds, core):
     if done.returncode or not good or bad:
         said = f"{done.stdout[-1500:]}{done.stderr[-500:]}"
         raise Failed(f"{server.name}, {mode}: {good} good answers, {bad} bad\n{said}")
-    if mode != "h1" and not _as_agreed(done.stdout, mode):
+    if command[0] != "wrk" and not _as_agreed(done.stdout, mode):
         raise Failed(f"{server.name}, {mode}: other terms than TLS 1.3, {SUITE}, {GROUP}\n{done.stdout[-1500:]}")
     return good
 
@@ -41,11 +43,11 @@ def run(server, mode, seconds, core):
 def _command(server, mode, seconds):
     plain, tls = f"http://127.0.0.1:{server.plain}{PATH}", f"https://127.0.0.1:{server.tls}{PATH}"
     key = f"x-api-key: {KEY}"
-    if mode == "h1":
-        return [*WRK, "--duration", str(seconds), "--header", key, plain]
+    if mode in ("h1", "tls"):
+        return [*WRK, "--duration", str(seconds), "--header", key, plain if mode == "h1" else tls]
     if mode == "handshake":
         return [*AB, "-t", str(seconds), "-n", "200000", "-H", key, tls]
-    shape = ["--h1", "--clients=64"] if mode == "tls" else ["--clients=16", "--max-concurrent-streams=16"]
+    shape = ["--clients=16", "--max-concurrent-streams=16"]
     return [*H2LOAD, "--warm-up-time=0", f"--duration={seconds}", "--header", key, *shape, tls]
 
 
@@ -71,8 +73,8 @@ COUNTS = {"wrk": _wrk, "h2load": _h2load, "ab": _ab}
 
 def _as_agreed(text, mode):
     terms = ["TLSv1.3", SUITE, f"Server Temp Key: +{GROUP}"]
-    if mode != "handshake":
-        terms.append(f"Application protocol: {'h2' if mode == 'h2' else 'http/1.1'}")
+    if mode == "h2":
+        terms.append("Application protocol: h2")
     return all(re.search(term, text) for term in terms)
 
 

@@ -68,6 +68,16 @@ def costs(results):
     return _markdown(rows)
 
 
+def shares(busy):
+    """How much of its core each server used, the median. One that waits for the load generator falls asleep and wakes for
+    fewer requests at once, which costs: much less than the whole core means that the figure is not the server's alone."""
+    rows = [["share of its core", *(f"`{mode}`" for mode in busy)]]
+    for name in (name for name in LABELS if any(name in rounds for rounds in busy.values())):
+        medians = (statistics.median(rounds[name]) if name in rounds else None for rounds in busy.values())
+        rows.append([LABELS[name], *("" if median is None else f"{median:.0%}" for median in medians)])
+    return _markdown(rows)
+
+
 def verdict(results):
     """Each goal, the figure that belongs to it, and whether it is met."""
     rows = [["goal", "measured", "met"]]
