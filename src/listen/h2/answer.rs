@@ -23,13 +23,6 @@ use std::time::Duration;
 const CONNECTIONS: [&str; 6] =
     ["connection", "transfer-encoding", "upgrade", "te", "keep-alive", "proxy-connection"];
 
-/// The first answer of a connection, and some later ones, have their changing fields put into the table of RFC 7541, so that
-/// the others find the fields' names there. The values of all would drive out what comes again, and be searched through with
-/// each answer.
-fn names_anew(count: u32) -> bool {
-    matches!(count, 0 | 0x40 | 0x1000 | 0x4_0000 | 0x100_0000)
-}
-
 /// The pipeline at work on a request.
 pub(super) type Responding = Pin<Box<dyn Future<Output = Response<Box<Observed>>>>>;
 
@@ -40,8 +33,8 @@ pub(super) struct Common {
     pub(super) deadlines: Rc<Deadlines>,
     /// How long a client may leave an answer where it is.
     pub(super) stall: Duration,
-    /// Answers so far.
-    pub(super) count: Cell<u32>,
+    /// Whether there was an answer.
+    pub(super) answered: Cell<bool>,
 }
 
 /// A stream that is not over.
@@ -63,6 +56,8 @@ pub(super) struct Waiting {
     pub(super) extended: bool,
     /// It asked for the head only.
     pub(super) head_only: bool,
+    /// It was polled before.
+    pub(super) begun: bool,
 }
 
 /// An answer whose head was sent.
@@ -111,13 +106,17 @@ impl Stream {
     /// Goes on with it as far as it goes; afterwards it may be over. Dropped, it resets what has not ended.
     pub(super) fn poll(&mut self, common: &Common, date: &HeaderValue, cx: &mut Context<'_>) {
         if let Self::Waiting(waiting) = self {
-            // First, so that a request which was taken back costs nothing.
-            if waiting.respond.poll_reset(cx).is_ready() {
-                *self = Self::Over;
-                common.watch.abandoned();
-                return;
+            let is_first = !mem::replace(&mut waiting.begun, true);
+            // At first before anything else, so that a request which was taken back costs nothing.
+            if is_first && waiting.is_taken_back(cx) {
+                return self.abandon(common);
             }
-            let Poll::Ready(response) = waiting.response.as_mut().poll(cx) else { return };
+            let Poll::Ready(response) = waiting.response.as_mut().poll(cx) else {
+                if !is_first && waiting.is_taken_back(cx) {
+                    self.abandon(common);
+                }
+                return;
+            };
             let Self::Waiting(waiting) = mem::replace(self, Self::Over) else { return };
             *self = waiting.begin(response, common, date);
         }
@@ -130,9 +129,19 @@ impl Stream {
             *self = Self::Over;
         }
     }
+
+    fn abandon(&mut self, common: &Common) {
+        *self = Self::Over;
+        common.watch.abandoned();
+    }
 }
 
 impl Waiting {
+    /// Whether the client has reset the stream; else the task is woken when it does.
+    fn is_taken_back(&mut self, cx: &mut Context<'_>) -> bool {
+        self.respond.poll_reset(cx).is_ready()
+    }
+
     /// Sends the answer's head.
     fn begin(mut self, response: Response<Box<Observed>>, common: &Common, date: &HeaderValue) -> Stream {
         let (mut head, body) = response.into_parts();
@@ -177,9 +186,9 @@ impl Waiting {
 
 /// What every answer carries besides its own fields, and none of what is a connection's.
 fn complete(fields: &mut HeaderMap, body: &Observed, common: &Common, date: &HeaderValue) {
-    let count = common.count.get();
-    common.count.set(count.wrapping_add(1));
-    let changing = !names_anew(count);
+    // The first answer of a connection has its changing fields put into the table of RFC 7541, so that the others find the
+    // fields' names there. More values would drive out what comes again, and be searched through with each answer.
+    let changing = common.answered.replace(true);
     // Upstreams' answers have lost them already, so that one look is cheaper than to ask for each.
     if fields.keys().any(is_of_connection) {
         for name in CONNECTIONS {

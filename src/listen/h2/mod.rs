@@ -128,7 +128,7 @@ impl<'c> Serving<'c> {
             watch: place.watch.clone(),
             deadlines: setting.worker.deadlines.clone(),
             stall: setting.settings.bounds.idle_timeout,
-            count: Cell::new(0),
+            answered: Cell::new(false),
         };
         let alive = Alive::new(connection.ping_pong(), &setting.worker.deadlines);
         let (streams, free, due) = (Vec::new(), Vec::new(), Vec::new());
@@ -237,7 +237,15 @@ impl<'c> Serving<'c> {
             pipeline::handle(self.setting.worker.clone(), self.peer.clone(), request, body),
         );
         let response: Responding = Box::into_pin(future);
-        let stream = Stream::Waiting(Waiting { response, respond, active, answered, extended, head_only });
+        let stream = Stream::Waiting(Waiting {
+            response,
+            respond,
+            active,
+            answered,
+            extended,
+            head_only,
+            begun: false,
+        });
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
