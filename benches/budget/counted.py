@@ -5,28 +5,24 @@ fixed processor (with AVX2, where the machine has it, and nothing newer), so tha
 features is the same on every x86-64 machine of the last ten years.
 """
 
-import contextlib
 import os
 import pathlib
 import shutil
-import socket
-import string
 import subprocess
+import sys
 import time
 
 import profiles
+
+# What is started to be counted is configured as what is started to be timed.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "compare"))
+from servers import Config
 
 PATIENCE_S = 120
 
 
 class Failed(Exception):
     """Nothing can be said about the instructions; the text says why."""
-
-
-class Config(string.Template):
-    """A file with `@{name}` to fill in."""
-
-    delimiter = "@"
 
 
 class Counted:
@@ -102,11 +98,3 @@ def environment():
     which would be counted for each byte."""
     without = ["AVX512F", "AVX512VL", "AVX512BW", "ERMS", "FSRM"]
     return os.environ | {"GLIBC_TUNABLES": f"glibc.cpu.hwcaps={','.join('-' + feature for feature in without)}"}
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

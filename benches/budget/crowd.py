@@ -16,7 +16,6 @@ import contextlib
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,11 +25,10 @@ import drive
 import gateway
 import profiles
 
-# The same backend, client and HAProxy as where time is measured.
-COMPARE = gateway.ROOT / "benches" / "compare"
-sys.path.append(str(COMPARE))
+# The same backend, client and HAProxy as where time is measured; `counted` says where they are.
 import built
 import load
+import servers
 
 WARM_UP, FEW, MANY = 3000, 3000, 15000
 
@@ -39,13 +37,13 @@ class Haproxy(counted.Counted):
     """HAProxy with one thread."""
 
     def __init__(self, folder, backend):
-        plain, self.tls = counted.free_ports(2)
+        plain, self.tls = servers.free_ports(2)
         counted.certificate(folder)
         made = [pathlib.Path(folder, name).read_text() for name in ("cert.pem", "key.pem")]
         pathlib.Path(folder, "pair.pem").write_text("".join(made))
         names = {"dir": folder, "plain": plain, "tls": self.tls, "upstream": backend}
-        config = counted.write(folder, COMPARE / "configs" / "haproxy.cfg", names)
-        super().__init__(folder, ["haproxy", "-db", "-f", config], lambda: connects(self.tls))
+        config = counted.write(folder, servers.CONFIGS / "haproxy.cfg", names)
+        super().__init__(folder, ["haproxy", "-db", "-f", config], lambda: servers.connects(self.tls))
 
 
 def arguments():
@@ -70,20 +68,13 @@ def server(given, folder, backend):
 @contextlib.contextmanager
 def backend():
     """Its port."""
-    (port,) = counted.free_ports(1)
+    (port,) = servers.free_ports(1)
     process = subprocess.Popen([built.backend(), str(port)])
     try:
         yield port
     finally:
         process.terminate()
         process.wait()
-
-
-def connects(port):
-    with contextlib.suppress(OSError):
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    return False
 
 
 def ask(served, given, requests):

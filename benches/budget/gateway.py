@@ -9,7 +9,8 @@ import time
 import urllib.error
 import urllib.request
 
-from counted import PATIENCE_S, Counted, Failed, certificate, free_ports, write
+from counted import PATIENCE_S, Counted, Failed, certificate, write
+from servers import free_ports
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -165,7 +165,8 @@ def main():
     if given.json:
         with open(given.json, "w", encoding="utf-8") as file:
             json.dump({"about": described, "rounds": results, "busy": busy}, file, indent=1)
-    print(f"{described}\n\n{table.costs(results)}\n\n{table.CAPTION}\n\n{table.shares(busy)}\n\n{table.verdict(results)}")
+    shares = [table.shares(busy)] if busy else []
+    print(*[described, table.costs(results), table.CAPTION, *shares, table.verdict(results)], sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ MODES = {
 }
 SUITE, GROUP = "TLS_AES_128_GCM_SHA256", "X25519"
 # Also over TLS: h2load reads three times for an answer there, so that it, and not the proxy, is what there is too little
-# of. It says nothing about terms, but what it offers of TLS is in `CLIENT`, which allows no others.
+# of. wrk says nothing about the terms, but what it offers of TLS is in `CLIENT`, which allows no others.
 WRK = ["wrk", "--threads", "1", "--connections", "64"]
 H2LOAD = ["h2load", "--threads=1", f"--tls13-ciphers={SUITE}", f"--groups={GROUP}"]
 # Not wrk: it comes again with the session that a server has given it, which is no full handshake. ab does not; it wants

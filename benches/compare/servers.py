@@ -58,7 +58,7 @@ class Bench(contextlib.ExitStack):
         self._certificate()
         port = self.names["upstream"]
         process = self._spawn("backend", [built.backend(), port], self.load_core)
-        self._wait(process, lambda: _connects(port))
+        self._wait(process, lambda: connects(port))
         return self
 
     def nginx(self):
@@ -66,14 +66,14 @@ class Bench(contextlib.ExitStack):
         config = self._write(CONFIGS / "nginx.conf")
         command = ["nginx", "-e", self.dir / "nginx.log", "-p", self.dir, "-c", config]
         process = self._spawn("nginx", command, self.proxy_core)
-        self._wait(process, lambda: _connects(tls))
+        self._wait(process, lambda: connects(tls))
         return Server("nginx", process, plain, tls)
 
     def haproxy(self):
         plain, tls = self._ports("plain", "tls")
         config = self._write(CONFIGS / "haproxy.cfg")
         process = self._spawn("haproxy", ["haproxy", "-db", "-f", config], self.proxy_core)
-        self._wait(process, lambda: _connects(tls))
+        self._wait(process, lambda: connects(tls))
         return Server("haproxy", process, plain, tls)
 
     def caddy(self):
@@ -83,14 +83,14 @@ class Bench(contextlib.ExitStack):
         homes = {name: str(self.dir) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
         own = {"GOMAXPROCS": "1", **homes}
         process = self._spawn("caddy", ["caddy", "run", "--config", config], self.proxy_core, own)
-        self._wait(process, lambda: _connects(tls))
+        self._wait(process, lambda: connects(tls))
         return Server("caddy", process, plain, tls)
 
     def pingora(self, binary):
         """Our own few lines around Pingora (`pingora/`), which speak plain HTTP only."""
         (plain,) = self._ports("plain")
         process = self._spawn("pingora", [binary, plain, self.names["upstream"]], self.proxy_core)
-        self._wait(process, lambda: _connects(plain))
+        self._wait(process, lambda: connects(plain))
         return Server("pingora", process, plain)
 
     def portcullis(self, binary):
@@ -160,7 +160,7 @@ def _stop(process):
         process.wait()
 
 
-def _connects(port):
+def connects(port):
     with contextlib.suppress(OSError):
         socket.create_connection(("127.0.0.1", port), 1).close()
         return True

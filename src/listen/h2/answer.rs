@@ -33,8 +33,8 @@ pub(super) struct Common {
     pub(super) deadlines: Rc<Deadlines>,
     /// How long a client may leave an answer where it is.
     pub(super) stall: Duration,
-    /// Whether there was an answer.
-    pub(super) answered: Cell<bool>,
+    /// Whether the table of RFC 7541 has been given the names of the changing fields.
+    pub(super) named: Cell<bool>,
 }
 
 /// A stream that is not over.
@@ -188,7 +188,7 @@ impl Waiting {
 fn complete(fields: &mut HeaderMap, body: &Observed, common: &Common, date: &HeaderValue) {
     // The first answer of a connection has its changing fields put into the table of RFC 7541, so that the others find the
     // fields' names there. More values would drive out what comes again, and be searched through with each answer.
-    let changing = common.answered.replace(true);
+    let changing = common.named.replace(true);
     // Upstreams' answers have lost them already, so that one look is cheaper than to ask for each.
     if fields.keys().any(is_of_connection) {
         for name in CONNECTIONS {

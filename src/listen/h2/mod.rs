@@ -128,7 +128,7 @@ impl<'c> Serving<'c> {
             watch: place.watch.clone(),
             deadlines: setting.worker.deadlines.clone(),
             stall: setting.settings.bounds.idle_timeout,
-            answered: Cell::new(false),
+            named: Cell::new(false),
         };
         let alive = Alive::new(connection.ping_pong(), &setting.worker.deadlines);
         let (streams, free, due) = (Vec::new(), Vec::new(), Vec::new());
