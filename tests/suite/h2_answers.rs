@@ -144,3 +144,28 @@ fn a_body_whose_stream_is_reset_is_not_passed_on_as_a_whole_one() {
         assert!(peer.read_to(b"0\r\n\r\n").is_err(), "code {code}: the backend has a whole request");
     }
 }
+
+#[test]
+fn a_request_that_is_taken_back_while_its_backend_is_at_work_is_given_up_at_once() {
+    let (key, backend) = (ocriva_key(), Backend::new());
+    let mut organization = organization();
+    organization.token(&key, json!({}));
+    let settings = Settings::usual(&backend.url()).unlimited();
+    let gateway = Gateway::start(&settings, &Fixture::default().with(organization));
+    let mut raw = Raw::plain(gateway.address).greet(&[]);
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":path", TARGET),
+        (":authority", "gateway.test"),
+        ("x-api-key", &key),
+    ];
+    // On the same connection, which goes on.
+    for stream in [1, 3] {
+        raw.write(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&fields)));
+        let mut peer = backend.accept();
+        peer.head();
+        raw.write(&frame(RST_STREAM, 0, stream, &8u32.to_be_bytes()));
+        assert!(peer.closes_within(Duration::from_secs(5)), "stream {stream}: the upstream is still held");
+    }
+}
